@@ -1,0 +1,1 @@
+//! The commands without a screen: arguments, headless runs, text and JSON output.

@@ -1,0 +1,1 @@
+//! The verbs: everything a user may ask for, named once. Pure.

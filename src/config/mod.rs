@@ -1,0 +1,1 @@
+//! Settings and the places of files, validated with line and column.

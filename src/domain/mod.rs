@@ -1,0 +1,17 @@
+//! The nouns of the program: plain values and the rules between them. No I/O, no clock, no randomness of its own.
+
+pub mod case;
+pub mod check;
+pub mod host;
+pub mod ids;
+pub mod key;
+pub mod op;
+pub mod pattern;
+pub mod query;
+pub mod run;
+pub mod runbook;
+pub mod sample;
+pub mod session;
+pub mod text;
+pub mod ticket;
+pub mod time;

@@ -1,0 +1,208 @@
+//! Operations: what happened, in the form that is kept for ever and travels between devices.
+//!
+//! An operation's body is a self-describing CBOR map with text keys, so that a program that does not know a kind or a
+//! key still carries it byte for byte. Never change what a key means; add one.
+
+use std::collections::BTreeMap;
+
+use super::ids::{DeviceId, EntityId};
+
+/// A hybrid logical clock reading: 48 bits of milliseconds, then a 16 bit counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hlc(pub u64);
+
+/// Who wrote something and when: the order in which writes win. The device breaks a tie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// When, by the writer's hybrid clock.
+    pub hlc: Hlc,
+    /// By which device.
+    pub device: DeviceId,
+}
+
+/// The kinds of entity an operation can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntityKind {
+    /// A ticket.
+    Ticket,
+    /// A host.
+    Host,
+    /// A run of a runbook.
+    Run,
+    /// A session.
+    Session,
+    /// A case event of its own, such as a command run for a ticket.
+    Case,
+    /// A device of this space.
+    Device,
+}
+
+impl EntityKind {
+    /// The name in stored operations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::Host => "host",
+            Self::Run => "run",
+            Self::Session => "session",
+            Self::Case => "case",
+            Self::Device => "device",
+        }
+    }
+
+    /// The kind called `name`, if this program knows it.
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Ticket,
+            Self::Host,
+            Self::Run,
+            Self::Session,
+            Self::Case,
+            Self::Device,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+}
+
+/// Which thing an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Entity {
+    /// What it is.
+    pub kind: EntityKind,
+    /// Which one.
+    pub id: EntityId,
+}
+
+/// A value in an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Nothing: a field that was cleared.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// An ordered list.
+    List(Vec<Value>),
+    /// Named values.
+    Map(BTreeMap<String, Value>),
+}
+
+impl Value {
+    /// The text, if it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self {
+            Some(text)
+        } else {
+            None
+        }
+    }
+
+    /// The number, if it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        if let Self::Int(number) = self {
+            Some(*number)
+        } else {
+            None
+        }
+    }
+
+    /// The bytes, if it is bytes.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        if let Self::Bytes(bytes) = self {
+            Some(bytes)
+        } else {
+            None
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(on: bool) -> Self {
+        Self::Bool(on)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// What the program wants to write, before the store stamps it with device, number and clock.
+///
+/// A batch of drafts is one transaction: all of it is durable, or none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Draft {
+    /// Writes a register: the last writer wins, and the store names the writes it replaces.
+    Set {
+        /// The thing.
+        entity: Entity,
+        /// The field's name, for ever.
+        field: String,
+        /// The new value.
+        value: Value,
+    },
+    /// Sets or clears one member of a set (`tags`, `hosts`, `groups`, `links`).
+    Flag {
+        /// The thing.
+        entity: Entity,
+        /// The set's name.
+        set: String,
+        /// The member.
+        member: String,
+        /// In or out.
+        on: bool,
+    },
+    /// Appends a comment or a reply; it is never merged and never lost.
+    Note {
+        /// The thing it is about.
+        entity: Entity,
+        /// `comment` or `reply`.
+        kind: String,
+        /// Who says so.
+        author: String,
+        /// What is said.
+        text: String,
+        /// When it was said, in milliseconds since 1970.
+        at: i64,
+    },
+    /// Appends a record that only its own device writes: runs, sessions, audit, case events.
+    Record {
+        /// The thing it is about.
+        entity: Entity,
+        /// What happened, such as `step.finished`.
+        name: String,
+        /// The particulars.
+        fields: BTreeMap<String, Value>,
+    },
+    /// Gives a new ticket, run or session its reference: the shortest prefix of its id, at least
+    /// [`super::ids::REFERENCE_MIN`] characters, that nothing of its kind has in this store. It never changes afterwards.
+    Reference {
+        /// The thing.
+        entity: Entity,
+    },
+}

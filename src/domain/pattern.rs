@@ -1,0 +1,1 @@
+//! Host patterns: one language for every place that names hosts.

@@ -1,0 +1,1 @@
+//! Ticket queries: the same in the UI, the command line and saved views.

@@ -1,0 +1,1 @@
+//! Local programs in a pseudo-terminal.

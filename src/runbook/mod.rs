@@ -1,0 +1,1 @@
+//! Runbooks: Markdown to steps, parameters to commands, and the run as a pure state machine.

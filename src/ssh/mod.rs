@@ -1,0 +1,1 @@
+//! Connections: one for each destination, shared by everything that needs it.

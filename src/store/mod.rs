@@ -1,0 +1,1 @@
+//! The store: an operation log and its projections in SQLite.

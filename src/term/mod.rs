@@ -1,0 +1,1 @@
+//! The terminal emulator: bytes in, an immutable screen out. Pure.

@@ -1,0 +1,1 @@
+//! Seeing and touching: layout, drawing, keys, themes.
