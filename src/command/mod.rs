@@ -4,6 +4,7 @@
 //! `:` prompt, the command line, the help and the reference are all made from the rows; [`Command`] is what they make.
 
 mod answer;
+mod change;
 mod host;
 mod line;
 mod parse;
@@ -15,6 +16,7 @@ mod session;
 mod ticket;
 
 pub use answer::{Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, StepPreview};
+pub use change::{ChangeContext, Edited, new_ticket};
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
