@@ -26,7 +26,7 @@ impl Local {
     /// Looks at the machine for the first time. What it does not tell stays unknown.
     pub fn new() -> Self {
         let wanted = RefreshKind::nothing()
-            .with_cpu(CpuRefreshKind::nothing().with_cpu_usage())
+            .with_cpu(CpuRefreshKind::nothing().with_usage())
             .with_memory(MemoryRefreshKind::everything());
         Self {
             system: System::new_with_specifics(wanted).ok(),
@@ -63,7 +63,9 @@ impl Local {
         if let Some(networks) = &mut self.networks {
             networks.refresh(true);
             let (mut received, mut sent) = (0u64, 0u64);
-            let outside = networks.iter().filter(|(name, _)| !is_loopback(name));
+            let outside = networks
+                .iter()
+                .filter(|(name, _)| !is_loopback(&name.to_string_lossy()));
             for (_, data) in outside {
                 received = received.saturating_add(data.received());
                 sent = sent.saturating_add(data.transmitted());
