@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::command::Outcome;
+use crate::command::{HostHealth, Outcome};
 use crate::domain::ids::{EntityId, ReqId, WindowId};
 use crate::domain::run::{Exit, RunFact};
-use crate::ssh::{QuestionId, QuestionKind, SshAsk, Stream};
+use crate::model::QuestionId;
+use crate::ssh::{QuestionKind, SshAsk, Stream};
 use crate::store::{Ask, Batch};
 
 use super::event::{Caller, LineId};
@@ -61,10 +62,26 @@ pub enum Effect {
 pub struct Inquiry {
     /// The id to answer with.
     pub id: QuestionId,
-    /// On which host, and by which hop.
+    /// On which host, and by which hop; or in which run.
     pub place: String,
     /// What is asked.
-    pub kind: QuestionKind,
+    pub kind: InquiryKind,
+}
+
+/// What a person at a command line is asked.
+#[derive(Clone, Debug)]
+pub enum InquiryKind {
+    /// What a connection wants to know.
+    Connection(QuestionKind),
+    /// Whether to go on.
+    Confirm(String),
+    /// Whether to go on, by typing a word.
+    Typed {
+        /// What is asked.
+        prompt: String,
+        /// The word.
+        word: String,
+    },
 }
 
 /// A file to read.
@@ -129,6 +146,8 @@ pub enum Emission {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// One round of a watch over health.
+    Health(Vec<HostHealth>),
     /// The remote end is ready for keys: the terminal may go raw now.
     Attached,
     /// A line for people on standard error.

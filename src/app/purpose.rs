@@ -17,8 +17,8 @@ use super::event::{Caller, LineId};
 pub(crate) enum Purpose {
     /// The hosts of the model.
     Hosts,
-    /// The state of a host that was measured before this process began.
-    History(HostId),
+    /// What was measured of a host before this process began.
+    Past(HostId),
     /// Data that a screen shows, by the page's key.
     Page(crate::ui::Want),
     /// One more piece of what a command needs before it can be carried out.
@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Call(LineId),
     /// A sample of a host.
     Probe(HostId),
+    /// A sample that is kept; nobody waits and no page changes.
+    Sample,
     /// A list of file systems of a host.
     Disks(HostId),
     /// The end of a session: its lock goes when this is durable.
@@ -50,8 +52,8 @@ pub(crate) enum Purpose {
 pub(crate) enum Then {
     /// Say this.
     Say(String),
-    /// Answer with the ticket.
-    Ticket(EntityId),
+    /// Answer with the ticket of this reference; the new one, if it is empty.
+    Ticket(String),
     /// Answer with what the import found.
     Import(Box<crate::command::ImportReport>),
     /// Open the session's shell.

@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
+use crate::command::Info;
 use crate::domain::case::CaseEvent;
 use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
 use crate::domain::run::{Exit, RunFact};
 use crate::domain::runbook::Runbook;
 use crate::domain::time::Time;
-use crate::health::{Counters, Hysteresis, Schedule, Thresholds};
-use crate::model::{Inflight, Model};
-use crate::runbook::Machine;
-use crate::ssh::{ExecSpec, QuestionId};
-use crate::ui::{Keymap, Theme, Ui};
+use crate::health::parse::Counters;
+use crate::health::schedule::{Rules, Schedule};
+use crate::health::verdict::{Hysteresis, Thresholds};
+use crate::model::{Inflight, Model, QuestionId};
+use crate::runbook::machine::Machine;
+use crate::runbook::mask::{self, Mask};
+use crate::ssh::{self, ExecSpec};
+use crate::term::Size;
+use crate::ui::{Keymap, Theme, Ui, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
@@ -44,6 +49,8 @@ pub struct Setup {
     pub seed: [u8; 32],
     /// When the process began.
     pub now: Time,
+    /// Versions and places, for whoever asks.
+    pub info: Info,
 }
 
 /// Which hosts are probed without being asked.
@@ -55,6 +62,19 @@ pub enum Probing {
     Visible,
     /// None.
     Asked,
+}
+
+/// How fresh a page of the model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// It is being read.
+    Reading,
+    /// It is being read, and something was written since it was asked for.
+    Outdated,
+    /// It is as the store is.
+    Fresh,
+    /// Something was written since it was read.
+    Stale,
 }
 
 /// All the state of one process.
@@ -76,12 +96,24 @@ pub struct State {
     pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
     pub(crate) calls: BTreeMap<LineId, Call>,
     pub(crate) rounds: Vec<Round>,
-    /// Who is asked what.
-    pub(crate) questions: BTreeMap<QuestionId, Caller>,
+    /// Questions of connections, by the number they are asked under.
+    pub(crate) questions: BTreeMap<QuestionId, ssh::QuestionId>,
     /// Command lines that were interrupted once.
     pub(crate) interrupted: BTreeSet<LineId>,
     pub(crate) schedule: Schedule,
     pub(crate) measured: BTreeMap<HostId, Measured>,
+    /// Hosts that are on a screen.
+    pub(crate) visible: BTreeSet<HostId>,
+    /// When this machine was last measured.
+    pub(crate) measuring: Option<Time>,
+    /// Pages that a screen shows: whether each is fresh, being read, or stale.
+    pub(crate) pages: BTreeMap<Want, Freshness>,
+    /// Hosts whose samples of the past were asked for.
+    pub(crate) past_read: BTreeSet<HostId>,
+    /// The size of each session's pane as it was last drawn.
+    pub(crate) pane_sizes: BTreeMap<SessionId, Size>,
+    /// Questions about steps, by the number they are asked under.
+    pub(crate) steps_asked: BTreeMap<QuestionId, (RunId, u32)>,
     /// The process was told to end.
     pub(crate) stopping: bool,
 }
@@ -94,9 +126,15 @@ pub(crate) struct Measured {
     /// Damps the verdict.
     pub hysteresis: Hysteresis,
     /// Samples taken over this connection.
-    pub samples: u32,
-    /// When its file systems were last listed.
-    pub disks_at: Option<Time>,
+    pub samples: u64,
+    /// When it was last measured, or could not be.
+    pub at: Time,
+    /// It is being asked now.
+    pub asked: bool,
+    /// Samples taken since a round began.
+    pub round_samples: u32,
+    /// The file systems were listed since a round began.
+    pub round_disks: bool,
     /// The file systems as last listed.
     pub disks: Vec<crate::domain::sample::Disk>,
 }
@@ -112,12 +150,16 @@ pub(crate) struct LiveRun {
     pub reference: String,
     /// The names of the steps.
     pub steps: Vec<String>,
+    /// Hides secrets in what is shown.
+    pub mask: Mask,
     /// The entry on the timeline.
     pub case: CaseEvent,
     /// Facts by the token of the batch that carries them, told when it is durable.
     pub told: BTreeMap<u64, Vec<RunFact>>,
     /// Output of the steps that run now, and the bytes that were not kept.
     pub output: BTreeMap<(String, u32), (Vec<u8>, u64)>,
+    /// Hides secrets in what is emitted, also those that are split over two pieces.
+    pub streams: BTreeMap<(String, u32, bool), mask::Stream>,
     /// Requests of the steps that run now.
     pub requests: BTreeMap<(String, u32), ReqId>,
     /// The run is over; the lock goes when this token is durable.
@@ -208,6 +250,8 @@ pub(crate) struct Round {
     pub hosts: Vec<HostId>,
     /// Those that have not been measured.
     pub missing: BTreeSet<HostId>,
+    /// Those that were asked.
+    pub begun: BTreeSet<HostId>,
     /// Again and again.
     pub watch: bool,
 }
@@ -216,7 +260,7 @@ impl State {
     /// A process that has just begun.
     pub fn new(setup: Setup) -> Self {
         Self {
-            model: Model::new(setup.now, &setup.me, setup.demo, setup.read_only),
+            model: Model { now: setup.now, me: setup.me.clone(), demo: setup.demo, read_only: setup.read_only, ..Model::default() },
             windows: BTreeMap::new(),
             mint: Mint::new(setup.seed),
             inflight: Inflight::default(),
@@ -230,11 +274,22 @@ impl State {
             rounds: Vec::new(),
             questions: BTreeMap::new(),
             interrupted: BTreeSet::new(),
-            schedule: Schedule::default(),
+            schedule: Schedule::new(Rules::default()),
             measured: BTreeMap::new(),
+            visible: BTreeSet::new(),
+            measuring: None,
+            pages: BTreeMap::new(),
+            past_read: BTreeSet::new(),
+            pane_sizes: BTreeMap::new(),
+            steps_asked: BTreeMap::new(),
             stopping: false,
             setup,
         }
+    }
+
+    /// The next probes of these hosts are due at once.
+    pub(crate) fn schedule_now(&mut self, hosts: &[HostId]) {
+        hosts.iter().for_each(|host| self.schedule.hurry(*host));
     }
 
     /// Whether nothing is under way: no request waits for an answer.

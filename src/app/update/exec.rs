@@ -84,7 +84,7 @@ pub(super) fn launch(state: &mut State, number: u64, fx: &mut Vec<Effect>) {
         let Some(host) = fan.waiting.pop_front() else { break };
         let spec = fan.spec.clone();
         let req = state.mint.request();
-        state.inflight.insert(req, Purpose::Fan(number, host.clone()), state.model.now);
+        state.inflight.insert(req, state.model.now, Purpose::Fan(number, host.clone()));
         if let Some(fan) = state.fans.get_mut(&number) {
             fan.running.insert(host.clone(), req);
         }

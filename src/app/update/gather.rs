@@ -64,7 +64,7 @@ fn fetch(state: &mut State, gather: Gather, piece: Piece, fx: &mut Vec<Effect>) 
         }
         (Piece::Session | Piece::Scan, _) => return execute(state, gather, fx),
     };
-    state.inflight.insert(req, Purpose::Gather(Box::new(gather), piece), state.model.now);
+    state.inflight.insert(req, state.model.now, Purpose::Gather(Box::new(gather), piece));
     fx.push(effect);
 }
 
@@ -164,7 +164,7 @@ fn resolving(state: &State, gather: &Gather) -> Result<Vec<String>, String> {
     let pattern = match &gather.command {
         Command::Exec(exec) => &exec.pattern,
         Command::Run(RunCommand::Start(start)) => &start.pattern,
-        Command::Host(HostCommand::Show { name }) if state.model.host(name).is_some() => return Ok(vec![name.clone()]),
+        Command::Host(HostCommand::Show { name }) if state.model.host_named(name).is_some() => return Ok(vec![name.clone()]),
         _ => return Ok(Vec::new()),
     };
     Ok(named(state, pattern, &gather.ticket_hosts)?.into_iter().map(|host| host.name.clone()).collect())
@@ -219,12 +219,12 @@ pub(super) fn named<'a>(state: &'a State, pattern: &str, tickets: &BTreeMap<Stri
         }
     }
     let pattern = Pattern::parse(pattern).map_err(|why| why.to_string())?;
-    pattern.resolve(&state.model.hosts, &Known(tickets)).map_err(|why| why.to_string())
+    pattern.resolve(state.model.hosts.rows(), &Known(tickets)).map_err(|why| why.to_string())
 }
 
 /// Where a connection to `name` leads: by the file it was imported from, else by the settings' file.
 pub(super) fn target(state: &State, name: &str) -> Target {
-    let config = state.model.host(name).and_then(|host| host.config.clone()).or_else(|| state.setup.ssh_config.clone());
+    let config = state.model.host_named(name).and_then(|host| host.config.clone()).or_else(|| state.setup.ssh_config.clone());
     Target { name: name.to_owned(), config }
 }
 

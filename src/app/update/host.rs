@@ -18,7 +18,7 @@ pub(super) fn execute(state: &mut State, gather: Gather, command: HostCommand, f
             Ok(hosts) => reply(state, caller, Outcome::ok(Answer::Hosts { hosts, columns }), fx),
             Err(why) => reply(state, caller, Outcome::error(2, why), fx),
         },
-        HostCommand::Show { name } => match state.model.host(&name).cloned() {
+        HostCommand::Show { name } => match state.model.host_named(&name).cloned() {
             None => reply(state, caller, Outcome::error(3, format!("there is no host {name:?} in the inventory; `qd host ls` lists it")), fx),
             Some(host) => {
                 let effective = gather.effective.get(&name).cloned().unwrap_or_else(|| Err("its settings were not asked for".to_owned()));
@@ -35,7 +35,7 @@ pub(super) fn execute(state: &mut State, gather: Gather, command: HostCommand, f
 
 fn selected(state: &State, pattern: Option<&str>, gather: &Gather) -> Result<Vec<crate::domain::host::Host>, String> {
     match pattern {
-        None => Ok(state.model.hosts.clone()),
+        None => Ok(state.model.hosts.rows().to_vec()),
         Some(pattern) => Ok(gather::named(state, pattern, &gather.ticket_hosts)?.into_iter().cloned().collect()),
     }
 }
@@ -45,7 +45,7 @@ fn import(state: &mut State, gather: Gather, path: &std::path::Path, dry_run: bo
     let Some(scan) = gather.scan else {
         return reply(state, caller, Outcome::error(1, "the file was not read".to_owned()), fx);
     };
-    let import = inventory::plan(&state.model.hosts, scan, path);
+    let import = inventory::plan(state.model.hosts.rows(), scan, path);
     let report = ImportReport {
         dry_run,
         added: import.added,
@@ -66,7 +66,7 @@ fn import(state: &mut State, gather: Gather, path: &std::path::Path, dry_run: bo
 pub(super) fn loaded(state: &mut State, result: Result<store::Answer, StoreError>, fx: &mut Vec<Effect>) {
     let first = !std::mem::replace(&mut state.ready, true);
     match result {
-        Ok(store::Answer::Hosts(hosts)) => state.model.set_hosts(hosts),
+        Ok(store::Answer::Hosts(hosts)) => state.model.hosts = hosts.into(),
         Ok(_) => super::warn(state, "the inventory could not be read: the store answered something else".to_owned()),
         Err(error) => {
             // Without an inventory nothing that waits can be right, so all of it is refused with the reason.
@@ -75,7 +75,7 @@ pub(super) fn loaded(state: &mut State, result: Result<store::Answer, StoreError
             super::warn(state, failure::text(&error));
         }
     }
-    health::inventory_changed(state, fx);
+    health::inventory_changed(state);
     if first {
         while let Some(gather) = state.waiting.pop_front() {
             gather::begin(state, gather, fx);

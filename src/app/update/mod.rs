@@ -7,6 +7,7 @@ mod failure;
 mod gather;
 mod health;
 mod host;
+mod page;
 mod program;
 mod question;
 mod run;
@@ -21,8 +22,9 @@ use crate::domain::ids::ReqId;
 use crate::domain::op::Value;
 use crate::domain::run::Exit;
 use crate::domain::time::Time;
-use crate::model::{Level, Notice};
+use crate::model::Level;
 use crate::ssh::SshFact;
+use crate::ui::{View, Want};
 use crate::store::{self, Ask, Batch, Committed, StoreError};
 
 use super::effect::{Effect, FileAsk, line_of};
@@ -51,35 +53,44 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Line(line, event) => ssh::line(state, line, event, fx),
         Event::Committed(req, result) => committed(state, req, result, fx),
         Event::Answered(req, result) => answered(state, req, result.map(|answer| *answer), fx),
-        Event::StoreChanged => window::refresh(state, true, fx),
+        Event::StoreChanged => {
+            page::outdate(state);
+            ask(state, Ask::Hosts, Purpose::Hosts, fx);
+        }
         Event::Ssh(fact) => connection(state, fact, fx),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
         Event::Local(sample) => state.model.local = Some(*sample),
         Event::Stop => stop(state, fx),
     }
-    window::follow(state, fx);
     std::mem::take(fx)
+}
+
+/// What must happen before a frame is drawn: panes get their sizes, pages that are shown are read.
+pub fn lay_out(state: &mut State) -> Vec<Effect> {
+    let mut fx = Vec::new();
+    window::lay_out(state, &mut fx);
+    fx
 }
 
 /// Makes a batch durable.
 fn append(state: &mut State, batch: Batch, purpose: Purpose, fx: &mut Vec<Effect>) {
     let req = state.mint.request();
-    state.inflight.insert(req, purpose, state.model.now);
+    state.inflight.insert(req, state.model.now, purpose);
     fx.push(Effect::Append(req, batch));
 }
 
 /// Asks the store.
 fn ask(state: &mut State, ask: Ask, purpose: Purpose, fx: &mut Vec<Effect>) {
     let req = state.mint.request();
-    state.inflight.insert(req, purpose, state.model.now);
+    state.inflight.insert(req, state.model.now, purpose);
     fx.push(Effect::Ask(req, ask));
 }
 
 /// Reads a file.
 fn read_file(state: &mut State, ask: FileAsk, purpose: Purpose, fx: &mut Vec<Effect>) {
     let req = state.mint.request();
-    state.inflight.insert(req, purpose, state.model.now);
+    state.inflight.insert(req, state.model.now, purpose);
     fx.push(Effect::File(req, ask));
 }
 
@@ -93,8 +104,7 @@ fn reply(state: &mut State, caller: Caller, outcome: Outcome, fx: &mut Vec<Effec
 
 /// Says something that nobody asked for, on every window.
 fn warn(state: &mut State, text: String) {
-    let at = state.model.now;
-    state.model.notice(Notice { at, level: Level::Warn, text });
+    window::say(state, Level::Warn, text);
 }
 
 /// Adds to an entry how a command ended.
@@ -121,9 +131,11 @@ fn exit_words(exit: &Exit) -> String {
 }
 
 fn committed(state: &mut State, req: ReqId, result: Result<Committed, StoreError>, fx: &mut Vec<Effect>) {
-    let Some(purpose) = state.inflight.remove(req) else { return };
-    let fresh = result.is_ok();
-    match (purpose, result) {
+    let Some(flight) = state.inflight.remove(req) else { return };
+    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample) {
+        page::outdate(state);
+    }
+    match (flight.purpose, result) {
         (Purpose::Journal(run, token), result) => run::journalled(state, run, token, result, fx),
         (Purpose::Commit(caller, then), Ok(done)) => follow_up(state, caller, then, &done, fx),
         (Purpose::Commit(caller, then), Err(error)) => {
@@ -150,20 +162,26 @@ fn committed(state: &mut State, req: ReqId, result: Result<Committed, StoreError
         (_, Err(error)) => warn(state, failure::text(&error)),
         (_, Ok(_)) => {}
     }
-    if fresh {
-        window::refresh(state, false, fx);
-    }
 }
 
 fn follow_up(state: &mut State, caller: Caller, then: Then, done: &Committed, fx: &mut Vec<Effect>) {
     match then {
         Then::Say(text) => reply(state, caller, Outcome::ok(Answer::Done(text)), fx),
-        Then::Ticket(id) => ask(state, Ask::TicketById { id: id.into() }, Purpose::Show(caller), fx),
+        Then::Ticket(reference) => {
+            let new = done.references.first().map(|(_, reference)| reference.clone());
+            match (caller, new) {
+                (Caller::Window(id), Some(reference)) => {
+                    window::say(state, Level::Info, format!("{reference} is new"));
+                    window::open(state, id, View::Case(reference));
+                }
+                (caller, new) => ask(state, Ask::Ticket { reference: new.unwrap_or(reference) }, Purpose::Show(caller), fx),
+            }
+        }
         Then::Import(report) => {
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
             reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
         }
-        Then::Open(id) => session::launch(state, caller, id, done, fx),
+        Then::Open(id) => session::launch(state, id, done, fx),
         Then::Launch(call) => ssh::launch(state, *call, fx),
         Then::Fan(number) => exec::launch(state, number, fx),
         Then::Exit(exit) => reply(state, caller, Outcome { answer: Answer::Silent, exit }, fx),
@@ -171,11 +189,16 @@ fn follow_up(state: &mut State, caller: Caller, then: Then, done: &Committed, fx
 }
 
 fn answered(state: &mut State, req: ReqId, result: Result<store::Answer, StoreError>, fx: &mut Vec<Effect>) {
-    match state.inflight.remove(req) {
+    match state.inflight.remove(req).map(|flight| flight.purpose) {
         None => {}
+        Some(Purpose::Past(host)) => {
+            if let Ok(store::Answer::Samples(samples)) = result {
+                page::past(state, host, samples);
+            }
+        }
         Some(Purpose::Gather(gather, piece)) => gather::answered(state, *gather, piece, result, fx),
         Some(Purpose::Hosts) => host::loaded(state, result, fx),
-        Some(Purpose::Page(want)) => window::page(state, &want, result),
+        Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
         Some(Purpose::Show(caller)) => {
             let outcome = match result {
                 Ok(answer) => host::outcome(answer),
@@ -188,14 +211,14 @@ fn answered(state: &mut State, req: ReqId, result: Result<store::Answer, StoreEr
 }
 
 fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
-    match state.inflight.remove(req) {
+    match state.inflight.remove(req).map(|flight| flight.purpose) {
         None => {}
         Some(Purpose::Gather(gather, _)) => gather::read(state, *gather, fact, fx),
         Some(Purpose::Show(caller)) => {
             let outcome = program::file_outcome(fact);
             reply(state, caller, outcome, fx);
         }
-        Some(Purpose::Page(_)) => window::library(state, fact),
+        Some(Purpose::Page(want)) => page::file(state, &want, fact),
         Some(other) => warn(state, format!("a file came for {other:?}, which reads none")),
     }
 }
@@ -205,8 +228,10 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::Connected { .. } => {}
         SshFact::Disconnected { target, reason } => health::disconnected(state, &target, &reason),
         SshFact::Resolved { req, results } => {
-            if let Some(Purpose::Gather(gather, _)) = state.inflight.remove(req) {
-                gather::resolved(state, *gather, results, fx);
+            match state.inflight.remove(req).map(|flight| flight.purpose) {
+                Some(Purpose::Gather(gather, _)) => gather::resolved(state, *gather, results, fx),
+                Some(Purpose::Page(Want::Host(name))) => page::resolved(state, results.into_iter().next().map(|(_, result)| result), &name),
+                _ => {}
             }
         }
         SshFact::Output { req, stream, data } => match state.inflight.get(req) {
@@ -224,7 +249,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             }
             _ => {}
         },
-        SshFact::ExecDone { req, exit, stdout, took_ms, .. } => match state.inflight.remove(req) {
+        SshFact::ExecDone { req, exit, stdout, took_ms, .. } => match state.inflight.remove(req).map(|flight| flight.purpose) {
             Some(Purpose::Step(run, host, step)) => run::step_done(state, run, host, step, exit, took_ms, fx),
             Some(Purpose::Fan(number, host)) => exec::done(state, number, &host, exit, took_ms, fx),
             Some(Purpose::Call(line)) => ssh::done(state, line, &exit, took_ms, fx),
@@ -234,8 +259,12 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionOpened { session } => window::session_opened(state, session),
         SshFact::SessionClosed { session, exit, bytes, recording_error } => session::closed(state, session, &exit, bytes, recording_error, fx),
         SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
-        SshFact::SessionBell { session } => window::session_bell(state, session),
-        SshFact::SessionActivity { session } => window::session_activity(state, session),
+        SshFact::SessionBell { session } => window::session_called(state, session, true),
+        SshFact::SessionActivity { session } => window::session_called(state, session, false),
+        SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
+        SshFact::StdinTaken { .. } => {}
+        SshFact::QuestionClosed { id } => question::withdrawn(state, id),
+        SshFact::Refused { ask, why } => warn(state, format!("{ask}: {why}")),
         SshFact::ProbeDone { req, host, result } => {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);

@@ -1,35 +1,56 @@
 //! Questions that need a person: an unknown host key, a passphrase, a step that wants a yes.
 
-use crate::app::effect::{Effect, Inquiry, line_of};
-use crate::app::event::Caller;
+use secrecy::SecretString;
+
+use crate::app::effect::{Effect, Inquiry, InquiryKind, line_of};
+use crate::app::event::LineId;
 use crate::app::purpose::Purpose;
 use crate::app::state::State;
 use crate::domain::host::Target;
 use crate::domain::ids::RunId;
 use crate::domain::runbook::Confirm;
-use crate::model;
-use crate::runbook::Input;
-use crate::ssh::{QuestionId, QuestionKind, Reply, SshAsk};
+use crate::model::{Question, QuestionId, QuestionKind};
+use crate::runbook::machine::Input;
+use crate::ssh::{self, Reply, SshAsk};
+use crate::ui;
 
 use super::run;
 
 /// A connection asks something.
-pub(super) fn asked(state: &mut State, id: QuestionId, target: &Target, hop: String, kind: QuestionKind, fx: &mut Vec<Effect>) {
-    let place = if hop == target.name { hop } else { format!("{hop} (on the way to {})", target.name) };
-    let line = waiting_line(state);
-    if let Some(line) = line {
-        state.questions.insert(id, Caller::Line(line));
-        fx.push(Effect::Question(line, Inquiry { id, place, kind }));
-    } else if state.windows.is_empty() {
-        fx.push(Effect::Ssh(SshAsk::Answer { question: id, reply: Reply::No }));
-    } else {
-        state.model.questions.push_back(model::Question::from_connection(id, &place, kind));
+pub(super) fn asked(state: &mut State, asked: ssh::QuestionId, target: &Target, hop: &str, kind: ssh::QuestionKind, fx: &mut Vec<Effect>) {
+    let place = if hop == target.name { hop.to_owned() } else { format!("{hop}, on the way to {}", target.name) };
+    let id = QuestionId(state.mint.request().0);
+    match waiting_line(state) {
+        Some(line) => fx.push(Effect::Question(line, Inquiry { id, place, kind: InquiryKind::Connection(kind) })),
+        None if state.windows.is_empty() => {
+            return fx.push(Effect::Ssh(SshAsk::Answer { question: asked, reply: Reply::No }));
+        }
+        None => state.model.questions.push_back(on_screen(id, &place, kind)),
     }
+    state.questions.insert(id, asked);
+}
+
+/// A question of a connection as the screen asks it.
+fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
+    let (title, body, kind) = match kind {
+        ssh::QuestionKind::HostKey { host, algorithm, fingerprint, file } => (
+            "unknown host key".to_owned(),
+            vec![
+                format!("{place}: the key of {host} is not known yet."),
+                format!("{algorithm} {fingerprint}"),
+                format!("Trust it and remember it in {}?", file.display()),
+            ],
+            QuestionKind::YesNo { default_no: true },
+        ),
+        ssh::QuestionKind::Secret { prompt } => (place.to_owned(), vec![prompt], QuestionKind::Secret),
+        ssh::QuestionKind::Text { prompt } => (place.to_owned(), vec![prompt], QuestionKind::Text),
+    };
+    Question { id, title, body, kind, session: None }
 }
 
 /// The command line that waits for a connection, if there is one.
-fn waiting_line(state: &State) -> Option<crate::app::event::LineId> {
-    state.inflight.iter().find_map(|(_, purpose)| match purpose {
+fn waiting_line(state: &State) -> Option<LineId> {
+    state.inflight.iter().find_map(|(_, flight)| match &flight.purpose {
         Purpose::Call(line) => Some(*line),
         Purpose::Fan(number, _) => state.fans.get(number).and_then(|fan| line_of(fan.caller)),
         Purpose::Step(run, ..) => state.runs.get(run).and_then(|run| line_of(run.caller)),
@@ -39,27 +60,52 @@ fn waiting_line(state: &State) -> Option<crate::app::event::LineId> {
 
 /// A step of a run wants to be confirmed.
 pub(super) fn confirm_step(state: &mut State, run: RunId, step: u32, confirm: Confirm, text: String, fx: &mut Vec<Effect>) {
+    let id = QuestionId(state.mint.request().0);
     let Some(live) = state.runs.get(&run) else { return };
-    let line = line_of(live.caller);
+    let place = live.reference.clone();
     let name = live.steps.get(step as usize).cloned().unwrap_or_default();
-    let id = QuestionId::step(run, step);
-    let kind = match confirm {
-        Confirm::Typed => QuestionKind::Typed { prompt: text, word: name },
-        Confirm::Yes | Confirm::No => QuestionKind::YesNo { prompt: text },
-    };
+    let typed = confirm == Confirm::Typed;
+    match line_of(live.caller) {
+        Some(line) => {
+            let kind = if typed { InquiryKind::Typed { prompt: text, word: name } } else { InquiryKind::Confirm(text) };
+            fx.push(Effect::Question(line, Inquiry { id, place, kind }));
+        }
+        None => {
+            let kind = if typed { QuestionKind::Typed(name.clone()) } else { QuestionKind::YesNo { default_no: true } };
+            let body = text.lines().map(str::to_owned).collect();
+            state.model.questions.push_back(Question { id, title: format!("{place}: {name}"), body, kind, session: None });
+        }
+    }
     state.steps_asked.insert(id, (run, step));
-    match line {
-        Some(line) => fx.push(Effect::Question(line, Inquiry { id, place: live.reference.clone(), kind })),
-        None => state.model.questions.push_back(model::Question::from_connection(id, &live.reference.clone(), kind)),
+}
+
+/// A person answered at a command line.
+pub(super) fn answer(state: &mut State, id: QuestionId, answer: Reply, fx: &mut Vec<Effect>) {
+    state.model.questions.retain(|question| question.id != id);
+    if let Some((run, step)) = state.steps_asked.remove(&id) {
+        return run::feed(state, run, Input::Answered { step, yes: matches!(answer, Reply::Yes) }, fx);
+    }
+    if let Some(question) = state.questions.remove(&id) {
+        fx.push(Effect::Ssh(SshAsk::Answer { question, reply: answer }));
     }
 }
 
-/// A person answered.
-pub(super) fn answer(state: &mut State, id: QuestionId, answer: Reply, fx: &mut Vec<Effect>) {
-    state.model.questions.retain(|question| question.id != id);
-    state.questions.remove(&id);
-    match state.steps_asked.remove(&id) {
-        Some((run, step)) => run::feed(state, run, Input::Answered { step, yes: matches!(answer, Reply::Yes) }, fx),
-        None => fx.push(Effect::Ssh(SshAsk::Answer { question: id, reply: answer })),
+/// A person answered on a screen.
+pub(super) fn answered_on_screen(state: &mut State, id: QuestionId, reply: ui::Reply, fx: &mut Vec<Effect>) {
+    let reply = match reply {
+        ui::Reply::Yes => Reply::Yes,
+        ui::Reply::No => Reply::No,
+        ui::Reply::Text(text) => Reply::Text(SecretString::from(text)),
+        ui::Reply::Secret(secret) => Reply::Text(secret),
+    };
+    answer(state, id, reply, fx);
+}
+
+/// A connection needs no answer any more.
+pub(super) fn withdrawn(state: &mut State, asked: ssh::QuestionId) {
+    let gone: Vec<QuestionId> = state.questions.iter().filter(|(_, question)| **question == asked).map(|(id, _)| *id).collect();
+    for id in gone {
+        state.questions.remove(&id);
+        state.model.questions.retain(|question| question.id != id);
     }
 }

@@ -13,9 +13,14 @@ use crate::domain::ids::RunId;
 use crate::domain::op::{Draft, Entity, EntityKind, Value};
 use crate::domain::run::{Exit, RunFact};
 use crate::domain::runbook::{On, ParamKind, Runbook};
-use crate::runbook::{Input, Machine, Order, Plan, Stop, params, preview};
+use crate::runbook::machine::{Input, Machine, Order};
+use crate::runbook::mask;
+use crate::runbook::params;
+use crate::runbook::plan::{Plan, Stop, preview};
 use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
 use crate::store::{Ask, Batch, Committed, StoreError};
+
+use crate::ui::View;
 
 use super::{exec, failure, gather, reply};
 
@@ -85,6 +90,8 @@ fn begin(state: &mut State, gather: &Gather, start: &RunStart, book: Runbook, fx
     let steps = plan.book.steps.iter().map(|step| step.name.clone()).collect();
     let mut run = LiveRun {
         caller,
+        mask: plan.values.mask(),
+        streams: BTreeMap::new(),
         machine: Machine::new(plan),
         reference: String::new(),
         steps,
@@ -104,7 +111,7 @@ fn begin(state: &mut State, gather: &Gather, start: &RunStart, book: Runbook, fx
 fn unknown_host(state: &State, book: &Runbook, start: &RunStart) -> Option<String> {
     book.params.iter().filter(|param| param.kind == ParamKind::Host).find_map(|param| {
         let name = start.params.get(&param.name).or(param.default.as_ref())?;
-        state.model.host(name).is_none().then(|| format!("parameter {}: there is no host {name:?} in the inventory", param.name))
+        state.model.host_named(name).is_none().then(|| format!("parameter {}: there is no host {name:?} in the inventory", param.name))
     })
 }
 
@@ -122,7 +129,7 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
             Order::Journal { token, facts } => journal(state, id, token, facts, fx),
             Order::Launch { host, step, script, timeout, on, .. } => {
                 let req = state.mint.request();
-                state.inflight.insert(req, Purpose::Step(id, host.clone(), step), state.model.now);
+                state.inflight.insert(req, state.model.now, Purpose::Step(id, host.clone(), step));
                 if let Some(run) = state.runs.get_mut(&id) {
                     run.requests.insert((host.clone(), step), req);
                     run.output.insert((host.clone(), step), (Vec::new(), 0));
@@ -151,7 +158,6 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
             }
         }
     }
-    super::window::show_run(state, id);
 }
 
 /// Makes facts durable; the first batch of a run carries its reference and its entry on the ticket too.
@@ -193,8 +199,12 @@ pub(super) fn journalled(state: &mut State, id: RunId, token: u64, result: Resul
         }
         Ok(committed) => {
             if let Some((_, reference)) = committed.references.into_iter().find(|(entity, _)| *entity == id.0) {
-                run.reference = reference;
+                run.reference = reference.clone();
+                if let Caller::Window(window) = run.caller {
+                    super::window::open(state, window, View::Run(reference));
+                }
             }
+            let Some(run) = state.runs.get_mut(&id) else { return };
             if let Some(line) = line_of(run.caller) {
                 for fact in facts {
                     let step = match &fact {
@@ -232,11 +242,11 @@ pub(super) fn output(state: &mut State, id: RunId, host: &str, step: u32, stream
     kept.0.extend_from_slice(&data[..room]);
     kept.1 += (data.len() - room) as u64;
     if let Some(line) = line_of(run.caller) {
-        let data = run.machine.mask(&data);
+        let key = (host.to_owned(), step, stream == Stream::Err);
+        let data = run.streams.entry(key).or_insert_with(|| mask::Stream::new(run.mask.clone())).push(&data);
         let step = run.steps.get(step as usize).cloned().unwrap_or_default();
         fx.push(Effect::Emit(line, Emission::StepOutput { host: host.to_owned(), step, stream, data }));
     }
-    super::window::show_run(state, id);
 }
 
 /// A step has ended on a host.

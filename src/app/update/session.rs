@@ -1,7 +1,6 @@
 //! Sessions: opened after their record is durable, recorded, and closed with what became of them.
 
 use crate::app::effect::Effect;
-use crate::app::event::Caller;
 use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::{LiveSession, State};
 use crate::command::{Answer, Outcome, SessionCommand};
@@ -60,7 +59,7 @@ fn open(state: &mut State, gather: &Gather, host: String, fx: &mut Vec<Effect>) 
     (case.ticket, case.host, case.session) = (ticket.map(|ticket| ticket.id), Some(host.clone()), Some(id));
     let opened = SessionFact::Opened { at: now, host: host.clone(), ticket: case.ticket, recording: Some(recording.clone()), author: me };
     let drafts = vec![opened.draft(id), Draft::Reference { entity: Entity { kind: EntityKind::Session, id: id.0 } }, case.draft()];
-    state.model.sessions.push(SessionView::opening(id, &host, ticket.map(|ticket| ticket.reference.clone())));
+    state.model.sessions.push(opening(id, &host, ticket.map(|ticket| ticket.reference.clone())));
     state.sessions.insert(id, LiveSession { caller: gather.caller, case, recording, host });
     fx.push(Effect::Hold(id.0));
     super::append(state, Batch { drafts, local: Vec::new() }, Purpose::Commit(gather.caller, Then::Open(id)), fx);
@@ -68,14 +67,14 @@ fn open(state: &mut State, gather: &Gather, host: String, fx: &mut Vec<Effect>) 
 }
 
 /// The record of a session is durable: its shell may be opened.
-pub(super) fn launch(state: &mut State, caller: Caller, id: SessionId, committed: &Committed, fx: &mut Vec<Effect>) {
+pub(super) fn launch(state: &mut State, id: SessionId, committed: &Committed, fx: &mut Vec<Effect>) {
     let reference = committed.references.iter().find(|(entity, _)| *entity == id.0).map(|(_, reference)| reference.clone()).unwrap_or_default();
     let Some(live) = state.sessions.get(&id) else { return };
     let (host, recording) = (live.host.clone(), state.setup.recordings.join(&live.recording));
     if let Some(view) = state.model.session_mut(id) {
         view.reference = reference;
     }
-    let size = super::window::pane_size(state, caller, id).unwrap_or(UNSEEN);
+    let size = super::window::pane_size(state, id).unwrap_or(UNSEEN);
     let target = gather::target(state, &host);
     let term = state.setup.term.clone();
     fx.push(Effect::Ssh(SshAsk::Open { session: id, target, size, term, recording: Some(recording) }));
@@ -101,7 +100,7 @@ pub(super) fn closed(state: &mut State, id: SessionId, exit: &Exit, bytes: u64, 
     live.case.data.insert("exit".to_owned(), Value::Int(exit.code().into()));
     live.case.data.insert("took_ms".to_owned(), Value::Int(i64::try_from(now.since(live.case.at)).unwrap_or(i64::MAX)));
     live.case.data.insert("bytes".to_owned(), Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)));
-    let closed = SessionFact::Closed { at: now, exit: Some(exit.code()), bytes, reason: words.clone() };
+    let closed = SessionFact::Closed { at: now, exit: Some(exit.code().into()), bytes, reason: words.clone() };
     let batch = Batch { drafts: vec![closed.draft(id), live.case.draft()], local: Vec::new() };
     super::append(state, batch, Purpose::Ended(live.caller, id), fx);
     if let Some(why) = recording_error {
@@ -109,5 +108,20 @@ pub(super) fn closed(state: &mut State, id: SessionId, exit: &Exit, bytes: u64, 
     }
     if matches!(exit, Exit::Unreachable(_)) {
         super::warn(state, format!("{}: {words}", live.host));
+    }
+}
+
+fn opening(id: SessionId, host: &str, ticket: Option<String>) -> SessionView {
+    SessionView {
+        id,
+        reference: String::new(),
+        host: host.to_owned(),
+        ticket,
+        title: String::new(),
+        state: SessionState::Opening("connecting".to_owned()),
+        screen: None,
+        bell: false,
+        activity: false,
+        recording: true,
     }
 }

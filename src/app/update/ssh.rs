@@ -51,7 +51,7 @@ pub(super) fn execute(state: &mut State, gather: Gather, command: SshCommand, fx
 /// Sends the command out.
 pub(super) fn launch(state: &mut State, call: Call, fx: &mut Vec<Effect>) {
     let (req, target, spec) = (call.req, gather::target(state, &call.host), call.spec.clone());
-    state.inflight.insert(req, Purpose::Call(call.line), state.model.now);
+    state.inflight.insert(req, state.model.now, Purpose::Call(call.line));
     fx.push(Effect::Emit(call.line, Emission::Attached));
     state.calls.insert(call.line, call);
     fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));

@@ -32,7 +32,7 @@ pub(super) fn execute(state: &mut State, gather: Gather, command: TicketCommand,
                 return reply(state, caller, Outcome::error(2, "the comment is empty; say something, or leave it".to_owned()), fx);
             }
             let note = note(state, ticket.id, &text);
-            commit(state, caller, ticket.id, vec![note], fx);
+            commit(state, caller, ticket.reference, vec![note], fx);
         }
         (TicketCommand::Edit { change, .. }, Some(ticket)) => {
             let hosts = match gather::linked_hosts(state, &change.host, &gather.ticket_hosts) {
@@ -60,7 +60,7 @@ fn add(state: &mut State, caller: Caller, title: &str, change: &TicketChange, ho
     let cx = ChangeContext { now: state.model.now, me: &state.model.me, hosts, links: &[] };
     match new_ticket(id, title, change, cx) {
         Err(why) => reply(state, caller, Outcome::error(2, why), fx),
-        Ok(drafts) => commit(state, caller, id, drafts, fx),
+        Ok(drafts) => commit(state, caller, String::new(), drafts, fx),
     }
 }
 
@@ -83,7 +83,7 @@ fn edit(state: &mut State, caller: Caller, ticket: Ticket, change: &TicketChange
     if drafts.is_empty() {
         return reply(state, caller, Outcome::ok(Answer::Ticket(Box::new(ticket))), fx);
     }
-    commit(state, caller, ticket.id, drafts, fx);
+    commit(state, caller, ticket.reference, drafts, fx);
 }
 
 fn note(state: &State, ticket: TicketId, text: &str) -> Draft {
@@ -96,6 +96,6 @@ fn note(state: &State, ticket: TicketId, text: &str) -> Draft {
     }
 }
 
-fn commit(state: &mut State, caller: Caller, ticket: TicketId, drafts: Vec<Draft>, fx: &mut Vec<Effect>) {
-    super::append(state, Batch { drafts, local: Vec::new() }, Purpose::Commit(caller, Then::Ticket(ticket.0)), fx);
+fn commit(state: &mut State, caller: Caller, reference: String, drafts: Vec<Draft>, fx: &mut Vec<Effect>) {
+    super::append(state, Batch { drafts, local: Vec::new() }, Purpose::Commit(caller, Then::Ticket(reference)), fx);
 }
