@@ -1,10 +1,10 @@
 //! The plan of a run: which runbook on which hosts with which values, and what a dry run shows of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::ids::{RunId, TicketId};
 use crate::domain::run::{Cell, CellState};
-use crate::domain::runbook::{Action, Runbook, Step};
+use crate::domain::runbook::{Action, Repeat, Runbook, Step};
 
 use super::params::{Values, fill};
 
@@ -42,6 +42,8 @@ pub struct Plan {
     pub author: String,
     /// The first step, from 0, of hosts that do not begin at the start: a resumed or retried run.
     pub from: BTreeMap<String, u32>,
+    /// Steps with `run=once`, from 0, that an earlier run has done already.
+    pub done_once: BTreeSet<u32>,
 }
 
 impl Plan {
@@ -63,6 +65,7 @@ impl Plan {
             ticket: None,
             author: author.to_owned(),
             from: BTreeMap::new(),
+            done_once: BTreeSet::new(),
         }
     }
 }
@@ -93,12 +96,30 @@ pub(super) fn resolved(step: &Step, values: &Values) -> String {
     }
 }
 
-/// Where a run that did not finish is taken up again, from its stored cells: each host that is not done, with the first
-/// step that neither succeeded nor was passed over on purpose.
+/// What is left of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// The hosts that are not done, in the order of the run, for [`Plan::hosts`].
+    pub hosts: Vec<String>,
+    /// Where each of them goes on, for [`Plan::from`].
+    pub from: BTreeMap<String, u32>,
+    /// For [`Plan::done_once`].
+    pub done_once: BTreeSet<u32>,
+    /// Cells that began and whose end nobody knows. They are among what is left, so show them and ask first.
+    pub unknown: Vec<(String, u32)>,
+}
+
+/// What is left of a run that did not finish, from its stored cells: for `resume` and `retry`.
 ///
-/// A step whose end is unknown is among them, so the caller must show it and ask before running it a second time.
-pub fn unfinished(book: &Runbook, hosts: &[String], cells: &[Cell]) -> BTreeMap<String, u32> {
-    let mut open = BTreeMap::new();
+/// A host goes on at its first step that neither succeeded nor was passed over on purpose.
+pub fn rest(book: &Runbook, hosts: &[String], cells: &[Cell]) -> Rest {
+    let mut rest = Rest::default();
+    for (index, step) in (0u32..).zip(&book.steps) {
+        let done = |cell: &Cell| cell.index == index && cell.state == CellState::Ok;
+        if step.run == Repeat::Once && cells.iter().any(done) {
+            rest.done_once.insert(index);
+        }
+    }
     for host in hosts {
         let first = (0u32..).zip(&book.steps).find(|(index, step)| {
             // The last record of a cell counts: an attempt that succeeded after one that did not.
@@ -106,13 +127,22 @@ pub fn unfinished(book: &Runbook, hosts: &[String], cells: &[Cell]) -> BTreeMap<
                 .iter()
                 .rev()
                 .find(|cell| cell.host == *host && cell.index == *index);
-            !cell.is_some_and(|cell| settled(cell, step))
+            !rest.done_once.contains(index) && !cell.is_some_and(|cell| settled(cell, step))
         });
-        if let Some((index, _)) = first {
-            open.insert(host.clone(), index);
-        }
+        let Some((index, _)) = first else { continue };
+        rest.hosts.push(host.clone());
+        rest.from.insert(host.clone(), index);
+        let open = |cell: &&Cell| {
+            cell.host == *host && matches!(cell.state, CellState::Running | CellState::Unknown)
+        };
+        rest.unknown.extend(
+            cells
+                .iter()
+                .filter(open)
+                .map(|cell| (host.clone(), cell.index)),
+        );
     }
-    open
+    rest
 }
 
 /// Whether a stored cell needs no second try.

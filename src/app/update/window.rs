@@ -223,3 +223,10 @@ pub(super) fn session_called(state: &mut State, id: SessionId, bell: bool) {
         view.activity = true;
     }
 }
+
+/// A remote program wants a text on the clipboard; the size is told, because terminals may ignore the wish.
+pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx: &mut Vec<Effect>) {
+    let Some(window) = state.windows.iter().find(|(_, ui)| *ui.view() == View::Pane(session)).map(|(id, _)| *id) else { return };
+    say(state, Level::Info, format!("{} bytes offered to the clipboard", text.len()));
+    fx.push(Effect::Clipboard(window, text));
+}

@@ -3,6 +3,7 @@
 //! A value never becomes code. Where that cannot be had with certainty the place is refused, with what to write instead.
 
 mod evaluators;
+mod here;
 mod python;
 mod shell;
 

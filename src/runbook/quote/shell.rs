@@ -4,7 +4,8 @@
 //! text cannot be followed, it is `lost`, and from there on every parameter is refused: a wrong guess would let a value
 //! become code.
 
-use super::evaluators::{evaluator, reader};
+use super::evaluators::evaluator;
+use super::here::Here;
 use super::{Place, Slot, opening};
 
 /// The parameters outside of comments. `ansi` says that the shell knows `$'…'`.
@@ -25,7 +26,7 @@ pub(super) fn slots(text: &str, ansi: bool) -> Vec<Slot> {
 }
 
 /// What is open around the current character, innermost last.
-enum Frame {
+pub(super) enum Frame {
     /// Commands: the script itself, or `$(…)`.
     Command(Command),
     /// Between double quotes.
@@ -37,13 +38,13 @@ enum Frame {
 }
 
 #[derive(Default)]
-struct Command {
+pub(super) struct Command {
     /// Whether it is `$(…)`.
     substitution: bool,
     /// Open parentheses.
     parentheses: u32,
     /// The finished words of the current simple command, as far as they are literal.
-    words: Vec<String>,
+    pub(super) words: Vec<String>,
     /// The literal part of the current word.
     word: String,
     /// Whether a word has begun.
@@ -67,30 +68,19 @@ impl Command {
     }
 }
 
-/// A here-document whose body begins on the next line.
-struct Here {
-    delimiter: String,
-    /// `<<-`: leading tabs do not count.
-    strip_tabs: bool,
-    /// The delimiter was quoted: nothing is expanded.
-    quoted: bool,
-    /// The program on that line that reads code.
-    reader: Option<String>,
-}
-
-struct Lexer<'a> {
-    text: &'a str,
+pub(super) struct Lexer<'a> {
+    pub(super) text: &'a str,
     ansi: bool,
-    at: usize,
-    frames: Vec<Frame>,
-    pending: Vec<Here>,
+    pub(super) at: usize,
+    pub(super) frames: Vec<Frame>,
+    pub(super) pending: Vec<Here>,
     slots: Vec<Slot>,
     /// Why nothing is certain from here on.
     lost: Option<&'static str>,
     /// Why the very next place is refused.
     after: Option<&'static str>,
     /// The program that reads the here-document at hand as code.
-    reader: Option<String>,
+    pub(super) reader: Option<String>,
 }
 
 const BACKQUOTES: &str = "inside backquotes; write $(…) instead";
@@ -447,146 +437,8 @@ impl Lexer<'_> {
         }
     }
 
-    /// The word after `<<`.
-    fn delimiter(&mut self) {
-        let strip_tabs = self.peek(0) == Some('-');
-        if strip_tabs {
-            self.bump();
-        }
-        while matches!(self.peek(0), Some(' ' | '\t')) {
-            self.bump();
-        }
-        let (mut delimiter, mut quoted) = (String::new(), false);
-        while let Some(c) = self.peek(0) {
-            match c {
-                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')' => break,
-                '\'' | '"' => {
-                    quoted = true;
-                    self.bump();
-                    while let Some(inner) = self.peek(0) {
-                        self.bump();
-                        if inner == c {
-                            break;
-                        }
-                        if matches!(inner, '\\' | '\n') {
-                            self.lose("after a here-document with an unusual delimiter");
-                        }
-                        delimiter.push(inner);
-                    }
-                }
-                '\\' => {
-                    quoted = true;
-                    self.bump();
-                    if let Some(inner) = self.peek(0) {
-                        delimiter.push(inner);
-                        self.bump();
-                    }
-                }
-                '$' | '`' | '{' => {
-                    self.lose("after a here-document with an unusual delimiter");
-                    delimiter.push(c);
-                    self.bump();
-                }
-                c => {
-                    delimiter.push(c);
-                    self.bump();
-                }
-            }
-        }
-        let line = self.rest().split('\n').next().unwrap_or_default();
-        let reader = match self.frames.last() {
-            Some(Frame::Command(command)) => reader(&command.words, line),
-            Some(Frame::Double | Frame::Braces(_) | Frame::Arithmetic(_)) | None => None,
-        };
-        self.pending.push(Here {
-            delimiter,
-            strip_tabs,
-            quoted,
-            reader,
-        });
-    }
-
-    /// The bodies of the here-documents that were announced on the line before.
-    fn bodies(&mut self) {
-        for here in std::mem::take(&mut self.pending) {
-            let (mut continued, mut substitutes) = (false, false);
-            self.reader.clone_from(&here.reader);
-            while self.at < self.text.len() {
-                let line = self
-                    .rest()
-                    .split('\n')
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
-                let bare = if here.strip_tabs {
-                    line.trim_start_matches('\t')
-                } else {
-                    &line
-                };
-                let ends = bare == here.delimiter;
-                if ends && continued {
-                    self.lose("after a here-document whose last line ends with a backslash");
-                }
-                if !ends {
-                    self.here_line(&here, &line, &mut substitutes);
-                }
-                self.at += line.len();
-                self.bump();
-                if ends {
-                    break;
-                }
-                let slashes = line.len() - line.trim_end_matches('\\').len();
-                continued = !here.quoted && slashes % 2 == 1;
-            }
-        }
-        self.reader = None;
-    }
-
-    /// The parameters in one line of a here-document. `substitutes` says whether a substitution was seen in it.
-    fn here_line(&mut self, here: &Here, line: &str, substitutes: &mut bool) {
-        let start = self.at;
-        let found: Vec<(usize, usize)> = (0..line.len())
-            .filter_map(|at| Some((at, opening(line, at)?.1)))
-            .collect();
-        let mut without = line.to_owned();
-        for (from, to) in found.iter().rev() {
-            without.replace_range(from..to, "");
-        }
-        let bare = if here.strip_tabs {
-            without.trim_start_matches('\t')
-        } else {
-            &without
-        };
-        let ends_if_empty = bare == here.delimiter;
-        let mut seen = 0;
-        for (from, to) in found {
-            let before = line.get(seen..from).unwrap_or_default();
-            *substitutes |= ["`", "$(", "${"].iter().any(|open| before.contains(open));
-            seen = to;
-            let place = if here.quoted {
-                Place::Literal {
-                    delimiter: here.delimiter.clone(),
-                    ends_if_empty,
-                }
-            } else if *substitutes {
-                Place::Refused(
-                    "in a here-document after $(…), ${…} or a backquote; set a variable before it",
-                )
-            } else if before.ends_with(['\\', '$']) {
-                Place::Refused("directly after a $ or a backslash")
-            } else {
-                Place::Here
-            };
-            self.at = start + from;
-            self.slot(place);
-        }
-        let rest = line.get(seen..).unwrap_or_default();
-        *substitutes |= ["`", "$(", "${"].iter().any(|open| rest.contains(open));
-        self.at = start;
-    }
-
     /// Records the parameter at the current place and goes past it.
-    fn slot(&mut self, place: Place) {
+    pub(super) fn slot(&mut self, place: Place) {
         let Some((name, end)) = opening(self.text, self.at) else {
             return;
         };
@@ -661,19 +513,19 @@ impl Lexer<'_> {
         }
     }
 
-    fn lose(&mut self, why: &'static str) {
+    pub(super) fn lose(&mut self, why: &'static str) {
         self.lost.get_or_insert(why);
     }
 
-    fn rest(&self) -> &str {
+    pub(super) fn rest(&self) -> &str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn peek(&self, ahead: usize) -> Option<char> {
+    pub(super) fn peek(&self, ahead: usize) -> Option<char> {
         self.rest().chars().nth(ahead)
     }
 
-    fn bump(&mut self) {
+    pub(super) fn bump(&mut self) {
         self.at += self.peek(0).map_or(0, char::len_utf8);
     }
 }

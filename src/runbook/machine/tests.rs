@@ -1,0 +1,1 @@
+//! The machine against tables of events and against chance.

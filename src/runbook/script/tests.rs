@@ -1,0 +1,1 @@
+//! Scripts are judged by the real shell.
