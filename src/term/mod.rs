@@ -1,1 +1,3 @@
-//! The terminal emulator: bytes in, an immutable screen out. Pure.
+//! stub
+mod screen;
+pub use screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
