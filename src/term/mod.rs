@@ -1,3 +1,1 @@
-//! stub
-mod screen;
-pub use screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
+//! The terminal emulator: bytes in, an immutable screen out. Pure.
