@@ -1,1 +1,23 @@
-//! Connections: one for each destination, shared by everything that needs it.
+//! Connections: one for each destination, shared by everything that needs it. Plain data goes in, plain data comes out.
+//!
+//! Nothing here waits for the loop except facts, which are never dropped: every channel has a task that always drains it.
+
+mod ask;
+mod config;
+mod engine;
+mod error;
+mod fact;
+mod host_key;
+mod known_hosts;
+mod question;
+mod screens;
+mod settings;
+mod stamps;
+
+pub use ask::{ExecSpec, Reply, Sink, SshAsk, Stdin};
+pub use config::{EffectiveCache, NoCache};
+pub use engine::{AgentChoice, Engine, EngineOptions};
+pub use error::Error;
+pub use fact::{ConnectionInfo, ProbeReply, QuestionId, QuestionKind, SshFact, Stream};
+pub use screens::Screens;
+pub use stamps::FileStamp;

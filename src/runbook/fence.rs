@@ -1,0 +1,1 @@
+//! Info strings of fences: the language and the attributes in braces.

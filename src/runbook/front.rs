@@ -1,0 +1,1 @@
+//! Front matter: the YAML block at the top of a runbook.

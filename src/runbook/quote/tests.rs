@@ -1,0 +1,1 @@
+//! Values must arrive as one literal argument, whatever quotes the author wrote: judged by the real shells.
