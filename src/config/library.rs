@@ -247,6 +247,7 @@ mod tests {
             &books,
             &[("good.md", "x"), ("open.md", "x"), ("shared/inner.md", "x")],
         )?;
+        put(&books, &[("latin.md", ""), ("huge.md", "")])?;
         fs::write(books.join("latin.md"), b"gr\xf6\xdfe")?;
         fs::write(
             books.join("huge.md"),
