@@ -10,5 +10,6 @@ mod files;
 mod local;
 mod purpose;
 pub mod runtime;
+pub mod start;
 pub mod state;
 pub mod update;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::command::Command;
 use crate::domain::host::Effective;
-use crate::domain::ids::{EntityId, HostId, RunId, SessionId};
+use crate::domain::ids::{HostId, RunId, SessionId};
 use crate::domain::runbook::Runbook;
 use crate::domain::session::SessionRow;
 use crate::domain::ticket::Ticket;

@@ -14,7 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::command::{Command, Outcome};
 use crate::domain::ids::{EntityId, WindowId};
 use crate::ssh::{Engine, EngineOptions, Screens, SshFact};
-use crate::store::{Held, Store, hold};
+use crate::store::Store;
+use crate::store::lock::{Held, hold};
 use crate::ui::Frame;
 
 use super::clock;
@@ -241,6 +242,8 @@ pub struct Runtime {
     ssh: mpsc::Receiver<SshFact>,
     lines: BTreeMap<LineId, LineOut>,
     windows: BTreeMap<WindowId, WindowOut>,
+    /// This machine's counters; only the worker that measures locks it, one at a time.
+    local: Arc<std::sync::Mutex<crate::health::local::Local>>,
     held: BTreeMap<EntityId, Held>,
     quitting: bool,
 }
@@ -266,6 +269,7 @@ impl Runtime {
             ssh,
             lines: BTreeMap::new(),
             windows: BTreeMap::new(),
+            local: Arc::default(),
             held: BTreeMap::new(),
             quitting: false,
         };
@@ -364,8 +368,8 @@ impl Runtime {
         let effects = update::lay_out(&mut self.state);
         self.carry_out(effects);
         for (id, window) in &self.windows {
-            if let Some(ui) = self.state.windows.get(id) {
-                window.frame.send_replace(Some(Arc::new(ui.frame(&self.state.model))));
+            if let (Some(ui), Some(size)) = (self.state.windows.get(id), self.state.sizes.get(id)) {
+                window.frame.send_replace(Some(Arc::new(ui.frame(&self.state.model, *size))));
             }
         }
     }
@@ -401,9 +405,14 @@ impl Runtime {
                 drop(tokio::task::spawn_blocking(move || drop(facts.blocking_send(Event::File(req, files.read(ask))))));
             }
             Effect::Measure => {
-                let facts = self.fact_tx.clone();
+                let (facts, local) = (self.fact_tx.clone(), Arc::clone(&self.local));
                 drop(tokio::task::spawn_blocking(move || {
-                    drop(facts.blocking_send(Event::Local(Box::new(crate::health::local::sample(clock::now())))));
+                    let mut sample = match local.lock() {
+                        Ok(mut local) => local.sample(clock::now()),
+                        Err(_) => return,
+                    };
+                    sample.disks = crate::health::local::disks();
+                    drop(facts.blocking_send(Event::Local(Box::new(sample))));
                 }));
             }
             Effect::Reply(line, outcome) => {

@@ -49,6 +49,8 @@ pub struct Setup {
     pub seed: [u8; 32],
     /// When the process began.
     pub now: Time,
+    /// How often hosts are probed.
+    pub rules: Rules,
     /// Versions and places, for whoever asks.
     pub info: Info,
 }
@@ -84,6 +86,8 @@ pub struct State {
     pub model: Model,
     /// What each window shows.
     pub windows: BTreeMap<WindowId, Ui>,
+    /// The size of each window.
+    pub sizes: BTreeMap<WindowId, Size>,
     pub(crate) setup: Setup,
     pub(crate) mint: Mint,
     pub(crate) inflight: Inflight<Purpose>,
@@ -262,6 +266,7 @@ impl State {
         Self {
             model: Model { now: setup.now, me: setup.me.clone(), demo: setup.demo, read_only: setup.read_only, ..Model::default() },
             windows: BTreeMap::new(),
+            sizes: BTreeMap::new(),
             mint: Mint::new(setup.seed),
             inflight: Inflight::default(),
             ready: false,
@@ -274,7 +279,7 @@ impl State {
             rounds: Vec::new(),
             questions: BTreeMap::new(),
             interrupted: BTreeSet::new(),
-            schedule: Schedule::new(Rules::default()),
+            schedule: Schedule::new(setup.rules),
             measured: BTreeMap::new(),
             visible: BTreeSet::new(),
             measuring: None,

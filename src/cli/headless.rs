@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use crate::app::clock;
 use crate::app::effect::Emission;
 use crate::app::event::LineEvent;
-use crate::app::runtime::{Line, LineClient, Runtime, ToLine};
+use crate::app::runtime::{Line, LineClient, ToLine};
 use crate::app::start::{self, Interactive, StartError};
 use crate::command::{Command, Globals};
 
@@ -43,7 +43,7 @@ pub(super) fn window(globals: &Globals) -> Result<u8, Refused> {
     let places = start::places(globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let (app, client) = start::assemble(&places, globals, Interactive::Window, seed()?)?;
+        let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
         let app = tokio::spawn(app.run());
         let shown = crate::attach::run(client).await;
         drop(app.await);
@@ -59,7 +59,7 @@ pub(super) fn run(globals: &Globals, command: Command) -> Result<u8, Refused> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let exit = runtime.block_on(async {
         let someone = if std::fs::File::open("/dev/tty").is_ok() { Interactive::Line } else { Interactive::Nobody };
-        let (app, client) = start::assemble(&places, globals, someone, seed()?)?;
+        let (app, client) = start::assemble(&places, globals, someone)?;
         let app = tokio::spawn(app.run());
         let line = client.line().await.map_err(|gone| Refused { text: gone.to_string(), exit: 1 })?;
         drop(client);
@@ -70,10 +70,6 @@ pub(super) fn run(globals: &Globals, command: Command) -> Result<u8, Refused> {
     // A thread may still wait for standard input; it has nothing left to say.
     runtime.shutdown_background();
     Ok(exit)
-}
-
-fn seed() -> Result<[u8; 32], Refused> {
-    clock::seed().map_err(|error| Refused { text: format!("the system gives no random bytes, and nothing can be named without them: {error}"), exit: 1 })
 }
 
 /// Asks, and shows until the end.

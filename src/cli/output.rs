@@ -44,6 +44,10 @@ impl Output {
                 }
             }
             Emission::Attached => {}
+            Emission::Health(rows) => {
+                let answer = Answer::Health(rows);
+                self.finish(&Outcome::ok(answer), crate::app::clock::now());
+            }
             Emission::HostLine { host, stream, line } => self.host_line(&host, stream, &line),
             Emission::HostDone { host, exit, took_ms } => self.host_done(&host, &exit, took_ms),
             Emission::Run { reference, fact, step } => self.run(&reference, &fact, &step),

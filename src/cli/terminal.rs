@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::effect::Inquiry;
+use crate::app::effect::{Inquiry, InquiryKind};
 use crate::domain::text;
 use crate::ssh::{QuestionKind, Reply};
 use crate::term::Size;
@@ -49,7 +49,7 @@ pub(super) fn size() -> Option<Size> {
 
 /// Asks the person at the controlling terminal, never standard input, which may be a pipe. Without one the answer is no.
 pub(super) fn ask(inquiry: &Inquiry, assume_yes: bool) -> Reply {
-    if let (QuestionKind::YesNo { .. }, true) = (&inquiry.kind, assume_yes) {
+    if let (InquiryKind::Confirm(_), true) = (&inquiry.kind, assume_yes) {
         return Reply::Yes;
     }
     let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Reply::No };
@@ -60,7 +60,7 @@ fn converse(tty: &File, inquiry: &Inquiry) -> std::io::Result<Reply> {
     let mut out = tty;
     let place = text::line(&inquiry.place);
     match &inquiry.kind {
-        QuestionKind::HostKey { host, algorithm, fingerprint, file } => {
+        InquiryKind::Connection(QuestionKind::HostKey { host, algorithm, fingerprint, file }) => {
             writeln!(out, "{place}: the key of {} is not known yet.", text::line(host))?;
             writeln!(out, "{} key fingerprint is {}.", text::line(algorithm), text::line(fingerprint))?;
             loop {
@@ -74,19 +74,19 @@ fn converse(tty: &File, inquiry: &Inquiry) -> std::io::Result<Reply> {
                 }
             }
         }
-        QuestionKind::Secret { prompt } => {
+        InquiryKind::Connection(QuestionKind::Secret { prompt }) => {
             write!(out, "{place}: {} ", text::line(prompt))?;
             hidden(tty).map(Reply::Text)
         }
-        QuestionKind::Text { prompt } => {
+        InquiryKind::Connection(QuestionKind::Text { prompt }) => {
             write!(out, "{place}: {} ", text::line(prompt))?;
             Ok(Reply::Text(SecretString::from(line(tty)?.trim_end_matches(['\r', '\n']).to_owned())))
         }
-        QuestionKind::YesNo { prompt } => {
+        InquiryKind::Confirm(prompt) => {
             write!(out, "{place}: {} (yes/no) ", text::block(prompt))?;
             Ok(if matches!(line(tty)?.trim(), "yes" | "y") { Reply::Yes } else { Reply::No })
         }
-        QuestionKind::Typed { prompt, word } => {
+        InquiryKind::Typed { prompt, word } => {
             write!(out, "{place}: {}\nType {} to go on: ", text::block(prompt), text::line(word))?;
             Ok(if line(tty)?.trim() == word { Reply::Yes } else { Reply::No })
         }

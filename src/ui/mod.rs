@@ -3,6 +3,7 @@
 //! The screen reads the model and keeps only what belongs to the eye: which view, which row (by id), which letters are in
 //! a prompt. It never waits, never fails, and changes nothing but itself: what the user wants leaves as an [`Intent`].
 
+mod frame;
 mod intent;
 mod keymap;
 pub mod keys;
@@ -16,6 +17,7 @@ use crate::command::{Row, ScreenCommand};
 use crate::domain::ids::SessionId;
 use crate::model::Model;
 
+pub use frame::{Frame, extent};
 pub use intent::{Intent, Mouse, MouseKind, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};

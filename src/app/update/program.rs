@@ -17,7 +17,7 @@ pub(super) fn execute(state: &mut State, caller: Caller, command: &ProgramComman
         ProgramCommand::ConfigCheck => super::read_file(state, FileAsk::CheckConfig, Purpose::Show(caller), fx),
         ProgramCommand::ThemeCheck { path } => super::read_file(state, FileAsk::CheckTheme(path.clone()), Purpose::Show(caller), fx),
         ProgramCommand::Themes => {
-            let names = ui::theme::names().map(str::to_owned).collect();
+            let names = ui::Theme::names().map(str::to_owned).collect();
             reply(state, caller, Outcome::ok(Answer::Names(names)), fx);
         }
         ProgramCommand::Info => {

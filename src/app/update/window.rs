@@ -6,14 +6,17 @@ use crate::app::effect::Effect;
 use crate::app::event::{Caller, WindowEvent};
 use crate::app::purpose::Gather;
 use crate::app::state::State;
-use crate::command::{Answer, Command, HostCommand, Outcome, RunCommand, ScreenCommand, SessionCommand, TicketCommand, parse_line};
+use crate::command::{Answer, Command, HostCommand, Outcome, RunCommand, ScreenCommand, SessionCommand, TicketCommand};
 use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice, SessionState};
 use crate::ssh::SshAsk;
 use crate::term::{Screen, Size};
-use crate::ui::{Intent, SessionInput, Ui, UiInput, View};
+use crate::ui::{Intent, SessionInput, Ui, UiInput, View, extent};
 
 use super::{gather, page, question};
+
+/// The size of a window that has not told it.
+const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -22,14 +25,19 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
             drop(ui.input(&state.model, UiInput::Resize { cols: size.cols, rows: size.rows }));
             state.windows.insert(id, ui);
+            state.sizes.insert(id, size);
         }
         WindowEvent::Input(input) => {
+            if let UiInput::Resize { cols, rows } = input {
+                state.sizes.insert(id, Size { cols, rows });
+            }
             let Some(ui) = state.windows.get_mut(&id) else { return };
             let intents = ui.input(&state.model, input);
             intents.into_iter().for_each(|intent| wanted(state, id, intent, fx));
         }
         WindowEvent::Closed => {
             state.windows.remove(&id);
+            state.sizes.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && !state.stopping {
                 super::stop(state, fx);
@@ -42,11 +50,6 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
 fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>) {
     match intent {
         Intent::Command(command) => carry_out(state, id, command, fx),
-        Intent::Line(text) => match parse_line(&text).map_err(|why| why.text).and_then(|parsed| parsed.command().map_err(|why| why.to_string())) {
-            Ok(Some(command)) => carry_out(state, id, command, fx),
-            Ok(None) => {}
-            Err(why) => say(state, Level::Error, why),
-        },
         Intent::Session(session, input) => fx.push(Effect::Ssh(match input {
             SessionInput::Key(key) => SshAsk::Key { session, key },
             SessionInput::Paste(text) => SshAsk::Paste { session, text },
@@ -160,8 +163,8 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     page::overlay(state);
     let mut sizes = Vec::new();
     let mut wants = Vec::new();
-    for ui in state.windows.values_mut() {
-        ui.layout(&state.model);
+    for (id, ui) in &mut state.windows {
+        ui.layout(&state.model, extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)));
         sizes.extend(ui.pane_size());
         wants.extend(ui.wants(&state.model));
     }
@@ -186,8 +189,8 @@ pub(super) fn focus_session(state: &mut State, caller: Caller, session: SessionI
         open(state, id, View::Pane(session));
     }
     // The pane's size is known before the shell begins, so that the shell never sees another.
-    for ui in state.windows.values_mut() {
-        ui.layout(&state.model);
+    for (id, ui) in &mut state.windows {
+        ui.layout(&state.model, extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)));
         if let Some((shown, size)) = ui.pane_size() {
             state.pane_sizes.insert(shown, Size { cols: size.width, rows: size.height });
         }
