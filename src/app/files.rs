@@ -34,15 +34,30 @@ struct Inner {
 impl Files {
     /// Files at these places.
     pub fn new(paths: Paths, settings: Settings, environment: Environment) -> Self {
-        Self { inner: Arc::new(Inner { paths, settings, environment }) }
+        Self {
+            inner: Arc::new(Inner {
+                paths,
+                settings,
+                environment,
+            }),
+        }
     }
 
     /// Reads what is asked for.
     pub(super) fn read(&self, ask: FileAsk) -> FileFact {
         match ask {
             FileAsk::SshConfig(path) => {
-                let home = self.inner.environment.home().unwrap_or(Path::new("/")).to_path_buf();
-                FileFact::Scanned(ssh_config::scan(&path, &home).map(Box::new).map_err(|error| error.to_string()))
+                let home = self
+                    .inner
+                    .environment
+                    .home()
+                    .unwrap_or(Path::new("/"))
+                    .to_path_buf();
+                FileFact::Scanned(
+                    ssh_config::scan(&path, &home)
+                        .map(Box::new)
+                        .map_err(|error| error.to_string()),
+                )
             }
             FileAsk::Library => self.library(),
             FileAsk::Book(name) => FileFact::Book(self.book(&name)),
@@ -55,15 +70,28 @@ impl Files {
 
     /// Adds a line to the log; a log that cannot be written stops nothing.
     pub(super) fn log(&self, text: &str) {
-        let log = OpenOptions::new().create(true).append(true).mode(0o600).open(self.inner.paths.log());
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(self.inner.paths.log());
         if let Ok(mut log) = log {
-            drop(writeln!(log, "{} {}", clock::now(), crate::domain::text::line(text)));
+            drop(writeln!(
+                log,
+                "{} {}",
+                clock::now(),
+                crate::domain::text::line(text)
+            ));
         }
     }
 
     fn library(&self) -> FileFact {
         let library = Library::read(&self.inner.paths, &self.inner.settings);
-        let mut broken: Vec<Diagnostic> = library.problems.iter().map(|problem| whole_file(&self.inner.paths.runbooks(), problem.to_string())).collect();
+        let mut broken: Vec<Diagnostic> = library
+            .problems
+            .iter()
+            .map(|problem| whole_file(&self.inner.paths.runbooks(), problem.to_string()))
+            .collect();
         let mut books: Vec<Runbook> = Vec::new();
         for found in library.books {
             match parse::parse(&found.path, &found.name, &found.text) {
@@ -84,9 +112,14 @@ impl Files {
         if !path.is_file() {
             return Err(Vec::new());
         }
-        let text = bytes(path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text; save it as such".to_owned()));
+        let text = bytes(path).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text; save it as such".to_owned())
+        });
         let text = text.map_err(|why| vec![whole_file(path, why)])?;
-        let title = path.file_stem().map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let title = path.file_stem().map_or_else(
+            || name.to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        );
         parse::parse(path, &title, &text).map(Box::new)
     }
 
@@ -108,19 +141,30 @@ impl Files {
 }
 
 fn check_theme(path: &Path) -> Vec<Diagnostic> {
-    let text = bytes(path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
+    let text = bytes(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
     match text.map(|text| Theme::parse(&text)) {
         Err(why) => vec![whole_file(path, why)],
         Ok(Ok(_)) => Vec::new(),
         Ok(Err(findings)) => findings
             .into_iter()
-            .map(|finding| Diagnostic { file: path.to_owned(), line: finding.line, column: finding.column, message: finding.message })
+            .map(|finding| Diagnostic {
+                file: path.to_owned(),
+                line: finding.line,
+                column: finding.column,
+                message: finding.message,
+            })
             .collect(),
     }
 }
 
 fn whole_file(path: &Path, message: String) -> Diagnostic {
-    Diagnostic { file: path.to_owned(), line: 1, column: 1, message }
+    Diagnostic {
+        file: path.to_owned(),
+        line: 1,
+        column: 1,
+        message,
+    }
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
@@ -129,7 +173,11 @@ fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let mut file = File::open(path).map_err(failed)?.take(LARGEST + 1);
     file.read_to_end(&mut read).map_err(failed)?;
     if read.len() as u64 > LARGEST {
-        return Err(format!("{} is larger than {} MiB, which no such file should be", path.display(), LARGEST >> 20));
+        return Err(format!(
+            "{} is larger than {} MiB, which no such file should be",
+            path.display(),
+            LARGEST >> 20
+        ));
     }
     Ok(read)
 }

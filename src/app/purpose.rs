@@ -35,14 +35,14 @@ pub(crate) enum Purpose {
     Fan(u64, String),
     /// The one command, or the shell, of a command line.
     Call(LineId),
-    /// A sample of a host.
-    Probe(HostId),
+    /// A sample of a host; the fact says which.
+    Probe,
     /// A sample that is kept; nobody waits and no page changes.
     Sample,
     /// A list of file systems of a host.
     Disks(HostId),
     /// The end of a session: its lock goes when this is durable.
-    Ended(Caller, SessionId),
+    Ended(SessionId),
     /// A record that nobody waits for; only its failure is told.
     Record(Caller),
 }
@@ -50,8 +50,6 @@ pub(crate) enum Purpose {
 /// What follows when a batch is durable.
 #[derive(Debug)]
 pub(crate) enum Then {
-    /// Say this.
-    Say(String),
     /// Answer with the ticket of this reference; the new one, if it is empty.
     Ticket(String),
     /// Answer with what the import found.

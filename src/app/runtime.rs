@@ -82,7 +82,11 @@ pub enum ToLine {
 enum Input {
     Event(Event),
     Line(LineId, mpsc::Sender<ToLine>),
-    Window(WindowId, watch::Sender<Option<Arc<Frame>>>, mpsc::Sender<ToWindow>),
+    Window(
+        WindowId,
+        watch::Sender<Option<Arc<Frame>>>,
+        mpsc::Sender<ToWindow>,
+    ),
 }
 
 /// A way to the running app; cheap to clone. The app ends when the last one is gone and nothing is under way.
@@ -126,7 +130,11 @@ impl Client {
         let id = LineId(self.number());
         let (tx, out) = mpsc::channel(LINE_OUT);
         self.send(Input::Line(id, tx)).await?;
-        Ok(Line { id, out, client: self.clone() })
+        Ok(Line {
+            id,
+            out,
+            client: self.clone(),
+        })
     }
 
     /// Opens a window.
@@ -138,7 +146,12 @@ impl Client {
         let (frame, frames) = watch::channel(None);
         let (tx, out) = mpsc::channel(16);
         self.send(Input::Window(id, frame, tx)).await?;
-        Ok(Window { id, frames, out, client: self.clone() })
+        Ok(Window {
+            id,
+            frames,
+            out,
+            client: self.clone(),
+        })
     }
 
     /// Tells the app to end.
@@ -164,7 +177,12 @@ impl Line {
     /// # Errors
     /// The app has ended.
     pub async fn ask(&self, command: Command) -> Result<(), Gone> {
-        self.client.send(Input::Event(Event::Asked { caller: Caller::Line(self.id), command: Box::new(command) })).await
+        self.client
+            .send(Input::Event(Event::Asked {
+                caller: Caller::Line(self.id),
+                command: Box::new(command),
+            }))
+            .await
     }
 
     /// Passes on what came from the terminal.
@@ -172,12 +190,17 @@ impl Line {
     /// # Errors
     /// The app has ended.
     pub async fn event(&self, event: LineEvent) -> Result<(), Gone> {
-        self.client.send(Input::Event(Event::Line(self.id, event))).await
+        self.client
+            .send(Input::Event(Event::Line(self.id, event)))
+            .await
     }
 
     /// A way to pass on events from elsewhere.
     pub fn client(&self) -> LineClient {
-        LineClient { id: self.id, client: self.client.clone() }
+        LineClient {
+            id: self.id,
+            client: self.client.clone(),
+        }
     }
 }
 
@@ -194,7 +217,10 @@ impl LineClient {
     /// # Errors
     /// The app has ended.
     pub fn send_blocking(&self, event: LineEvent) -> Result<(), Gone> {
-        self.client.inputs.blocking_send(Input::Event(Event::Line(self.id, event))).map_err(|_| Gone)
+        self.client
+            .inputs
+            .blocking_send(Input::Event(Event::Line(self.id, event)))
+            .map_err(|_| Gone)
     }
 
     /// Passes an event on.
@@ -202,7 +228,9 @@ impl LineClient {
     /// # Errors
     /// The app has ended.
     pub async fn send(&self, event: LineEvent) -> Result<(), Gone> {
-        self.client.send(Input::Event(Event::Line(self.id, event))).await
+        self.client
+            .send(Input::Event(Event::Line(self.id, event)))
+            .await
     }
 }
 
@@ -212,7 +240,9 @@ impl Window {
     /// # Errors
     /// The app has ended.
     pub async fn event(&self, event: WindowEvent) -> Result<(), Gone> {
-        self.client.send(Input::Event(Event::Window(self.id, event))).await
+        self.client
+            .send(Input::Event(Event::Window(self.id, event)))
+            .await
     }
 }
 
@@ -273,7 +303,13 @@ impl Runtime {
             held: BTreeMap::new(),
             quitting: false,
         };
-        (runtime, Client { inputs: input_tx, next: Arc::new(std::sync::atomic::AtomicU32::new(1)) })
+        (
+            runtime,
+            Client {
+                inputs: input_tx,
+                next: Arc::new(std::sync::atomic::AtomicU32::new(1)),
+            },
+        )
     }
 
     /// Runs until it is told to end, or until nobody is left and nothing is under way.
@@ -338,7 +374,13 @@ impl Runtime {
     fn input(&mut self, input: Input) {
         match input {
             Input::Event(event) => self.turn(event),
-            Input::Line(id, tx) => drop(self.lines.insert(id, LineOut { tx, backlog: VecDeque::new() })),
+            Input::Line(id, tx) => drop(self.lines.insert(
+                id,
+                LineOut {
+                    tx,
+                    backlog: VecDeque::new(),
+                },
+            )),
             Input::Window(id, frame, tx) => drop(self.windows.insert(id, WindowOut { frame, tx })),
         }
     }
@@ -360,7 +402,8 @@ impl Runtime {
         self.carry_out(effects);
         let took = begun.elapsed();
         if took > LONG_TURN {
-            self.files.log(&format!("a turn took {} ms: {name}", took.as_millis()));
+            self.files
+                .log(&format!("a turn took {} ms: {name}", took.as_millis()));
         }
     }
 
@@ -369,7 +412,9 @@ impl Runtime {
         self.carry_out(effects);
         for (id, window) in &self.windows {
             if let (Some(ui), Some(size)) = (self.state.windows.get(id), self.state.sizes.get(id)) {
-                window.frame.send_replace(Some(Arc::new(ui.frame(&self.state.model, *size))));
+                window
+                    .frame
+                    .send_replace(Some(Arc::new(ui.frame(&self.state.model, *size))));
             }
         }
     }
@@ -384,25 +429,40 @@ impl Runtime {
         match effect {
             Effect::Append(req, batch) => {
                 let facts = self.fact_tx.clone();
-                self.store.append(batch, move |result| drop(facts.blocking_send(Event::Committed(req, result))));
+                self.store.append(batch, move |result| {
+                    drop(facts.blocking_send(Event::Committed(req, result)))
+                });
             }
             Effect::Ask(req, ask) => {
                 let facts = self.fact_tx.clone();
-                self.store.ask(ask, move |result| drop(facts.blocking_send(Event::Answered(req, result.map(Box::new)))));
+                self.store.ask(ask, move |result| {
+                    drop(facts.blocking_send(Event::Answered(req, result.map(Box::new))))
+                });
             }
             Effect::Hold(id) => match hold(self.store.folder(), id) {
                 Ok(held) => drop(self.held.insert(id, held)),
-                Err(error) => self.files.log(&format!("a lock could not be taken: {error}")),
+                Err(error) => self
+                    .files
+                    .log(&format!("a lock could not be taken: {error}")),
             },
             Effect::Release(id) => drop(self.held.remove(&id)),
             Effect::Ssh(ask) => self.engine.send(ask),
-            Effect::Local { req, stdin, command, timeout_ms } => {
+            Effect::Local {
+                req,
+                stdin,
+                command,
+                timeout_ms,
+            } => {
                 let facts = self.fact_tx.clone();
-                drop(tokio::spawn(super::local::run(req, command, stdin, timeout_ms, facts)));
+                drop(tokio::spawn(super::local::run(
+                    req, command, stdin, timeout_ms, facts,
+                )));
             }
             Effect::File(req, ask) => {
                 let (files, facts) = (self.files.clone(), self.fact_tx.clone());
-                drop(tokio::task::spawn_blocking(move || drop(facts.blocking_send(Event::File(req, files.read(ask))))));
+                drop(tokio::task::spawn_blocking(move || {
+                    drop(facts.blocking_send(Event::File(req, files.read(ask))))
+                }));
             }
             Effect::Measure => {
                 let (facts, local) = (self.fact_tx.clone(), Arc::clone(&self.local));
@@ -433,7 +493,9 @@ impl Runtime {
 
     fn to_line(&mut self, id: LineId, message: ToLine) {
         let done = matches!(message, ToLine::Done(_));
-        let Some(line) = self.lines.get_mut(&id) else { return };
+        let Some(line) = self.lines.get_mut(&id) else {
+            return;
+        };
         if line.backlog.is_empty() {
             if let Err(mpsc::error::TrySendError::Full(message)) = line.tx.try_send(message) {
                 line.backlog.push_back(message);
@@ -456,7 +518,9 @@ impl Runtime {
 
 /// Waits until the first command line with a backlog takes one more piece.
 async fn flush(lines: &mut BTreeMap<LineId, LineOut>) {
-    let Some((id, line)) = lines.iter_mut().find(|(_, line)| !line.backlog.is_empty()) else { return };
+    let Some((id, line)) = lines.iter_mut().find(|(_, line)| !line.backlog.is_empty()) else {
+        return;
+    };
     let id = *id;
     let gone = match line.tx.reserve().await {
         Ok(permit) => {

@@ -53,9 +53,11 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes, and nothing can be named without them: {0}")]
-    Seed(#[from] getrandom::Error),
+    Seed(getrandom::Error),
     /// The theme.
-    #[error("there is no theme {0:?}; `qd theme ls` lists them, and [general] theme in the settings names one")]
+    #[error(
+        "there is no theme {0:?}; `qd theme ls` lists them, and [general] theme in the settings names one"
+    )]
     Theme(String),
 }
 
@@ -78,14 +80,23 @@ pub fn places(globals: &Globals) -> Result<Places, StartError> {
     let paths = Paths::find(globals.home.as_deref(), &environment)?;
     paths.ensure()?;
     let settings = Settings::load(&paths, &environment)?;
-    Ok(Places { paths, settings, environment, demo: false })
+    Ok(Places {
+        paths,
+        settings,
+        environment,
+        demo: false,
+    })
 }
 
 /// Opens the store and starts the loop's parts; the caller runs it. Must be called inside a tokio runtime.
 ///
 /// # Errors
 /// The store cannot be opened, or a setting names what is not there.
-pub fn assemble(places: &Places, globals: &Globals, who: Interactive) -> Result<(Runtime, Client), StartError> {
+pub fn assemble(
+    places: &Places,
+    globals: &Globals,
+    who: Interactive,
+) -> Result<(Runtime, Client), StartError> {
     let changed = Arc::new(Notify::new());
     let store = open_store(places, globals.read_only, Some(Arc::clone(&changed)))?;
     let settings = &places.settings;
@@ -93,47 +104,84 @@ pub fn assemble(places: &Places, globals: &Globals, who: Interactive) -> Result<
         "default" => Theme::default(),
         name => theme(places, name)?,
     };
-    let keymap = settings.session.prefix.map_or_else(Keymap::default, |prefix| Keymap::with(&std::collections::BTreeMap::new(), prefix).0);
+    let keymap = settings
+        .session
+        .prefix
+        .map_or_else(Keymap::default, |prefix| {
+            Keymap::with(&std::collections::BTreeMap::new(), prefix).0
+        });
     let setup = Setup {
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
         ssh_config: settings.ssh.default_config.clone(),
         read_only: globals.read_only,
         demo: places.demo,
-        probing: if places.demo { Probing::All } else { Probing::Visible },
+        probing: if places.demo {
+            Probing::All
+        } else {
+            Probing::Visible
+        },
         thresholds: thresholds(settings),
         theme,
         keymap,
         term: "xterm-256color".to_owned(),
-        seed: clock::seed()?,
+        seed: clock::seed().map_err(StartError::Seed)?,
         now: clock::now(),
         info: info(places, &store),
         rules: crate::health::schedule::Rules {
-            visible_ms: u64::try_from(settings.health.interval.as_millis()).unwrap_or(10_000).max(1_000),
+            visible_ms: u64::try_from(settings.health.interval.as_millis())
+                .unwrap_or(10_000)
+                .max(1_000),
             ..crate::health::schedule::Rules::default()
         },
     };
     let engine = EngineOptions {
-        cache: Arc::new(StoredSettings { store: store.clone() }),
-        agent: if places.demo { AgentChoice::None } else { AgentChoice::FromEnv },
+        cache: Arc::new(StoredSettings {
+            store: store.clone(),
+        }),
+        agent: if places.demo {
+            AgentChoice::None
+        } else {
+            AgentChoice::FromEnv
+        },
         interactive: who != Interactive::Nobody,
         ssh_program: settings.ssh.program.clone(),
         screens: Arc::new(Screens::default()),
     };
-    let files = Files::new(places.paths.clone(), settings.clone(), places.environment.clone());
-    Ok(Runtime::new(Parts { store, setup, files, engine, changed }))
+    let files = Files::new(
+        places.paths.clone(),
+        settings.clone(),
+        places.environment.clone(),
+    );
+    Ok(Runtime::new(Parts {
+        store,
+        setup,
+        files,
+        engine,
+        changed,
+    }))
 }
 
 /// Opens the store of these places.
 ///
 /// # Errors
 /// It cannot be opened, is not ours, or is newer than this program.
-pub fn open_store(places: &Places, read_only: bool, changed: Option<Arc<Notify>>) -> Result<Store, StartError> {
+pub fn open_store(
+    places: &Places,
+    read_only: bool,
+    changed: Option<Arc<Notify>>,
+) -> Result<Store, StartError> {
     // The seed is drawn before the store asks for it, because a failure must be told and not swallowed.
-    clock::seed()?;
+    clock::seed().map_err(StartError::Seed)?;
     let seed = || clock::seed().unwrap_or([0; 32]);
-    let changed = changed.map(|notify| Box::new(move || notify.notify_one()) as Box<dyn Fn() + Send + 'static>);
-    Ok(Store::open(&places.paths.data, clock::now, seed, store::Options { read_only, changed })?)
+    let changed = changed
+        .map(|notify| Box::new(move || notify.notify_one()) as Box<dyn Fn() + Send + 'static>);
+    Ok(Store::open(
+        &places.paths.data,
+        clock::now,
+        seed,
+        store::Options { read_only, changed },
+    )?)
 }
 
 fn theme(places: &Places, name: &str) -> Result<Theme, StartError> {
@@ -177,19 +225,40 @@ const ABSENT: i64 = i64::MIN;
 
 impl EffectiveCache for StoredSettings {
     fn get(&self, target: &Target) -> Option<(Vec<FileStamp>, Effective)> {
-        let answer = self.store.ask_wait(Ask::Effective { target: target.clone() }).ok()?;
-        let Answer::Effective(Some((stamps, effective))) = answer else { return None };
+        let answer = self
+            .store
+            .ask_wait(Ask::Effective {
+                target: target.clone(),
+            })
+            .ok()?;
+        let Answer::Effective(Some((stamps, effective))) = answer else {
+            return None;
+        };
         let stamps = stamps
             .into_iter()
-            .map(|(path, modified, len)| FileStamp { path, modified_ns: (modified != ABSENT).then_some(modified), len })
+            .map(|(path, modified, len)| FileStamp {
+                path,
+                modified_ns: (modified != ABSENT).then_some(modified),
+                len,
+            })
             .collect();
         Some((stamps, effective))
     }
 
     fn put(&self, target: &Target, stamps: Vec<FileStamp>, effective: &Effective) {
-        let stamps = stamps.into_iter().map(|stamp| (stamp.path, stamp.modified_ns.unwrap_or(ABSENT), stamp.len)).collect();
-        let local = Local::Effective { target: target.clone(), stamps, effective: effective.clone() };
+        let stamps = stamps
+            .into_iter()
+            .map(|stamp| (stamp.path, stamp.modified_ns.unwrap_or(ABSENT), stamp.len))
+            .collect();
+        let local = Local::Effective {
+            target: target.clone(),
+            stamps,
+            effective: effective.clone(),
+        };
         // A cache that is not written costs a few milliseconds the next time, and nothing else.
-        drop(self.store.append_wait(Batch { drafts: Vec::new(), local: vec![local] }));
+        drop(self.store.append_wait(Batch {
+            drafts: Vec::new(),
+            local: vec![local],
+        }));
     }
 }

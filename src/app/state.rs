@@ -7,7 +7,6 @@ use crate::command::Info;
 use crate::domain::case::CaseEvent;
 use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
 use crate::domain::run::{Exit, RunFact};
-use crate::domain::runbook::Runbook;
 use crate::domain::time::Time;
 use crate::health::parse::Counters;
 use crate::health::schedule::{Rules, Schedule};
@@ -94,7 +93,6 @@ pub struct State {
     /// Whether the inventory was read; commands that need it wait until then.
     pub(crate) ready: bool,
     pub(crate) waiting: VecDeque<Gather>,
-    pub(crate) books: Vec<Runbook>,
     pub(crate) runs: BTreeMap<RunId, LiveRun>,
     pub(crate) fans: BTreeMap<u64, Fan>,
     pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
@@ -181,6 +179,8 @@ pub(crate) struct LiveSession {
     pub recording: String,
     /// Where it leads.
     pub host: String,
+    /// Whoever opened it was told that it is open.
+    pub told: bool,
 }
 
 /// The one command, or the raw shell, of a command line.
@@ -264,14 +264,19 @@ impl State {
     /// A process that has just begun.
     pub fn new(setup: Setup) -> Self {
         Self {
-            model: Model { now: setup.now, me: setup.me.clone(), demo: setup.demo, read_only: setup.read_only, ..Model::default() },
+            model: Model {
+                now: setup.now,
+                me: setup.me.clone(),
+                demo: setup.demo,
+                read_only: setup.read_only,
+                ..Model::default()
+            },
             windows: BTreeMap::new(),
             sizes: BTreeMap::new(),
             mint: Mint::new(setup.seed),
             inflight: Inflight::default(),
             ready: false,
             waiting: VecDeque::new(),
-            books: Vec::new(),
             runs: BTreeMap::new(),
             fans: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -299,6 +304,10 @@ impl State {
 
     /// Whether nothing is under way: no request waits for an answer.
     pub fn is_idle(&self) -> bool {
-        self.inflight.is_empty() && self.runs.is_empty() && self.fans.is_empty() && self.calls.is_empty() && self.rounds.is_empty()
+        self.inflight.is_empty()
+            && self.runs.is_empty()
+            && self.fans.is_empty()
+            && self.calls.is_empty()
+            && self.rounds.is_empty()
     }
 }

@@ -24,13 +24,19 @@ pub struct Refused {
 
 impl From<StartError> for Refused {
     fn from(error: StartError) -> Self {
-        Self { exit: error.exit(), text: error.to_string() }
+        Self {
+            exit: error.exit(),
+            text: error.to_string(),
+        }
     }
 }
 
 impl From<std::io::Error> for Refused {
     fn from(error: std::io::Error) -> Self {
-        Self { text: format!("the system refused what every command needs: {error}"), exit: 1 }
+        Self {
+            text: format!("the system refused what every command needs: {error}"),
+            exit: 1,
+        }
     }
 }
 
@@ -41,13 +47,19 @@ pub(super) fn window(globals: &Globals) -> Result<u8, Refused> {
         return Err(Refused { text, exit: 2 });
     }
     let places = start::places(globals)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
         let app = tokio::spawn(app.run());
         let shown = crate::attach::run(client).await;
         drop(app.await);
-        shown.map_err(|error| Refused { text: format!("the window failed: {error}"), exit: 1 })
+        shown.map_err(|error| Refused {
+            text: format!("the window failed: {error}"),
+            exit: 1,
+        })
     })?;
     runtime.shutdown_background();
     Ok(0)
@@ -56,12 +68,22 @@ pub(super) fn window(globals: &Globals) -> Result<u8, Refused> {
 /// Runs one command and shows what comes of it.
 pub(super) fn run(globals: &Globals, command: Command) -> Result<u8, Refused> {
     let places = start::places(globals)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let exit = runtime.block_on(async {
-        let someone = if std::fs::File::open("/dev/tty").is_ok() { Interactive::Line } else { Interactive::Nobody };
+        let someone = if std::fs::File::open("/dev/tty").is_ok() {
+            Interactive::Line
+        } else {
+            Interactive::Nobody
+        };
         let (app, client) = start::assemble(&places, globals, someone)?;
         let app = tokio::spawn(app.run());
-        let line = client.line().await.map_err(|gone| Refused { text: gone.to_string(), exit: 1 })?;
+        let line = client.line().await.map_err(|gone| Refused {
+            text: gone.to_string(),
+            exit: 1,
+        })?;
         drop(client);
         let exit = drive(line, command, globals).await?;
         drop(app.await);
@@ -79,7 +101,10 @@ async fn drive(line: Line, command: Command, globals: &Globals) -> Result<u8, Re
     let call = matches!(&command, Command::Ssh(_)).then(|| wants_terminal(&command));
     let mut output = Output::new(globals, fold);
     let mut raw: Option<Raw> = None;
-    let gone = |gone: crate::app::runtime::Gone| Refused { text: gone.to_string(), exit: 1 };
+    let gone = |gone: crate::app::runtime::Gone| Refused {
+        text: gone.to_string(),
+        exit: 1,
+    };
     line.ask(command).await.map_err(gone)?;
     let client = line.client();
     let mut messages = line.out;

@@ -17,7 +17,11 @@ pub(super) struct Intake {
 /// JSON that is no ticket, or a text without a title; says what would be right.
 pub(super) fn read(text: &str) -> Result<Intake, String> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let intake = if text.starts_with('{') { json(text)? } else { mail(text).unwrap_or_else(|| plain(text)) };
+    let intake = if text.starts_with('{') {
+        json(text)?
+    } else {
+        mail(text).unwrap_or_else(|| plain(text))
+    };
     if intake.title.is_empty() {
         return Err("standard input holds no title; the first line, \"title\" in JSON, or Subject: in a mail becomes it".to_owned());
     }
@@ -26,7 +30,13 @@ pub(super) fn read(text: &str) -> Result<Intake, String> {
 
 fn plain(text: &str) -> Intake {
     let (title, body) = text.split_once('\n').unwrap_or((text, ""));
-    Intake { title: title.trim().to_owned(), change: TicketChange { body: body_of(body), ..TicketChange::default() } }
+    Intake {
+        title: title.trim().to_owned(),
+        change: TicketChange {
+            body: body_of(body),
+            ..TicketChange::default()
+        },
+    }
 }
 
 fn body_of(text: &str) -> Option<String> {
@@ -35,20 +45,46 @@ fn body_of(text: &str) -> Option<String> {
 }
 
 fn json(text: &str) -> Result<Intake, String> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("standard input is no JSON ticket: {error}"))?;
-    let field = |name: &str| value.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-    let list = |name: &str| -> Vec<String> {
-        let items = value.get(name).and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        items.iter().filter_map(serde_json::Value::as_str).map(str::to_owned).collect()
+    let value: serde_json::Value = serde_json::from_str(text)
+        .map_err(|error| format!("standard input is no JSON ticket: {error}"))?;
+    let field = |name: &str| {
+        value
+            .get(name)
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned)
     };
-    let word = |name: &str| field(name).map(|word| word.parse().map_err(|why: String| format!("{name}: {why}"))).transpose();
+    let list = |name: &str| -> Vec<String> {
+        let items = value
+            .get(name)
+            .and_then(serde_json::Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        items
+            .iter()
+            .filter_map(serde_json::Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    let word = |name: &str| {
+        field(name)
+            .map(|word| word.parse().map_err(|why: String| format!("{name}: {why}")))
+            .transpose()
+    };
     let priority = match value.get("priority") {
         None | Some(serde_json::Value::Null) => None,
-        Some(number) => Some(number.to_string().trim_matches('"').parse().map_err(|why: String| format!("priority: {why}"))?),
+        Some(number) => Some(
+            number
+                .to_string()
+                .trim_matches('"')
+                .parse()
+                .map_err(|why: String| format!("priority: {why}"))?,
+        ),
     };
     let change = TicketChange {
         body: field("body"),
-        state: field("state").map(|word| word.parse().map_err(|why: String| format!("state: {why}"))).transpose()?,
+        state: field("state")
+            .map(|word| word.parse().map_err(|why: String| format!("state: {why}")))
+            .transpose()?,
         kind: word("kind")?,
         priority,
         queue: field("queue"),
@@ -59,7 +95,10 @@ fn json(text: &str) -> Result<Intake, String> {
         host: list("hosts"),
         ..TicketChange::default()
     };
-    Ok(Intake { title: field("title").unwrap_or_default(), change })
+    Ok(Intake {
+        title: field("title").unwrap_or_default(),
+        change,
+    })
 }
 
 /// A mail has header lines, one of them a subject, then an empty line (RFC 5322, section 2.1).
@@ -80,9 +119,18 @@ fn mail(text: &str) -> Option<Intake> {
         }
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let header = |wanted: &str| {
+        headers
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.clone())
+    };
     let title = header("subject")?;
-    let change = TicketChange { body: body_of(body), requester: header("from"), ..TicketChange::default() };
+    let change = TicketChange {
+        body: body_of(body),
+        requester: header("from"),
+        ..TicketChange::default()
+    };
     Some(Intake { title, change })
 }
 
@@ -95,19 +143,35 @@ mod tests {
     fn text_mail_and_json_become_tickets() {
         let read = |text: &str| read(text).unwrap_or_else(|why| unreachable!("{text}: {why}"));
         let plain = read("disk full\n\non web2\nsince noon\n");
-        assert_eq!((plain.title.as_str(), plain.change.body.as_deref()), ("disk full", Some("on web2\nsince noon")));
-        let mail = read("From: Ann <ann@example.org>\r\nSubject: printer\r\n on fire\r\n\r\nHelp!\r\n");
-        assert_eq!((mail.title.as_str(), mail.change.requester.as_deref()), ("printer on fire", Some("Ann <ann@example.org>")));
-        let json = read(r#"{"title":"x","priority":1,"kind":"request","tags":["a"],"hosts":["web1"]}"#);
+        assert_eq!(
+            (plain.title.as_str(), plain.change.body.as_deref()),
+            ("disk full", Some("on web2\nsince noon"))
+        );
+        let mail =
+            read("From: Ann <ann@example.org>\r\nSubject: printer\r\n on fire\r\n\r\nHelp!\r\n");
+        assert_eq!(
+            (mail.title.as_str(), mail.change.requester.as_deref()),
+            ("printer on fire", Some("Ann <ann@example.org>"))
+        );
+        let json =
+            read(r#"{"title":"x","priority":1,"kind":"request","tags":["a"],"hosts":["web1"]}"#);
         assert_eq!(json.change.priority, Priority::new(1));
-        assert_eq!((json.change.kind, json.change.host), (Some(TicketKind::Request), vec!["web1".to_owned()]));
+        assert_eq!(
+            (json.change.kind, json.change.host),
+            (Some(TicketKind::Request), vec!["web1".to_owned()])
+        );
         // A first line with a colon is not yet a mail.
         assert_eq!(read("note: all is lost\nreally").title, "note: all is lost");
     }
 
     #[test]
     fn what_is_no_ticket_is_refused() {
-        for text in ["", "{\"title\":", "{\"body\":\"x\"}", "{\"title\":\"x\",\"priority\":9}"] {
+        for text in [
+            "",
+            "{\"title\":",
+            "{\"body\":\"x\"}",
+            "{\"title\":\"x\",\"priority\":9}",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -10,6 +10,8 @@ mod signals;
 mod table;
 mod terminal;
 
+pub use headless::Refused;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,11 +33,15 @@ pub fn main(words: &[String]) -> ExitCode {
     let mut args = parsed.args.clone();
     let result = match parsed.row {
         None => headless::window(&parsed.globals),
-        Some(row) => match fill_from_stdin(row.id, &mut args).and_then(|()| (row.build)(&args).map_err(|error| format!("{}: {error}", row.id.replace('.', " ")))) {
-            Err(why) => Err(headless::Refused { text: why, exit: 2 }),
-            Ok(Command::Program(ProgramCommand::Demo { check })) => crate::demo::main(check, &parsed.globals),
+        Some(row) => match fill_from_stdin(row.id, &mut args).and_then(|()| {
+            (row.build)(&args).map_err(|error| format!("{}: {error}", row.id.replace('.', " ")))
+        }) {
+            Err(why) => Err(Refused { text: why, exit: 2 }),
+            Ok(Command::Program(ProgramCommand::Demo { check })) => {
+                crate::demo::main(check, &parsed.globals)
+            }
             Ok(command) => match with_stdin(command) {
-                Err(why) => Err(headless::Refused { text: why, exit: 2 }),
+                Err(why) => Err(Refused { text: why, exit: 2 }),
                 Ok(command) => headless::run(&parsed.globals, settled(command)),
             },
         },
@@ -60,14 +66,17 @@ fn fill_from_stdin(id: &str, args: &mut Args) -> Result<(), String> {
         return Ok(());
     }
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut std::io::stdin().lock(), &mut text).map_err(|error| format!("standard input could not be read as text: {error}"))?;
+    std::io::Read::read_to_string(&mut std::io::stdin().lock(), &mut text)
+        .map_err(|error| format!("standard input could not be read as text: {error}"))?;
     args.set(name, text);
     Ok(())
 }
 
 /// A ticket from standard input may name more than its title; what the options say wins.
 fn with_stdin(command: Command) -> Result<Command, String> {
-    let Command::Ticket(TicketCommand::Add { title, change }) = command else { return Ok(command) };
+    let Command::Ticket(TicketCommand::Add { title, change }) = command else {
+        return Ok(command);
+    };
     if !title.contains('\n') && !title.trim_start().starts_with('{') {
         return Ok(Command::Ticket(TicketCommand::Add { title, change }));
     }
@@ -84,13 +93,24 @@ fn with_stdin(command: Command) -> Result<Command, String> {
     merged.due = said.due.or(merged.due);
     merged.tag.extend(said.tag);
     merged.host.extend(said.host);
-    Ok(Command::Ticket(TicketCommand::Add { title: read.title, change: merged }))
+    Ok(Command::Ticket(TicketCommand::Add {
+        title: read.title,
+        change: merged,
+    }))
 }
 
 /// Paths in a command as they are from everywhere, because what is imported is remembered by its path.
 fn settled(command: Command) -> Command {
     match command {
-        Command::Host(HostCommand::Import { from, path, dry_run }) => Command::Host(HostCommand::Import { from, path: absolute(path), dry_run }),
+        Command::Host(HostCommand::Import {
+            from,
+            path,
+            dry_run,
+        }) => Command::Host(HostCommand::Import {
+            from,
+            path: absolute(path),
+            dry_run,
+        }),
         other => other,
     }
 }

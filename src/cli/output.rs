@@ -30,7 +30,14 @@ impl Output {
     /// Output as the options want it.
     pub(super) fn new(globals: &Globals, fold: bool) -> Self {
         let terminal = std::io::stdout().is_terminal() && !globals.plain;
-        Self { json: globals.json, jsonl: globals.jsonl, quiet: globals.quiet, terminal, fold, closed: false }
+        Self {
+            json: globals.json,
+            jsonl: globals.jsonl,
+            quiet: globals.quiet,
+            terminal,
+            fold,
+            closed: false,
+        }
     }
 
     /// A part of the output of a command that streams.
@@ -49,11 +56,28 @@ impl Output {
                 self.finish(&Outcome::ok(answer), crate::app::clock::now());
             }
             Emission::HostLine { host, stream, line } => self.host_line(&host, stream, &line),
-            Emission::HostDone { host, exit, took_ms } => self.host_done(&host, &exit, took_ms),
-            Emission::Run { reference, fact, step } => self.run(&reference, &fact, &step),
-            Emission::StepOutput { host, step, stream, data } => {
+            Emission::HostDone {
+                host,
+                exit,
+                took_ms,
+            } => self.host_done(&host, &exit, took_ms),
+            Emission::Run {
+                reference,
+                fact,
+                step,
+            } => self.run(&reference, &fact, &step),
+            Emission::StepOutput {
+                host,
+                step,
+                stream,
+                data,
+            } => {
                 if self.jsonl {
-                    let stream = if stream == Stream::Out { "stdout" } else { "stderr" };
+                    let stream = if stream == Stream::Out {
+                        "stdout"
+                    } else {
+                        "stderr"
+                    };
                     self.line(&json!({ "event": "output", "host": host, "step": step, "stream": stream, "data": String::from_utf8_lossy(&data) }));
                 }
             }
@@ -77,8 +101,14 @@ impl Output {
                 (_, value) => self.line(&value),
             },
             answer => {
-                let width = self.terminal.then(|| terminal::size().map_or(80, |size| usize::from(size.cols)));
-                let style = Style { width, now, fold: self.fold };
+                let width = self
+                    .terminal
+                    .then(|| terminal::size().map_or(80, |size| usize::from(size.cols)));
+                let style = Style {
+                    width,
+                    now,
+                    fold: self.fold,
+                };
                 let written = render::text(answer, style);
                 self.out(written.as_bytes());
             }
@@ -91,14 +121,26 @@ impl Output {
             return;
         }
         if self.jsonl {
-            let stream = if stream == Stream::Out { "stdout" } else { "stderr" };
+            let stream = if stream == Stream::Out {
+                "stdout"
+            } else {
+                "stderr"
+            };
             return self.line(&json!({ "event": "output", "host": host, "stream": stream, "data": String::from_utf8_lossy(line) }));
         }
         let body = String::from_utf8_lossy(line);
         // On a terminal a host's bytes are made harmless; a pipe gets them as they are.
-        let body = if self.terminal { text::line(body.trim_end_matches('\r')) } else { body.into_owned() };
+        let body = if self.terminal {
+            text::line(body.trim_end_matches('\r'))
+        } else {
+            body.into_owned()
+        };
         let whole = format!("{}: {body}\n", text::line(host));
-        if stream == Stream::Out { self.out(whole.as_bytes()) } else { err(whole.as_bytes()) }
+        if stream == Stream::Out {
+            self.out(whole.as_bytes())
+        } else {
+            err(whole.as_bytes())
+        }
     }
 
     fn host_done(&mut self, host: &str, exit: &Exit, took_ms: u64) {
@@ -113,9 +155,21 @@ impl Output {
     fn run(&mut self, reference: &str, fact: &RunFact, step: &str) {
         if self.jsonl {
             let event = match fact {
-                RunFact::Started { hosts, steps, book, .. } => json!({ "event": "run.started", "run": reference, "book": book, "hosts": hosts, "steps": steps }),
-                RunFact::StepStarted { host, attempt, .. } => json!({ "event": "step.started", "host": host, "step": step, "attempt": attempt }),
-                RunFact::StepFinished { host, exit, took_ms, state, .. } => {
+                RunFact::Started {
+                    hosts, steps, book, ..
+                } => {
+                    json!({ "event": "run.started", "run": reference, "book": book, "hosts": hosts, "steps": steps })
+                }
+                RunFact::StepStarted { host, attempt, .. } => {
+                    json!({ "event": "step.started", "host": host, "step": step, "attempt": attempt })
+                }
+                RunFact::StepFinished {
+                    host,
+                    exit,
+                    took_ms,
+                    state,
+                    ..
+                } => {
                     json!({ "event": "step.finished", "host": host, "step": step, "exit": exit, "took_ms": took_ms, "state": state })
                 }
                 RunFact::Finished { state, tally, .. } => json!({
@@ -129,18 +183,47 @@ impl Output {
             return;
         }
         match fact {
-            RunFact::Started { hosts, book, .. } => err(format!("qd: {reference}: {} on {} hosts\n", text::line(book), hosts.len()).as_bytes()),
-            RunFact::StepFinished { host, state, exit, took_ms, reason, .. } => {
-                let exit = exit.filter(|_| *state == CellState::Failed).map(|exit| format!(" exit {exit}")).unwrap_or_default();
-                let why = if reason.is_empty() { String::new() } else { format!(" ({})", text::line(reason)) };
-                err(format!("{}  {}  {state}{exit}  {}{why}\n", text::line(host), text::line(step), short(*took_ms)).as_bytes());
+            RunFact::Started { hosts, book, .. } => err(format!(
+                "qd: {reference}: {} on {} hosts\n",
+                text::line(book),
+                hosts.len()
+            )
+            .as_bytes()),
+            RunFact::StepFinished {
+                host,
+                state,
+                exit,
+                took_ms,
+                reason,
+                ..
+            } => {
+                let exit = exit
+                    .filter(|_| *state == CellState::Failed)
+                    .map(|exit| format!(" exit {exit}"))
+                    .unwrap_or_default();
+                let why = if reason.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", text::line(reason))
+                };
+                err(format!(
+                    "{}  {}  {state}{exit}  {}{why}\n",
+                    text::line(host),
+                    text::line(step),
+                    short(*took_ms)
+                )
+                .as_bytes());
             }
             RunFact::StepStarted { .. } | RunFact::Finished { .. } => {}
         }
     }
 
     fn document(&mut self, value: &Value) {
-        let text = if self.terminal { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+        let text = if self.terminal {
+            serde_json::to_string_pretty(value)
+        } else {
+            serde_json::to_string(value)
+        };
         self.out(format!("{}\n", text.unwrap_or_default()).as_bytes());
     }
 
@@ -154,7 +237,10 @@ impl Output {
         }
         let mut stdout = std::io::stdout().lock();
         // A reader that went away, such as `head`, is no error; what happens on the hosts goes on and is recorded.
-        self.closed = stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err();
+        self.closed = stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .is_err();
     }
 }
 

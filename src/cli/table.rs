@@ -14,12 +14,20 @@ pub(super) struct Table {
 impl Table {
     /// A table without rows.
     pub(super) fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { headings: headings.into_iter().map(str::to_owned).collect(), rows: Vec::new() }
+        Self {
+            headings: headings.into_iter().map(str::to_owned).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row. Foreign text is made harmless here, so that no caller can forget it.
     pub(super) fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.rows.push(cells.into_iter().map(|cell| text::line(cell.as_ref())).collect());
+        self.rows.push(
+            cells
+                .into_iter()
+                .map(|cell| text::line(cell.as_ref()))
+                .collect(),
+        );
     }
 
     /// The table as text. On a terminal it is aligned, under headings, and a last column that is too wide is cut.
@@ -28,7 +36,11 @@ impl Table {
             return self.rows.iter().map(|row| row.join("\t") + "\n").collect();
         };
         let columns = self.headings.len();
-        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.width()).collect();
+        let mut widths: Vec<usize> = self
+            .headings
+            .iter()
+            .map(|heading| heading.width())
+            .collect();
         for row in &self.rows {
             for (have, cell) in widths.iter_mut().zip(row) {
                 *have = (*have).max(cell.width());
@@ -79,7 +91,13 @@ mod tests {
         let mut table = Table::new(["REF", "TITLE"]);
         table.row(["T-7K3F", "disk full\x1b[31m on web2"]);
         table.row(["T-7K3FA", "界 wide"]);
-        assert_eq!(table.render(Some(24)), "REF      TITLE\nT-7K3F   disk full␛[31m…\nT-7K3FA  界 wide\n");
-        assert_eq!(table.render(None), "T-7K3F\tdisk full␛[31m on web2\nT-7K3FA\t界 wide\n");
+        assert_eq!(
+            table.render(Some(24)),
+            "REF      TITLE\nT-7K3F   disk full␛[31m…\nT-7K3FA  界 wide\n"
+        );
+        assert_eq!(
+            table.render(None),
+            "T-7K3F\tdisk full␛[31m on web2\nT-7K3FA\t界 wide\n"
+        );
     }
 }

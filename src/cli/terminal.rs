@@ -37,14 +37,23 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         // Nothing can be done about a terminal that is gone.
-        drop(tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.saved));
+        drop(tcsetattr(
+            std::io::stdin(),
+            OptionalActions::Drain,
+            &self.saved,
+        ));
     }
 }
 
 /// The size of the terminal on standard output or input.
 pub(super) fn size() -> Option<Size> {
-    let size = tcgetwinsize(std::io::stdout()).or_else(|_| tcgetwinsize(std::io::stdin())).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0).then_some(Size { cols: size.ws_col, rows: size.ws_row })
+    let size = tcgetwinsize(std::io::stdout())
+        .or_else(|_| tcgetwinsize(std::io::stdin()))
+        .ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some(Size {
+        cols: size.ws_col,
+        rows: size.ws_row,
+    })
 }
 
 /// Asks the person at the controlling terminal, never standard input, which may be a pipe. Without one the answer is no.
@@ -52,7 +61,9 @@ pub(super) fn ask(inquiry: &Inquiry, assume_yes: bool) -> Reply {
     if let (InquiryKind::Confirm(_), true) = (&inquiry.kind, assume_yes) {
         return Reply::Yes;
     }
-    let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Reply::No };
+    let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
+        return Reply::No;
+    };
     converse(&tty, inquiry).unwrap_or(Reply::No)
 }
 
@@ -60,11 +71,29 @@ fn converse(tty: &File, inquiry: &Inquiry) -> std::io::Result<Reply> {
     let mut out = tty;
     let place = text::line(&inquiry.place);
     match &inquiry.kind {
-        InquiryKind::Connection(QuestionKind::HostKey { host, algorithm, fingerprint, file }) => {
-            writeln!(out, "{place}: the key of {} is not known yet.", text::line(host))?;
-            writeln!(out, "{} key fingerprint is {}.", text::line(algorithm), text::line(fingerprint))?;
+        InquiryKind::Connection(QuestionKind::HostKey {
+            host,
+            algorithm,
+            fingerprint,
+            file,
+        }) => {
+            writeln!(
+                out,
+                "{place}: the key of {} is not known yet.",
+                text::line(host)
+            )?;
+            writeln!(
+                out,
+                "{} key fingerprint is {}.",
+                text::line(algorithm),
+                text::line(fingerprint)
+            )?;
             loop {
-                write!(out, "Trust it and remember it in {}? (yes/no/fingerprint) ", file.display())?;
+                write!(
+                    out,
+                    "Trust it and remember it in {}? (yes/no/fingerprint) ",
+                    file.display()
+                )?;
                 let answer = line(tty)?;
                 match answer.trim() {
                     "yes" => return Ok(Reply::Yes),
@@ -80,15 +109,30 @@ fn converse(tty: &File, inquiry: &Inquiry) -> std::io::Result<Reply> {
         }
         InquiryKind::Connection(QuestionKind::Text { prompt }) => {
             write!(out, "{place}: {} ", text::line(prompt))?;
-            Ok(Reply::Text(SecretString::from(line(tty)?.trim_end_matches(['\r', '\n']).to_owned())))
+            Ok(Reply::Text(SecretString::from(
+                line(tty)?.trim_end_matches(['\r', '\n']).to_owned(),
+            )))
         }
         InquiryKind::Confirm(prompt) => {
             write!(out, "{place}: {} (yes/no) ", text::block(prompt))?;
-            Ok(if matches!(line(tty)?.trim(), "yes" | "y") { Reply::Yes } else { Reply::No })
+            Ok(if matches!(line(tty)?.trim(), "yes" | "y") {
+                Reply::Yes
+            } else {
+                Reply::No
+            })
         }
         InquiryKind::Typed { prompt, word } => {
-            write!(out, "{place}: {}\nType {} to go on: ", text::block(prompt), text::line(word))?;
-            Ok(if line(tty)?.trim() == word { Reply::Yes } else { Reply::No })
+            write!(
+                out,
+                "{place}: {}\nType {} to go on: ",
+                text::block(prompt),
+                text::line(word)
+            )?;
+            Ok(if line(tty)?.trim() == word {
+                Reply::Yes
+            } else {
+                Reply::No
+            })
         }
     }
 }
@@ -107,5 +151,10 @@ fn hidden(tty: &File) -> std::io::Result<SecretString> {
     tcsetattr(tty, OptionalActions::Drain, &quiet)?;
     let answer = line(tty).map(SecretString::from);
     tcsetattr(tty, OptionalActions::Drain, &saved)?;
-    Ok(SecretString::from(answer?.expose_secret().trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(SecretString::from(
+        answer?
+            .expose_secret()
+            .trim_end_matches(['\r', '\n'])
+            .to_owned(),
+    ))
 }

@@ -119,6 +119,13 @@ pub enum SshAsk {
         /// The host.
         host: HostId,
     },
+    /// Reads the effective settings of destinations without connecting; answered by `Resolved`.
+    Resolve {
+        /// Names the request.
+        req: ReqId,
+        /// Which.
+        targets: Vec<Target>,
+    },
     /// The answer to a `Question`.
     Answer {
         /// Which question.
@@ -157,6 +164,9 @@ impl fmt::Debug for SshAsk {
             Self::Probe { host, target, .. } => write!(f, "Probe({host}, {})", target.name),
             Self::ProbeAsk { req, host } => write!(f, "ProbeAsk({req:?}, {host})"),
             Self::ProbeStop { host } => write!(f, "ProbeStop({host})"),
+            Self::Resolve { req, targets } => {
+                write!(f, "Resolve({req:?}, {} targets)", targets.len())
+            }
             Self::Answer { question, reply } => write!(f, "Answer({question:?}, {reply:?})"),
             Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
         }

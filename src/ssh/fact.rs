@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::domain::host::Target;
+use crate::domain::host::{Effective, Target};
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::run::Exit;
 
@@ -108,6 +108,13 @@ pub enum SshFact {
         host: HostId,
         /// The lines before the lone `.`, or why there are none.
         result: Result<ProbeReply, String>,
+    },
+    /// Effective settings were read, or could not be; in the order of the ask.
+    Resolved {
+        /// The request.
+        req: ReqId,
+        /// What `ssh -G` says of each, or why it says nothing.
+        results: Vec<(Target, Result<Effective, String>)>,
     },
     /// A person is needed; answered with `SshAsk::Answer`.
     Question {

@@ -47,7 +47,13 @@ pub(super) fn tick(state: &mut State, fx: &mut Vec<Effect>) {
         .rounds
         .iter()
         .flat_map(|round| &round.missing)
-        .filter(|host| state.measured.get(host).is_some_and(|measured| measured.round_samples == 1 && !measured.asked && now.since(measured.at) >= SECOND_LOOK))
+        .filter(|host| {
+            state.measured.get(host).is_some_and(|measured| {
+                measured.round_samples == 1
+                    && !measured.asked
+                    && now.since(measured.at) >= SECOND_LOOK
+            })
+        })
         .copied()
         .collect();
     for host in again {
@@ -80,7 +86,13 @@ pub(super) fn visible(state: &mut State, hosts: &[HostId]) {
 }
 
 /// Somebody wants to know how these hosts are.
-pub(super) fn round(state: &mut State, caller: Caller, hosts: &[Host], watch: bool, fx: &mut Vec<Effect>) {
+pub(super) fn round(
+    state: &mut State,
+    caller: Caller,
+    hosts: &[Host],
+    watch: bool,
+    fx: &mut Vec<Effect>,
+) {
     let hosts: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
     if let Caller::Window(_) = caller {
         // On the screen the answers show as they come; nobody waits for the whole.
@@ -94,7 +106,13 @@ pub(super) fn round(state: &mut State, caller: Caller, hosts: &[Host], watch: bo
         (measured.round_samples, measured.round_disks) = (0, false);
     }
     let missing = hosts.iter().copied().collect();
-    state.rounds.push(Round { caller, hosts, missing, begun: std::collections::BTreeSet::new(), watch });
+    state.rounds.push(Round {
+        caller,
+        hosts,
+        missing,
+        begun: std::collections::BTreeSet::new(),
+        watch,
+    });
     rounds(state, fx);
 }
 
@@ -103,28 +121,57 @@ fn rounds(state: &mut State, fx: &mut Vec<Effect>) {
     let mut ask = Vec::new();
     for round in &mut state.rounds {
         let under_way = round.begun.intersection(&round.missing).count();
-        let next: Vec<HostId> = round.missing.difference(&round.begun).take(AT_ONCE.saturating_sub(under_way)).copied().collect();
+        let next: Vec<HostId> = round
+            .missing
+            .difference(&round.begun)
+            .take(AT_ONCE.saturating_sub(under_way))
+            .copied()
+            .collect();
         round.begun.extend(&next);
         ask.extend(next);
     }
     ask.into_iter().for_each(|host| ask_host(state, host, fx));
-    let (done, open): (Vec<Round>, Vec<Round>) = state.rounds.drain(..).partition(|round| round.missing.is_empty());
+    let (done, open): (Vec<Round>, Vec<Round>) = state
+        .rounds
+        .drain(..)
+        .partition(|round| round.missing.is_empty());
     state.rounds = open;
     for round in done {
-        let rows: Vec<command::HostHealth> = round.hosts.iter().filter_map(|host| row(state, *host)).collect();
+        let rows: Vec<command::HostHealth> = round
+            .hosts
+            .iter()
+            .filter_map(|host| row(state, *host))
+            .collect();
         let exit = rows.iter().map(|row| row.state.exit_code()).fold(0, worse);
-        if round.watch && let Some(line) = crate::app::effect::line_of(round.caller) {
-            fx.push(Effect::Emit(line, crate::app::effect::Emission::Health(rows)));
+        if round.watch
+            && let Some(line) = crate::app::effect::line_of(round.caller)
+        {
+            fx.push(Effect::Emit(
+                line,
+                crate::app::effect::Emission::Health(rows),
+            ));
             for host in &round.hosts {
                 let measured = state.measured.entry(*host).or_default();
                 (measured.round_samples, measured.round_disks) = (1, true);
             }
             let missing = round.hosts.iter().copied().collect();
             let begun = round.hosts.iter().copied().collect();
-            state.rounds.push(Round { missing, begun, ..round });
+            state.rounds.push(Round {
+                missing,
+                begun,
+                ..round
+            });
             continue;
         }
-        reply(state, round.caller, Outcome { answer: Answer::Health(rows), exit }, fx);
+        reply(
+            state,
+            round.caller,
+            Outcome {
+                answer: Answer::Health(rows),
+                exit,
+            },
+            fx,
+        );
     }
 }
 
@@ -145,38 +192,59 @@ fn row(state: &State, id: HostId) -> Option<command::HostHealth> {
     Some(command::HostHealth {
         host: host.name.clone(),
         state: health.map_or(HostState::Unknown, |health| health.state),
-        reasons: health.map(|health| health.reasons.clone()).unwrap_or_default(),
-        age_s: health.and_then(|health| health.at).map(|at| state.model.now.since(at) / 1000),
-        sample: health.filter(|health| health.last_error.is_none()).and_then(|health| health.latest().cloned()),
+        reasons: health
+            .map(|health| health.reasons.clone())
+            .unwrap_or_default(),
+        age_s: health
+            .and_then(|health| health.at)
+            .map(|at| state.model.now.since(at) / 1000),
+        sample: health
+            .filter(|health| health.last_error.is_none())
+            .and_then(|health| health.latest().cloned()),
     })
 }
 
 /// Asks one host for a sample, and for its file systems when that is due.
 fn ask_host(state: &mut State, id: HostId, fx: &mut Vec<Effect>) {
-    let Some(name) = state.model.hosts.get(id).map(|host| host.name.clone()) else { return };
+    let Some(name) = state.model.hosts.get(id).map(|host| host.name.clone()) else {
+        return;
+    };
     let now = state.model.now;
     let measured = state.measured.entry(id).or_default();
     if std::mem::replace(&mut measured.asked, true) {
         return;
     }
-    let disks = measured.samples.is_multiple_of(probe::DISKS_EVERY) || state.rounds.iter().any(|round| round.missing.contains(&id)) && !measured.round_disks;
+    let disks = measured.samples.is_multiple_of(probe::DISKS_EVERY)
+        || state.rounds.iter().any(|round| round.missing.contains(&id)) && !measured.round_disks;
     let target = gather::target(state, &name);
     let req = state.mint.request();
-    state.inflight.insert(req, now, Purpose::Probe(id));
-    fx.push(Effect::Ssh(SshAsk::Probe { host: id, target: target.clone(), command: probe::command() }));
+    state.inflight.insert(req, now, Purpose::Probe);
+    fx.push(Effect::Ssh(SshAsk::Probe {
+        host: id,
+        target: target.clone(),
+        command: probe::command(),
+    }));
     fx.push(Effect::Ssh(SshAsk::ProbeAsk { req, host: id }));
     if disks {
         // In a channel of its own, because df waits for ever on a dead file server.
         let req = state.mint.request();
         state.inflight.insert(req, now, Purpose::Disks(id));
         let timeout = Some(Duration::from_millis(probe::DISKS_TIMEOUT_MS));
-        let spec = ExecSpec { timeout, ..ExecSpec::collect(probe::disks_command(), DISKS_LIMIT) };
+        let spec = ExecSpec {
+            timeout,
+            ..ExecSpec::collect(probe::disks_command(), DISKS_LIMIT)
+        };
         fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));
     }
 }
 
 /// A probe answered, or could not.
-pub(super) fn probed(state: &mut State, id: HostId, result: Result<ProbeReply, String>, fx: &mut Vec<Effect>) {
+pub(super) fn probed(
+    state: &mut State,
+    id: HostId,
+    result: Result<ProbeReply, String>,
+    fx: &mut Vec<Effect>,
+) {
     let now = state.model.now;
     state.schedule.done(id, now, result.is_ok());
     let measured = state.measured.entry(id).or_default();
@@ -189,7 +257,11 @@ pub(super) fn probed(state: &mut State, id: HostId, result: Result<ProbeReply, S
             measured.samples += 1;
             measured.round_samples += 1;
             let disks = measured.disks.clone();
-            let sample = Sample { rtt_ms: Some(answer.rtt_ms), disks, ..reading.sample };
+            let sample = Sample {
+                rtt_ms: Some(answer.rtt_ms),
+                disks,
+                ..reading.sample
+            };
             keep_facts(state, id, reading.facts, fx);
             take(state, id, sample, fx);
             complete(state, id, fx);
@@ -203,8 +275,21 @@ pub(super) fn probed(state: &mut State, id: HostId, result: Result<ProbeReply, S
             let health = state.model.health.entry(id).or_default();
             (health.state, health.reasons) = (settled.state, settled.reasons.clone());
             (health.last_error, health.at) = (Some(why), Some(now));
-            let local = Local::HostState { host: id, at: now, state: settled.state, reasons: settled.reasons };
-            super::append(state, Batch { drafts: Vec::new(), local: vec![local] }, Purpose::Sample, fx);
+            let local = Local::HostState {
+                host: id,
+                at: now,
+                state: settled.state,
+                reasons: settled.reasons,
+            };
+            super::append(
+                state,
+                Batch {
+                    drafts: Vec::new(),
+                    local: vec![local],
+                },
+                Purpose::Sample,
+                fx,
+            );
             complete(state, id, fx);
         }
     }
@@ -219,7 +304,12 @@ pub(super) fn disks(state: &mut State, id: HostId, exit: &Exit, text: &[u8], fx:
     if !found.is_empty() || exit.is_ok() {
         measured.disks = found;
         let disks = measured.disks.clone();
-        let last = state.model.health.get(&id).filter(|health| health.last_error.is_none()).and_then(|health| health.latest().cloned());
+        let last = state
+            .model
+            .health
+            .get(&id)
+            .filter(|health| health.last_error.is_none())
+            .and_then(|health| health.latest().cloned());
         if let Some(last) = last {
             // The first verdict was given without the file systems; it is given again with them.
             if measured.samples <= 1 {
@@ -249,13 +339,30 @@ fn take(state: &mut State, id: HostId, sample: Sample, fx: &mut Vec<Effect>) {
     (health.state, health.reasons) = (settled.state, settled.reasons.clone());
     (health.last_error, health.at) = (None, Some(sample.at));
     health.push(sample.clone());
-    let local = Local::Sample { host: id, sample, state: settled.state, reasons: settled.reasons };
-    super::append(state, Batch { drafts: Vec::new(), local: vec![local] }, Purpose::Sample, fx);
+    let local = Local::Sample {
+        host: id,
+        sample,
+        state: settled.state,
+        reasons: settled.reasons,
+    };
+    super::append(
+        state,
+        Batch {
+            drafts: Vec::new(),
+            local: vec![local],
+        },
+        Purpose::Sample,
+        fx,
+    );
 }
 
 /// A host of a round has told everything once it was measured twice and its file systems are known.
 fn complete(state: &mut State, id: HostId, fx: &mut Vec<Effect>) {
-    if state.measured.get(&id).is_some_and(|measured| measured.round_samples >= 2 && measured.round_disks) {
+    if state
+        .measured
+        .get(&id)
+        .is_some_and(|measured| measured.round_samples >= 2 && measured.round_disks)
+    {
         for round in &mut state.rounds {
             round.missing.remove(&id);
         }
@@ -264,17 +371,49 @@ fn complete(state: &mut State, id: HostId, fx: &mut Vec<Effect>) {
 }
 
 /// What a host is becomes part of the inventory, when it is news.
-fn keep_facts(state: &mut State, id: HostId, facts: std::collections::BTreeMap<String, String>, fx: &mut Vec<Effect>) {
-    let Some(host) = state.model.hosts.get(id) else { return };
-    if facts.is_empty() || facts.iter().all(|(name, value)| host.facts.get(name) == Some(value)) {
+fn keep_facts(
+    state: &mut State,
+    id: HostId,
+    facts: std::collections::BTreeMap<String, String>,
+    fx: &mut Vec<Effect>,
+) {
+    let Some(host) = state.model.hosts.get(id) else {
+        return;
+    };
+    if facts.is_empty()
+        || facts
+            .iter()
+            .all(|(name, value)| host.facts.get(name) == Some(value))
+    {
         return;
     }
     let mut all = host.facts.clone();
     all.extend(facts);
-    let value = Value::Map(all.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect());
-    state.model.set_facts(id, all);
-    let draft = Draft::Set { entity: Entity { kind: EntityKind::Host, id: id.0 }, field: "facts".to_owned(), value };
-    super::append(state, Batch { drafts: vec![draft], local: Vec::new() }, Purpose::Sample, fx);
+    let value = Value::Map(
+        all.iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect(),
+    );
+    if let Some(host) = state.model.hosts.get_mut(id) {
+        host.facts = all;
+    }
+    let draft = Draft::Set {
+        entity: Entity {
+            kind: EntityKind::Host,
+            id: id.0,
+        },
+        field: "facts".to_owned(),
+        value,
+    };
+    super::append(
+        state,
+        Batch {
+            drafts: vec![draft],
+            local: Vec::new(),
+        },
+        Purpose::Sample,
+        fx,
+    );
 }
 
 /// A connection is gone; the next probe will say whether the host is.
@@ -293,7 +432,13 @@ mod tests {
 
     #[test]
     fn the_worst_state_is_the_exit_status() {
-        for (codes, expected) in [(vec![0, 0], 0), (vec![0, 1], 1), (vec![1, 3], 3), (vec![3, 2, 0], 2), (vec![], 0)] {
+        for (codes, expected) in [
+            (vec![0, 0], 0),
+            (vec![0, 1], 1),
+            (vec![1, 3], 3),
+            (vec![3, 2, 0], 2),
+            (vec![], 0),
+        ] {
             assert_eq!(codes.into_iter().fold(0, worse), expected);
         }
     }

@@ -24,8 +24,8 @@ use crate::domain::run::Exit;
 use crate::domain::time::Time;
 use crate::model::Level;
 use crate::ssh::SshFact;
-use crate::ui::{View, Want};
 use crate::store::{self, Ask, Batch, Committed, StoreError};
+use crate::ui::{View, Want};
 
 use super::effect::{Effect, FileAsk, line_of};
 use super::event::{Caller, Event, FileFact};
@@ -109,13 +109,21 @@ fn warn(state: &mut State, text: String) {
 
 /// Adds to an entry how a command ended.
 fn finish_case(case: &mut CaseEvent, exit: &Exit, took_ms: u64, output: &[u8], _now: Time) {
-    case.data.insert("exit".to_owned(), Value::Int(exit.code().into()));
-    case.data.insert("took_ms".to_owned(), Value::Int(i64::try_from(took_ms).unwrap_or(i64::MAX)));
+    case.data
+        .insert("exit".to_owned(), Value::Int(exit.code().into()));
+    case.data.insert(
+        "took_ms".to_owned(),
+        Value::Int(i64::try_from(took_ms).unwrap_or(i64::MAX)),
+    );
     if let Exit::Unreachable(why) = exit {
-        case.data.insert("error".to_owned(), Value::from(why.as_str()));
+        case.data
+            .insert("error".to_owned(), Value::from(why.as_str()));
     }
     if !output.is_empty() {
-        case.data.insert("output".to_owned(), Value::from(String::from_utf8_lossy(output).into_owned()));
+        case.data.insert(
+            "output".to_owned(),
+            Value::from(String::from_utf8_lossy(output).into_owned()),
+        );
     }
 }
 
@@ -130,8 +138,15 @@ fn exit_words(exit: &Exit) -> String {
     }
 }
 
-fn committed(state: &mut State, req: ReqId, result: Result<Committed, StoreError>, fx: &mut Vec<Effect>) {
-    let Some(flight) = state.inflight.remove(req) else { return };
+fn committed(
+    state: &mut State,
+    req: ReqId,
+    result: Result<Committed, StoreError>,
+    fx: &mut Vec<Effect>,
+) {
+    let Some(flight) = state.inflight.remove(req) else {
+        return;
+    };
     if result.is_ok() && !matches!(flight.purpose, Purpose::Sample) {
         page::outdate(state);
     }
@@ -142,13 +157,19 @@ fn committed(state: &mut State, req: ReqId, result: Result<Committed, StoreError
             match then {
                 Then::Open(session) => session::refused(state, session, &failure::text(&error), fx),
                 Then::Fan(number) => drop(state.fans.remove(&number)),
-                Then::Say(_) | Then::Ticket(_) | Then::Import(_) | Then::Launch(_) | Then::Exit(_) => {}
+                Then::Ticket(_) | Then::Import(_) | Then::Launch(_) | Then::Exit(_) => {}
             }
             reply(state, caller, failure::outcome(&error), fx);
         }
-        (Purpose::Ended(_, session), result) => {
+        (Purpose::Ended(session), result) => {
             if let Err(error) = result {
-                warn(state, format!("the end of a session could not be recorded: {}", failure::text(&error)));
+                warn(
+                    state,
+                    format!(
+                        "the end of a session could not be recorded: {}",
+                        failure::text(&error)
+                    ),
+                );
             }
             fx.push(Effect::Release(session.0));
         }
@@ -164,17 +185,32 @@ fn committed(state: &mut State, req: ReqId, result: Result<Committed, StoreError
     }
 }
 
-fn follow_up(state: &mut State, caller: Caller, then: Then, done: &Committed, fx: &mut Vec<Effect>) {
+fn follow_up(
+    state: &mut State,
+    caller: Caller,
+    then: Then,
+    done: &Committed,
+    fx: &mut Vec<Effect>,
+) {
     match then {
-        Then::Say(text) => reply(state, caller, Outcome::ok(Answer::Done(text)), fx),
         Then::Ticket(reference) => {
-            let new = done.references.first().map(|(_, reference)| reference.clone());
+            let new = done
+                .references
+                .first()
+                .map(|(_, reference)| reference.clone());
             match (caller, new) {
                 (Caller::Window(id), Some(reference)) => {
                     window::say(state, Level::Info, format!("{reference} is new"));
                     window::open(state, id, View::Case(reference));
                 }
-                (caller, new) => ask(state, Ask::Ticket { reference: new.unwrap_or(reference) }, Purpose::Show(caller), fx),
+                (caller, new) => ask(
+                    state,
+                    Ask::Ticket {
+                        reference: new.unwrap_or(reference),
+                    },
+                    Purpose::Show(caller),
+                    fx,
+                ),
             }
         }
         Then::Import(report) => {
@@ -184,11 +220,24 @@ fn follow_up(state: &mut State, caller: Caller, then: Then, done: &Committed, fx
         Then::Open(id) => session::launch(state, id, done, fx),
         Then::Launch(call) => ssh::launch(state, *call, fx),
         Then::Fan(number) => exec::launch(state, number, fx),
-        Then::Exit(exit) => reply(state, caller, Outcome { answer: Answer::Silent, exit }, fx),
+        Then::Exit(exit) => reply(
+            state,
+            caller,
+            Outcome {
+                answer: Answer::Silent,
+                exit,
+            },
+            fx,
+        ),
     }
 }
 
-fn answered(state: &mut State, req: ReqId, result: Result<store::Answer, StoreError>, fx: &mut Vec<Effect>) {
+fn answered(
+    state: &mut State,
+    req: ReqId,
+    result: Result<store::Answer, StoreError>,
+    fx: &mut Vec<Effect>,
+) {
     match state.inflight.remove(req).map(|flight| flight.purpose) {
         None => {}
         Some(Purpose::Past(host)) => {
@@ -206,7 +255,10 @@ fn answered(state: &mut State, req: ReqId, result: Result<store::Answer, StoreEr
             };
             reply(state, caller, outcome, fx);
         }
-        Some(other) => warn(state, format!("an answer came for {other:?}, which asks nothing")),
+        Some(other) => warn(
+            state,
+            format!("an answer came for {other:?}, which asks nothing"),
+        ),
     }
 }
 
@@ -219,7 +271,10 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
             reply(state, caller, outcome, fx);
         }
         Some(Purpose::Page(want)) => page::file(state, &want, fact),
-        Some(other) => warn(state, format!("a file came for {other:?}, which reads none")),
+        Some(other) => warn(
+            state,
+            format!("a file came for {other:?}, which reads none"),
+        ),
     }
 }
 
@@ -230,7 +285,11 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::Resolved { req, results } => {
             match state.inflight.remove(req).map(|flight| flight.purpose) {
                 Some(Purpose::Gather(gather, _)) => gather::resolved(state, *gather, results, fx),
-                Some(Purpose::Page(Want::Host(name))) => page::resolved(state, results.into_iter().next().map(|(_, result)| result), &name),
+                Some(Purpose::Page(Want::Host(name))) => page::resolved(
+                    state,
+                    results.into_iter().next().map(|(_, result)| result),
+                    &name,
+                ),
                 _ => {}
             }
         }
@@ -249,15 +308,28 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             }
             _ => {}
         },
-        SshFact::ExecDone { req, exit, stdout, took_ms, .. } => match state.inflight.remove(req).map(|flight| flight.purpose) {
-            Some(Purpose::Step(run, host, step)) => run::step_done(state, run, host, step, exit, took_ms, fx),
+        SshFact::ExecDone {
+            req,
+            exit,
+            stdout,
+            took_ms,
+            ..
+        } => match state.inflight.remove(req).map(|flight| flight.purpose) {
+            Some(Purpose::Step(run, host, step)) => {
+                run::step_done(state, run, host, step, exit, took_ms, fx)
+            }
             Some(Purpose::Fan(number, host)) => exec::done(state, number, &host, exit, took_ms, fx),
             Some(Purpose::Call(line)) => ssh::done(state, line, &exit, took_ms, fx),
-            Some(Purpose::Disks(host)) => health::disks(state, host, &exit, &stdout),
+            Some(Purpose::Disks(host)) => health::disks(state, host, &exit, &stdout, fx),
             _ => {}
         },
-        SshFact::SessionOpened { session } => window::session_opened(state, session),
-        SshFact::SessionClosed { session, exit, bytes, recording_error } => session::closed(state, session, &exit, bytes, recording_error, fx),
+        SshFact::SessionOpened { session } => session::opened(state, session, fx),
+        SshFact::SessionClosed {
+            session,
+            exit,
+            bytes,
+            recording_error,
+        } => session::closed(state, session, &exit, bytes, recording_error, fx),
         SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
         SshFact::SessionBell { session } => window::session_called(state, session, true),
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
@@ -269,7 +341,12 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
-        SshFact::Question { id, target, hop, kind } => question::asked(state, id, &target, hop, kind, fx),
+        SshFact::Question {
+            id,
+            target,
+            hop,
+            kind,
+        } => question::asked(state, id, &target, &hop, kind, fx),
     }
 }
 

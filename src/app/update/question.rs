@@ -17,13 +17,34 @@ use crate::ui;
 use super::run;
 
 /// A connection asks something.
-pub(super) fn asked(state: &mut State, asked: ssh::QuestionId, target: &Target, hop: &str, kind: ssh::QuestionKind, fx: &mut Vec<Effect>) {
-    let place = if hop == target.name { hop.to_owned() } else { format!("{hop}, on the way to {}", target.name) };
+pub(super) fn asked(
+    state: &mut State,
+    asked: ssh::QuestionId,
+    target: &Target,
+    hop: &str,
+    kind: ssh::QuestionKind,
+    fx: &mut Vec<Effect>,
+) {
+    let place = if hop == target.name {
+        hop.to_owned()
+    } else {
+        format!("{hop}, on the way to {}", target.name)
+    };
     let id = QuestionId(state.mint.request().0);
     match waiting_line(state) {
-        Some(line) => fx.push(Effect::Question(line, Inquiry { id, place, kind: InquiryKind::Connection(kind) })),
+        Some(line) => fx.push(Effect::Question(
+            line,
+            Inquiry {
+                id,
+                place,
+                kind: InquiryKind::Connection(kind),
+            },
+        )),
         None if state.windows.is_empty() => {
-            return fx.push(Effect::Ssh(SshAsk::Answer { question: asked, reply: Reply::No }));
+            return fx.push(Effect::Ssh(SshAsk::Answer {
+                question: asked,
+                reply: Reply::No,
+            }));
         }
         None => state.model.questions.push_back(on_screen(id, &place, kind)),
     }
@@ -33,7 +54,12 @@ pub(super) fn asked(state: &mut State, asked: ssh::QuestionId, target: &Target, 
 /// A question of a connection as the screen asks it.
 fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
     let (title, body, kind) = match kind {
-        ssh::QuestionKind::HostKey { host, algorithm, fingerprint, file } => (
+        ssh::QuestionKind::HostKey {
+            host,
+            algorithm,
+            fingerprint,
+            file,
+        } => (
             "unknown host key".to_owned(),
             vec![
                 format!("{place}: the key of {host} is not known yet."),
@@ -42,38 +68,75 @@ fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
             ],
             QuestionKind::YesNo { default_no: true },
         ),
-        ssh::QuestionKind::Secret { prompt } => (place.to_owned(), vec![prompt], QuestionKind::Secret),
+        ssh::QuestionKind::Secret { prompt } => {
+            (place.to_owned(), vec![prompt], QuestionKind::Secret)
+        }
         ssh::QuestionKind::Text { prompt } => (place.to_owned(), vec![prompt], QuestionKind::Text),
     };
-    Question { id, title, body, kind, session: None }
+    Question {
+        id,
+        title,
+        body,
+        kind,
+        session: None,
+    }
 }
 
 /// The command line that waits for a connection, if there is one.
 fn waiting_line(state: &State) -> Option<LineId> {
-    state.inflight.iter().find_map(|(_, flight)| match &flight.purpose {
-        Purpose::Call(line) => Some(*line),
-        Purpose::Fan(number, _) => state.fans.get(number).and_then(|fan| line_of(fan.caller)),
-        Purpose::Step(run, ..) => state.runs.get(run).and_then(|run| line_of(run.caller)),
-        _ => None,
-    })
+    state
+        .inflight
+        .iter()
+        .find_map(|(_, flight)| match &flight.purpose {
+            Purpose::Call(line) => Some(*line),
+            Purpose::Fan(number, _) => state.fans.get(number).and_then(|fan| line_of(fan.caller)),
+            Purpose::Step(run, ..) => state.runs.get(run).and_then(|run| line_of(run.caller)),
+            _ => None,
+        })
 }
 
 /// A step of a run wants to be confirmed.
-pub(super) fn confirm_step(state: &mut State, run: RunId, step: u32, confirm: Confirm, text: String, fx: &mut Vec<Effect>) {
+pub(super) fn confirm_step(
+    state: &mut State,
+    run: RunId,
+    step: u32,
+    confirm: Confirm,
+    text: String,
+    fx: &mut Vec<Effect>,
+) {
     let id = QuestionId(state.mint.request().0);
-    let Some(live) = state.runs.get(&run) else { return };
+    let Some(live) = state.runs.get(&run) else {
+        return;
+    };
     let place = live.reference.clone();
     let name = live.steps.get(step as usize).cloned().unwrap_or_default();
     let typed = confirm == Confirm::Typed;
     match line_of(live.caller) {
         Some(line) => {
-            let kind = if typed { InquiryKind::Typed { prompt: text, word: name } } else { InquiryKind::Confirm(text) };
+            let kind = if typed {
+                InquiryKind::Typed {
+                    prompt: text,
+                    word: name,
+                }
+            } else {
+                InquiryKind::Confirm(text)
+            };
             fx.push(Effect::Question(line, Inquiry { id, place, kind }));
         }
         None => {
-            let kind = if typed { QuestionKind::Typed(name.clone()) } else { QuestionKind::YesNo { default_no: true } };
+            let kind = if typed {
+                QuestionKind::Typed(name.clone())
+            } else {
+                QuestionKind::YesNo { default_no: true }
+            };
             let body = text.lines().map(str::to_owned).collect();
-            state.model.questions.push_back(Question { id, title: format!("{place}: {name}"), body, kind, session: None });
+            state.model.questions.push_back(Question {
+                id,
+                title: format!("{place}: {name}"),
+                body,
+                kind,
+                session: None,
+            });
         }
     }
     state.steps_asked.insert(id, (run, step));
@@ -83,15 +146,31 @@ pub(super) fn confirm_step(state: &mut State, run: RunId, step: u32, confirm: Co
 pub(super) fn answer(state: &mut State, id: QuestionId, answer: Reply, fx: &mut Vec<Effect>) {
     state.model.questions.retain(|question| question.id != id);
     if let Some((run, step)) = state.steps_asked.remove(&id) {
-        return run::feed(state, run, Input::Answered { step, yes: matches!(answer, Reply::Yes) }, fx);
+        return run::feed(
+            state,
+            run,
+            Input::Answered {
+                step,
+                yes: matches!(answer, Reply::Yes),
+            },
+            fx,
+        );
     }
     if let Some(question) = state.questions.remove(&id) {
-        fx.push(Effect::Ssh(SshAsk::Answer { question, reply: answer }));
+        fx.push(Effect::Ssh(SshAsk::Answer {
+            question,
+            reply: answer,
+        }));
     }
 }
 
 /// A person answered on a screen.
-pub(super) fn answered_on_screen(state: &mut State, id: QuestionId, reply: ui::Reply, fx: &mut Vec<Effect>) {
+pub(super) fn answered_on_screen(
+    state: &mut State,
+    id: QuestionId,
+    reply: ui::Reply,
+    fx: &mut Vec<Effect>,
+) {
     let reply = match reply {
         ui::Reply::Yes => Reply::Yes,
         ui::Reply::No => Reply::No,
@@ -103,7 +182,12 @@ pub(super) fn answered_on_screen(state: &mut State, id: QuestionId, reply: ui::R
 
 /// A connection needs no answer any more.
 pub(super) fn withdrawn(state: &mut State, asked: ssh::QuestionId) {
-    let gone: Vec<QuestionId> = state.questions.iter().filter(|(_, question)| **question == asked).map(|(id, _)| *id).collect();
+    let gone: Vec<QuestionId> = state
+        .questions
+        .iter()
+        .filter(|(_, question)| **question == asked)
+        .map(|(id, _)| *id)
+        .collect();
     for id in gone {
         state.questions.remove(&id);
         state.model.questions.retain(|question| question.id != id);
