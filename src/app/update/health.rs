@@ -117,7 +117,7 @@ pub(super) fn round(
 }
 
 /// Asks further hosts of the rounds, and answers rounds that are complete.
-fn rounds(state: &mut State, fx: &mut Vec<Effect>) {
+pub(super) fn rounds(state: &mut State, fx: &mut Vec<Effect>) {
     let mut ask = Vec::new();
     for round in &mut state.rounds {
         let under_way = round.begun.intersection(&round.missing).count();

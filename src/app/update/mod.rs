@@ -180,6 +180,12 @@ fn committed(
                 None => warn(state, text),
             }
         }
+        (Purpose::Sample, result) => {
+            if let Err(error) = result {
+                warn(state, failure::text(&error));
+            }
+            health::rounds(state, fx);
+        }
         (_, Err(error)) => warn(state, failure::text(&error)),
         (_, Ok(_)) => {}
     }
