@@ -74,7 +74,7 @@ fn run(interpreter: &str, script: &str) -> Result<String, Box<dyn Error>> {
 
 /// The shells of this machine; `sh` is always there.
 fn shells() -> Vec<&'static str> {
-    ["sh", "dash", "bash", "zsh", "ksh"]
+    ["sh", "dash", "ash", "bash", "zsh", "ksh", "mksh", "yash"]
         .into_iter()
         .filter(|shell| {
             Command::new(shell)
@@ -104,7 +104,7 @@ fn a_value_is_one_argument_in_every_place() -> Outcome {
         "printf '<%s>1' \\\n  {{ v }}",
         "cat >/dev/null <<'X'\nit's \"fine\n$(X\nX\nprintf '<%s>1' {{ v }}",
         "cat >/dev/null <<-X\n\tit's\n\tX\nprintf '<%s>1' '{{ v }}'",
-        "echo `echo \\`echo \\\"'\\\"\\`` >/dev/null; printf '<%s>1' {{ v }}",
+        "echo `echo \"it's\" \\`echo x\\`` >/dev/null; printf '<%s>1' {{ v }}",
         "sh -c 'printf \"<%s>1\" \"$1\"' sh {{ v }}",
         "printf '<%s>1' a#b >/dev/null; printf '<%s>1' {{ v }} # it's {{ v }}",
     ] {
