@@ -134,10 +134,43 @@ pub fn resolve(book: &Runbook, given: &BTreeMap<String, String>) -> Result<Value
         }
     }
     if wrong.is_empty() {
+        wrong = unfit(book, &values);
+    }
+    if wrong.is_empty() {
         Ok(values)
     } else {
         Err(wrong)
     }
+}
+
+/// What the scripts cannot take of these values: known before the first host is touched.
+fn unfit(book: &Runbook, values: &Values) -> Vec<String> {
+    let mut values = values.clone();
+    for name in book.steps.iter().filter_map(|step| step.capture.as_ref()) {
+        values.capture(name, "captured");
+    }
+    let mut wrong = Vec::new();
+    for step in &book.steps {
+        for (interpreter, text) in texts(step) {
+            if let Err(why) = fill(interpreter, text, &values) {
+                wrong.extend(why.into_iter().map(|why| format!("{}: {why}", step.name)));
+            }
+        }
+    }
+    wrong
+}
+
+/// The scripts of a step, each with its interpreter.
+fn texts(step: &Step) -> Vec<(&str, &str)> {
+    let mut texts: Vec<(&str, &str)> = [&step.condition, &step.verify]
+        .into_iter()
+        .flatten()
+        .map(|text| ("sh", text.as_str()))
+        .collect();
+    if let Action::Script { interpreter, text } = &step.action {
+        texts.push((interpreter, text));
+    }
+    texts
 }
 
 /// Whether `text` may be the value of `param`.
@@ -231,16 +264,7 @@ pub(super) fn used(book: &Runbook) -> Vec<String> {
 
 /// The names that one step uses.
 pub(super) fn step_uses(step: &Step) -> Vec<String> {
-    let shell = [&step.condition, &step.verify];
-    let mut texts: Vec<(&str, &str)> = shell
-        .into_iter()
-        .flatten()
-        .map(|text| ("sh", text.as_str()))
-        .collect();
-    if let Action::Script { interpreter, text } = &step.action {
-        texts.push((interpreter, text));
-    }
-    texts
+    texts(step)
         .into_iter()
         .flat_map(|(interpreter, text)| quote::slots(quote::Dialect::of(interpreter), text))
         .map(|slot| slot.name)

@@ -135,6 +135,8 @@ pub struct Machine {
     hosts: Vec<Host>,
     /// Where each host is in the rows.
     index: BTreeMap<String, usize>,
+    /// What steps captured that run once.
+    shared: Vec<(String, String)>,
     /// One for each step.
     gates: Vec<Gate>,
     /// Hosts that have begun and not ended, by index; never more than the plan's forks.
@@ -208,6 +210,7 @@ impl Machine {
             cells: vec![vec![waiting; steps]; plan.hosts.len()],
             hosts: vec![Host::default(); plan.hosts.len()],
             index: plan.hosts.iter().cloned().zip(0..).collect(),
+            shared: Vec::new(),
             gates,
             active: BTreeSet::new(),
             next: 0,

@@ -368,11 +368,16 @@ impl Machine {
             cell.took_ms = Some(end.took_ms);
             cell.reason.clone_from(&ended.reason);
         }
-        if let (Some(name), Some(text), Some(host)) =
-            (&what.capture, ended.captured, self.hosts.get_mut(index))
-        {
-            host.captured.retain(|(known, _)| known != name);
-            host.captured.push((name.clone(), text));
+        if let (Some(name), Some(text)) = (&what.capture, ended.captured) {
+            // What a step finds out once is for every host.
+            let captured = match what.run {
+                Repeat::Once => Some(&mut self.shared),
+                Repeat::Each => self.hosts.get_mut(index).map(|host| &mut host.captured),
+            };
+            if let Some(captured) = captured {
+                captured.retain(|(known, _)| known != name);
+                captured.push((name.clone(), text));
+            }
         }
         let failed = ended.state == CellState::Failed;
         if failed && !cancelled && attempt <= what.retries && self.halt == Halt::No {
@@ -521,16 +526,17 @@ impl Machine {
     /// The run's values and what the host's steps captured.
     fn values(&self, host: usize) -> Values {
         let mut values = self.plan.values.clone();
-        for (name, text) in self.hosts.get(host).iter().flat_map(|host| &host.captured) {
+        let own = self.hosts.get(host).map(|host| &host.captured);
+        for (name, text) in self.shared.iter().chain(own.into_iter().flatten()) {
             values.capture(name, text);
         }
         values
     }
 
     fn value(&self, host: usize, name: &str) -> Option<&str> {
-        let captured = self.hosts.get(host)?.captured.iter();
-        captured
-            .rev()
+        let own = self.hosts.get(host)?.captured.iter();
+        own.rev()
+            .chain(self.shared.iter().rev())
             .find(|(known, _)| known == name)
             .map(|(_, text)| text.as_str())
             .or_else(|| self.plan.values.get(name))

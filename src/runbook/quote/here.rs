@@ -4,6 +4,8 @@ use super::evaluators::reader;
 use super::shell::{Frame, Lexer};
 use super::{Place, opening};
 
+const DELIMITER: Place = Place::Refused("in the delimiter of a here-document");
+
 /// A here-document whose body begins on the next line.
 pub(super) struct Here {
     delimiter: String,
@@ -27,12 +29,20 @@ impl Lexer<'_> {
         }
         let (mut delimiter, mut quoted) = (String::new(), false);
         while let Some(c) = self.peek(0) {
+            if opening(self.text, self.at).is_some() {
+                self.slot(DELIMITER);
+                continue;
+            }
             match c {
                 ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')' => break,
                 '\'' | '"' => {
                     quoted = true;
                     self.bump();
                     while let Some(inner) = self.peek(0) {
+                        if opening(self.text, self.at).is_some() {
+                            self.slot(DELIMITER);
+                            continue;
+                        }
                         self.bump();
                         if inner == c {
                             break;

@@ -26,8 +26,8 @@ impl Dialect {
     /// The dialect of an interpreter.
     pub(super) fn of(interpreter: &str) -> Self {
         match interpreter {
-            "sh" | "dash" | "ash" => Self::Sh,
-            "bash" | "zsh" | "ksh" => Self::Bash,
+            "sh" | "dash" | "ash" | "yash" => Self::Sh,
+            "bash" | "zsh" | "ksh" | "mksh" => Self::Bash,
             "python3" => Self::Python,
             _ => Self::Other,
         }

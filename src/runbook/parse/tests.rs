@@ -1,0 +1,1 @@
+//! Runbooks as people write them, right and wrong.
