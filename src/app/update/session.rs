@@ -204,11 +204,10 @@ pub(super) fn opened(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
     };
     view.state = SessionState::Live;
     let reference = view.reference.clone();
-    if let Some(live) = state
-        .sessions
-        .get_mut(&id)
-        .filter(|live| !std::mem::replace(&mut live.told, true))
-    {
+    let Some(live) = state.sessions.get_mut(&id) else {
+        return;
+    };
+    if !std::mem::replace(&mut live.told, true) {
         let caller = live.caller;
         tell(state, caller, Outcome::ok(Answer::Done(reference)), fx);
     }
