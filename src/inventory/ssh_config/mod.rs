@@ -191,10 +191,11 @@ impl Reader<'_> {
 
     fn include(&mut self, place: Place<'_>, word: &Word, chain: &[usize]) {
         let wanted = word.text.as_str();
-        let path = match self.anchored(wanted) {
-            Ok(path) => path,
+        let (base, rest) = match self.anchored(wanted) {
+            Ok(anchored) => anchored,
             Err(why) => return self.warn(place, word.column, why.to_owned()),
         };
+        let path = base.join(rest);
         if !wanted.contains(['*', '?', '[']) {
             if path.try_exists().is_ok_and(|exists| !exists) {
                 let shown = path.display();
@@ -210,11 +211,16 @@ impl Reader<'_> {
             // As glob(3): a star does not match hidden files.
             require_literal_leading_dot: true,
         };
-        let Some(pattern) = path.to_str() else {
+        let Some(base) = base.to_str() else {
             let message = "the path is not UTF-8; rename the folder".to_owned();
             return self.warn(place, word.column, message);
         };
-        match glob::glob_with(pattern, options) {
+        // Brackets in the name of the home folder are no pattern.
+        let pattern = match base {
+            "" => rest.to_owned(),
+            base => format!("{}/{rest}", glob::Pattern::escape(base)),
+        };
+        match glob::glob_with(&pattern, options) {
             Ok(paths) => {
                 for found in paths.take(FILES_MAX) {
                     match found {
@@ -232,15 +238,15 @@ impl Reader<'_> {
         }
     }
 
-    /// The path of an include, as OpenSSH anchors it.
-    fn anchored(&self, wanted: &str) -> Result<PathBuf, &'static str> {
+    /// The folder and the rest of an include's path, as OpenSSH anchors it.
+    fn anchored<'w>(&self, wanted: &'w str) -> Result<(PathBuf, &'w str), &'static str> {
         match wanted.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                Ok(self.home.join(rest.trim_start_matches('/')))
+                Ok((self.home.to_owned(), rest.trim_start_matches('/')))
             }
             Some(_) => Err("homes of other users are not looked up; write the path in full"),
-            // An absolute path replaces what it is joined to.
-            None => Ok(self.home.join(".ssh").join(wanted)),
+            None if wanted.starts_with('/') => Ok((PathBuf::new(), wanted)),
+            None => Ok((self.home.join(".ssh"), wanted)),
         }
     }
 
