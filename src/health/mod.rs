@@ -5,4 +5,5 @@ pub mod parse;
 pub mod probe;
 pub mod schedule;
 pub mod series;
+pub mod summary;
 pub mod verdict;

@@ -212,7 +212,7 @@ fn share(id: HostId, span: u64) -> i64 {
     for (to, from) in bytes.iter_mut().zip(id.0.as_bytes()) {
         *to = *from;
     }
-    let share = u128::from(u64::from_be_bytes(bytes)) * u128::from(span) >> 64;
+    let share = (u128::from(u64::from_be_bytes(bytes)) * u128::from(span)) >> 64;
     i64::try_from(share).unwrap_or(i64::MAX)
 }
 

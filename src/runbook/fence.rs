@@ -223,7 +223,7 @@ impl Reader<'_> {
     }
 
     fn apply(
-        &mut self,
+        &self,
         attributes: &mut Attributes,
         name: &str,
         value: Placed,

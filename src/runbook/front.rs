@@ -146,7 +146,7 @@ impl Reader<'_> {
                 continue;
             };
             let place = self.find_value("name", name, from);
-            from = place;
+            from = place + "name".len();
             if params.iter().any(|param| param.name == name) {
                 self.fault(place, format!("params: {name} is declared twice"));
                 continue;

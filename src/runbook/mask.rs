@@ -190,7 +190,7 @@ mod tests {
             assert!(!masked.contains("hunter2"), "{masked}");
         }
         assert_eq!(mask.text("nothing here"), "nothing here");
-        assert_eq!(format!("{mask:?}").contains("hunter2"), false);
+        assert!(!format!("{mask:?}").contains("hunter2"));
     }
 
     #[test]

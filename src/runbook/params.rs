@@ -114,7 +114,7 @@ pub fn resolve(book: &Runbook, given: &BTreeMap<String, String>) -> Result<Value
             });
             continue;
         };
-        if !used.iter().any(|used| *used == param.name) {
+        if !used.contains(&param.name) {
             wrong.push(format!("{name}: no step uses it; leave it out"));
         }
     }

@@ -147,6 +147,8 @@ pub struct Machine {
     /// A host failed and the plan says that no new one begins.
     closed: bool,
     stage: Stage,
+    /// The beginning of the run is durable.
+    born: bool,
     /// The number of the last journal order.
     token: u64,
     /// Journal orders that are not answered yet. Bounded: each active host has at most one intent in flight.
@@ -217,6 +219,7 @@ impl Machine {
             halt: Halt::No,
             closed: false,
             stage: Stage::New,
+            born: false,
             token: 0,
             pending: BTreeMap::new(),
             draft: Batch::default(),
@@ -327,6 +330,7 @@ impl Machine {
         let Some(batch) = self.pending.remove(&token) else {
             return;
         };
+        self.born = true;
         if self.stage == Stage::Ending {
             self.done(String::new());
             return;
@@ -376,11 +380,12 @@ impl Machine {
 
     /// Sends what was put together as one journal order.
     fn flush(&mut self) {
-        if self.stage == Stage::Done || (self.draft.facts.is_empty() && self.backlog.is_empty()) {
+        // What was refused once waits for company: a full disk is not asked again and again for nothing.
+        if self.stage == Stage::Done || self.draft.facts.is_empty() {
             return;
         }
-        // What was refused once waits for company: a full disk is not asked again and again for nothing.
-        if self.draft.facts.is_empty() {
+        // Nothing is told of a run before its beginning is durable.
+        if !self.born && !self.pending.is_empty() {
             return;
         }
         let mut batch = std::mem::take(&mut self.draft);
@@ -433,6 +438,10 @@ impl Machine {
     }
 
     fn done(&mut self, reason: String) {
+        // What was only being put together never begins.
+        for (host, step, attempt) in std::mem::take(&mut self.draft).launches {
+            self.withdraw(host, step, attempt, &reason);
+        }
         for host in 0..self.hosts.len() {
             self.pass_over(host, &reason);
         }

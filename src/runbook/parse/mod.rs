@@ -370,9 +370,12 @@ fn captures(draft: &Draft) -> Option<(&str, usize)> {
     Some((capture.text.as_str(), capture.at))
 }
 
+/// A script, and what finds one of its bytes in the file.
+type Script<'a> = (Dialect, &'a str, Box<dyn Fn(usize) -> usize + 'a>);
+
 /// The scripts of a step with their dialects, and how to find a byte of each in the file.
-fn scripts(draft: &Draft) -> Vec<(Dialect, &str, Box<dyn Fn(usize) -> usize + '_>)> {
-    let mut scripts: Vec<(Dialect, &str, Box<dyn Fn(usize) -> usize + '_>)> = Vec::new();
+fn scripts(draft: &Draft) -> Vec<Script<'_>> {
+    let mut scripts: Vec<Script<'_>> = Vec::new();
     if let Body::Script(interpreter, code) = &draft.body {
         scripts.push((
             Dialect::of(interpreter),

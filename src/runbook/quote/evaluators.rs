@@ -39,15 +39,15 @@ pub(super) fn evaluator(words: &[String]) -> Option<String> {
             .find(|name| known.contains(&name.as_str()))
             .cloned()
     };
-    if flag('c') || last == "--command" {
-        if let Some(name) = among(SHELLS) {
-            return Some(format!("{name} -c"));
-        }
+    if (flag('c') || last == "--command")
+        && let Some(name) = among(SHELLS)
+    {
+        return Some(format!("{name} -c"));
     }
-    if flag('e') || flag('E') || flag('r') {
-        if let Some(name) = among(SCRIPTED) {
-            return Some(format!("{name} {last}"));
-        }
+    if (flag('e') || flag('E') || flag('r'))
+        && let Some(name) = among(SCRIPTED)
+    {
+        return Some(format!("{name} {last}"));
     }
     if last == "<<<" {
         return reader(words, "");
