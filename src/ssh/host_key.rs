@@ -90,7 +90,12 @@ impl Known {
                 Verdict::Changed(alike.unwrap_or(other))
             };
         }
-        if self.plain.iter().filter(with(Marker::None)).any(|line| same(&line)) {
+        if self
+            .plain
+            .iter()
+            .filter(with(Marker::None))
+            .any(|line| same(&line))
+        {
             return Verdict::Trusted;
         }
         Verdict::Unknown
@@ -327,9 +332,18 @@ mod tests {
         let mut effective = Effective::default();
         for line in lines.lines() {
             let (option, value) = line.split_once(' ').unwrap_or((line, ""));
-            effective.options.entry(option.to_owned()).or_default().push(value.to_owned());
+            effective
+                .options
+                .entry(option.to_owned())
+                .or_default()
+                .push(value.to_owned());
         }
-        let spec = Spec { name: "web1".to_owned(), user: None, port: None, config: None };
+        let spec = Spec {
+            name: "web1".to_owned(),
+            user: None,
+            port: None,
+            config: None,
+        };
         Settings::read(&spec, &effective)
     }
 
@@ -360,17 +374,31 @@ mod tests {
             (22, format!("web1 {EC}"), ED, "changed 1"),
             (22, format!("web1 {ED_OTHER}\nweb1 {ED}"), ED, "trusted"),
             (22, format!("@revoked * {ED}\nweb1 {ED}"), ED, "revoked 1"),
-            (22, format!("@revoked * {ED_OTHER}\nweb1 {ED}"), ED, "trusted"),
+            (
+                22,
+                format!("@revoked * {ED_OTHER}\nweb1 {ED}"),
+                ED,
+                "trusted",
+            ),
             (22, format!("@cert-authority * {ED}"), ED, "unknown"),
             (2222, format!("[web1]:2222 {ED}"), ED, "trusted"),
             (2222, format!("web1 {ED}"), ED, "trusted"),
             (2222, format!("web1 {ED_OTHER}"), ED, "unknown"),
-            (2222, format!("[web1]:2222 {ED_OTHER}\nweb1 {ED}"), ED, "changed 1"),
+            (
+                2222,
+                format!("[web1]:2222 {ED_OTHER}\nweb1 {ED}"),
+                ED,
+                "changed 1",
+            ),
             (2222, format!("@revoked web1 {ED}"), ED, "revoked 1"),
             (22, format!("[web1]:2222 {ED}"), ED, "unknown"),
         ];
         for (port, content, shown, expected) in cases {
-            assert_eq!(verdict(port, &content, shown)?, expected, "{port} {content}");
+            assert_eq!(
+                verdict(port, &content, shown)?,
+                expected,
+                "{port} {content}"
+            );
         }
         Ok(())
     }
@@ -385,10 +413,16 @@ mod tests {
             file.display()
         ))?;
         let offered = ["ssh-ed25519", "rsa-sha2-512", "ecdsa-sha2-nistp256"];
-        let offered = offered.iter().map(|name| Algorithm::new(name)).collect::<Result<_, _>>()?;
+        let offered = offered
+            .iter()
+            .map(|name| Algorithm::new(name))
+            .collect::<Result<_, _>>()?;
         let ordered = Known::read(&settings)?.order(offered);
         let names: Vec<&str> = ordered.iter().map(Algorithm::as_str).collect();
-        assert_eq!(names, ["ecdsa-sha2-nistp256", "ssh-ed25519", "rsa-sha2-512"]);
+        assert_eq!(
+            names,
+            ["ecdsa-sha2-nistp256", "ssh-ed25519", "rsa-sha2-512"]
+        );
         Ok(())
     }
 
@@ -396,8 +430,13 @@ mod tests {
     fn a_file_that_cannot_be_read_trusts_nobody() -> Result<(), Box<dyn StdError>> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().display();
-        let unreadable = settings(&format!("hostname web1\nuser me\nuserknownhostsfile {path}"))?;
-        assert!(matches!(Known::read(&unreadable), Err(Error::HostKeyFile { .. })));
+        let unreadable = settings(&format!(
+            "hostname web1\nuser me\nuserknownhostsfile {path}"
+        ))?;
+        assert!(matches!(
+            Known::read(&unreadable),
+            Err(Error::HostKeyFile { .. })
+        ));
         let list = folder.path().join("krl");
         fs::write(&list, b"SSHKRL\n\0\0")?;
         let krl = settings(&format!(
@@ -407,7 +446,10 @@ mod tests {
         assert!(matches!(Known::read(&krl), Err(Error::HostKeyFile { .. })));
         fs::write(&list, format!("# revoked\n{ED} lost\n"))?;
         let known = Known::read(&krl)?;
-        assert!(matches!(known.judge(&PublicKey::from_openssh(ED)?), Verdict::Revoked(_)));
+        assert!(matches!(
+            known.judge(&PublicKey::from_openssh(ED)?),
+            Verdict::Revoked(_)
+        ));
         Ok(())
     }
 

@@ -228,13 +228,22 @@ mod tests {
         let file = folder.path().join("known_hosts");
         fs::write(
             &file,
-            format!("# note\n\nother {ED}\n@revoked * {ED}\n@cert-authority web1 {ED} ca\nweb1 {ED} me\nweb1 ssh-rsa {ED}\nweb1 junk\n"),
+            format!(
+                "# note\n\nother {ED}\n@revoked * {ED}\n@cert-authority web1 {ED} ca\nweb1 {ED} me\nweb1 ssh-rsa {ED}\nweb1 junk\n"
+            ),
         )?;
         let found = find(&file, "web1")?;
-        let seen: Vec<_> = found.iter().map(|line| (line.number, line.marker)).collect();
+        let seen: Vec<_> = found
+            .iter()
+            .map(|line| (line.number, line.marker))
+            .collect();
         assert_eq!(
             seen,
-            [(4, Marker::Revoked), (5, Marker::CertAuthority), (6, Marker::None)]
+            [
+                (4, Marker::Revoked),
+                (5, Marker::CertAuthority),
+                (6, Marker::None)
+            ]
         );
         assert!(find(&folder.path().join("absent"), "web1")?.is_empty());
         assert!(find(folder.path(), "web1").is_err(), "a folder is no file");
@@ -253,9 +262,15 @@ mod tests {
         let text = fs::read_to_string(&file)?;
         assert!(!text.contains("10.0.0.1"), "the name is hashed: {text}");
         for (name, line) in [("web1", 1), ("[10.0.0.1]:2222", 2)] {
-            let out = Command::new("ssh-keygen").args(["-F", name, "-f"]).arg(&file).output()?;
+            let out = Command::new("ssh-keygen")
+                .args(["-F", name, "-f"])
+                .arg(&file)
+                .output()?;
             let said = String::from_utf8(out.stdout)?;
-            assert!(said.contains(&format!("found: line {line}")), "{name}: {said}");
+            assert!(
+                said.contains(&format!("found: line {line}")),
+                "{name}: {said}"
+            );
             assert_eq!(find(&file, name)?.len(), 1, "{name}");
         }
         assert!(find(&file, "10.0.0.1")?.is_empty());
@@ -267,7 +282,11 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("known_hosts");
         fs::write(&file, format!("web1,10.0.0.9 {ED}\n[db]:2200 {ED}\n"))?;
-        let done = Command::new("ssh-keygen").arg("-H").arg("-f").arg(&file).output()?;
+        let done = Command::new("ssh-keygen")
+            .arg("-H")
+            .arg("-f")
+            .arg(&file)
+            .output()?;
         assert!(done.status.success());
         assert!(fs::read_to_string(&file)?.starts_with("|1|"));
         for name in ["web1", "10.0.0.9", "[db]:2200"] {
@@ -283,7 +302,10 @@ mod tests {
         let file = folder.path().join("known_hosts");
         fs::write(&file, format!("web1 {ED}"))?;
         append(&file, "web2", &key()?, false)?;
-        assert_eq!(fs::read_to_string(&file)?, format!("web1 {ED}\nweb2 {ED}\n"));
+        assert_eq!(
+            fs::read_to_string(&file)?,
+            format!("web1 {ED}\nweb2 {ED}\n")
+        );
         append(Path::new("/dev/null"), "web2", &key()?, false)?;
         Ok(())
     }

@@ -261,7 +261,10 @@ mod tests {
         patience.lock().since = Instant::now()
             .checked_sub(Duration::from_secs(60))
             .unwrap_or_else(Instant::now);
-        assert!(!patience.left().is_zero(), "a minute of thought costs nothing");
+        assert!(
+            !patience.left().is_zero(),
+            "a minute of thought costs nothing"
+        );
         drop(pause);
         assert!(!patience.left().is_zero());
         let late = patience.within(std::future::pending::<()>()).await;
