@@ -1,14 +1,13 @@
-//! The terminal emulator: bytes in, an immutable screen out. Pure.
+//! The terminal emulator: bytes in, an immutable screen out; keys, pastes and recordings encoded. Pure: no I/O, no tasks.
+//!
+//! Everything a remote host sends passes through here before a person sees it, so nothing in a [`Screen`] holds a
+//! control character, and no input makes the emulator grow without bound.
 
-/// A size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Columns.
-    pub cols: u16,
-    /// Rows.
-    pub rows: u16,
-}
+pub mod cast;
+mod emulator;
+pub mod encode;
+mod envelope;
+mod screen;
 
-/// A screen.
-#[derive(Clone, Debug)]
-pub struct Screen;
+pub use emulator::{Emulator, HISTORY, Notice};
+pub use screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
