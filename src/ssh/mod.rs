@@ -13,6 +13,8 @@ mod question;
 mod screens;
 mod settings;
 mod stamps;
+mod transport;
+mod wire;
 
 pub use ask::{ExecSpec, Reply, Sink, SshAsk, Stdin};
 pub use config::{EffectiveCache, NoCache};
