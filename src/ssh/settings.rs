@@ -76,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) methods: Vec<String>,
     pub(crate) password_prompts: u32,
     pub(crate) batch: bool,
+    /// What runs instead of the login shell.
+    pub(crate) remote_command: Option<String>,
     /// Variables to set on the remote side.
     pub(crate) env: Vec<(String, String)>,
 }
@@ -130,10 +132,18 @@ impl Settings {
                 .map(|value| path(value))
                 .collect()
         };
-        let proxy_command = match effective.get("proxycommand") {
-            Some(command) => Some(tokens.expand(command, &label)?),
-            None => None,
+        let command = |option: &str| -> Result<Option<String>, Error> {
+            let command = effective.get(option);
+            command.map(|text| tokens.expand(text, &label)).transpose()
         };
+        let proxy_command = command("proxycommand")?;
+        if proxy_command.is_some() && on("proxyusefdpass") {
+            return Err(Error::Config {
+                name: label,
+                why: "ProxyUseFdpass is not supported; set transport = \"openssh\" for this host"
+                    .to_owned(),
+            });
+        }
         Ok(Self {
             host,
             port,
@@ -175,6 +185,7 @@ impl Settings {
                 .and_then(|count| count.parse().ok())
                 .unwrap_or(3),
             batch: on("batchmode"),
+            remote_command: command("remotecommand")?,
             env: environment(effective),
             label,
             spec: spec.clone(),
