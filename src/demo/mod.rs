@@ -21,6 +21,8 @@ mod vitals;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_books;
 
 pub use error::DemoError;
 pub use fleet::{Fleet, FleetHost};
