@@ -23,6 +23,8 @@ mod vitals;
 mod tests;
 #[cfg(test)]
 mod tests_books;
+#[cfg(test)]
+mod tests_signals;
 
 pub use error::DemoError;
 pub use fleet::{Fleet, FleetHost};
