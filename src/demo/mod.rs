@@ -24,6 +24,10 @@ mod walk;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_books;
+#[cfg(test)]
+mod tests_signals;
 
 pub use enter::main;
 pub use error::DemoError;
