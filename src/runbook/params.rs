@@ -126,7 +126,8 @@ pub fn resolve(book: &Runbook, given: &BTreeMap<String, String>) -> Result<Value
                 Ok(()) => values.hold(&param.name, param.kind, param.raw, text),
                 Err(why) => wrong.push(format!("{}: {why}", param.name)),
             },
-            None if param.required => wrong.push(format!(
+            // What no step uses cannot be wanted.
+            None if param.required && used.contains(&param.name) => wrong.push(format!(
                 "{}: is required; give it with -p {0}=…",
                 param.name
             )),
@@ -269,4 +270,146 @@ pub(super) fn step_uses(step: &Step) -> Vec<String> {
         .flat_map(|(interpreter, text)| quote::slots(quote::Dialect::of(interpreter), text))
         .map(|slot| slot.name)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::runbook::parse::parse;
+
+    const BOOK: &str = "---
+params:
+- {name: service, regex: '[a-z]+', default: nginx}
+- {name: level, enum: [soft, hard], default: soft}
+- {name: tries, type: number, default: 3}
+- {name: force, type: bool, default: false}
+- {name: where, type: host, required: false}
+- {name: password, type: secret, regex: '.{8,}'}
+- {name: unused}
+---
+```sh
+echo {{ service }} {{ level }} {{ tries }} {{ force }} {{ where }} {{ password }} {{ free }}
+```
+";
+
+    fn resolved(given: &[(&str, &str)]) -> Result<Values, Vec<String>> {
+        let book = parse(Path::new(""), "restart", BOOK).expect("nothing is wrong");
+        let mut all = BTreeMap::from([
+            ("password".to_owned(), "s3cr3t-word".to_owned()),
+            ("free".to_owned(), "text".to_owned()),
+        ]);
+        for (name, value) in given {
+            all.insert((*name).to_owned(), (*value).to_owned());
+        }
+        resolve(&book, &all)
+    }
+
+    #[test]
+    fn defaults_are_taken() {
+        let values = resolved(&[]).expect("all is there");
+        for (name, value) in [
+            ("service", "nginx"),
+            ("level", "soft"),
+            ("tries", "3"),
+            ("force", "false"),
+            ("where", ""),
+            ("free", "text"),
+        ] {
+            assert_eq!(values.get(name), Some(value));
+        }
+        let masked = values.masked();
+        assert_eq!(masked.get("password").map(String::as_str), Some(MASKED));
+        assert_eq!(masked.get("service").map(String::as_str), Some("nginx"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for (name, value, message) in [
+            (
+                "service",
+                "nginx; id",
+                "service: \"nginx; id\" does not match [a-z]+",
+            ),
+            (
+                "service",
+                "nginx\n",
+                "service: \"nginx\\n\" does not match [a-z]+",
+            ),
+            (
+                "level",
+                "firm",
+                "level: \"firm\" is not allowed; use one of: soft hard",
+            ),
+            (
+                "tries",
+                "3x",
+                "tries: \"3x\" is no number; write it like 10 or -2.5",
+            ),
+            (
+                "tries",
+                "",
+                "tries: \"\" is no number; write it like 10 or -2.5",
+            ),
+            ("force", "yes", "force: \"yes\" is neither true nor false"),
+            (
+                "where",
+                "-oProxyCommand=x",
+                "where: \"-oProxyCommand=x\" is no host name",
+            ),
+            ("where", "a b", "where: \"a b\" is no host name"),
+            (
+                "password",
+                "short",
+                "password: the value does not match .{8,}",
+            ),
+            (
+                "free",
+                "a\0b",
+                "free: holds a NUL character, which no script can take; remove it",
+            ),
+            ("unused", "x", "unused: no step uses it; leave it out"),
+            (
+                "other",
+                "x",
+                "other: restart has no such parameter; it has: service level tries force where password unused free",
+            ),
+        ] {
+            let wrong = resolved(&[(name, value)]).expect_err(name);
+            assert_eq!(wrong, [message]);
+        }
+    }
+
+    #[test]
+    fn what_is_required_is_asked_for() {
+        let book = parse(Path::new(""), "restart", BOOK).expect("nothing is wrong");
+        let wrong = resolve(&book, &BTreeMap::new()).expect_err("two are missing");
+        assert_eq!(
+            wrong,
+            [
+                "password: is required; give it with -p password=…",
+                "free: is required; give it with -p free=…",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_that_its_place_cannot_hold_is_refused_before_the_run() {
+        let book = parse(
+            Path::new(""),
+            "r",
+            "```sh\ncat <<'EOF'\n{{ line }}\nEOF\n```",
+        )
+        .expect("nothing is wrong");
+        let given = |text: &str| BTreeMap::from([("line".to_owned(), text.to_owned())]);
+        assert!(resolve(&book, &given("fine")).is_ok());
+        let wrong = resolve(&book, &given("EOF")).expect_err("it would end the text");
+        assert!(
+            wrong
+                .iter()
+                .all(|why| why.starts_with("Step: {{ line }} has a value")),
+            "{wrong:?}"
+        );
+    }
 }

@@ -157,3 +157,87 @@ fn settled(cell: &Cell, step: &Step) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::domain::ids::EntityId;
+    use crate::runbook::mask::MASKED;
+    use crate::runbook::params::resolve;
+    use crate::runbook::parse::parse;
+
+    fn book(text: &str) -> Runbook {
+        parse(Path::new(""), "r", text).expect("nothing is wrong")
+    }
+
+    #[test]
+    fn a_dry_run_shows_all_but_secrets() {
+        let book = book(
+            "---\nparams: [{name: p, type: secret}, {name: q}]\n---\n```sh {name=a capture=v}\nx {{ p }} {{ q }}\n```\n```sh {name=b}\ny {{ v }}\n```\n# Look\n- [ ] z\n",
+        );
+        let given = BTreeMap::from([
+            ("p".to_owned(), "s3cr3t-word".to_owned()),
+            ("q".to_owned(), "a b".to_owned()),
+        ]);
+        let values = resolve(&book, &given).expect("all is there");
+        let run = RunId(EntityId::from_bytes([0; 16]));
+        let plan = Plan::new(run, book, vec!["h1".to_owned()], values, "mira");
+        let shown = preview(&plan);
+        let expected = [
+            ("a", format!("x '{MASKED}' 'a b'\n")),
+            ("b", "y {{ v }}\n".to_owned()),
+            ("Look", "- [ ] z".to_owned()),
+        ];
+        let expected = expected.map(|(name, text)| (name.to_owned(), text));
+        assert_eq!(shown, expected);
+        assert!(!format!("{plan:?}").contains("s3cr3t"));
+    }
+
+    fn cell(host: &str, index: u32, state: CellState, reason: &str) -> Cell {
+        Cell {
+            host: host.to_owned(),
+            step: String::new(),
+            index,
+            state,
+            exit: None,
+            attempt: 1,
+            started: None,
+            took_ms: None,
+            output: String::new(),
+            dropped: 0,
+            reason: reason.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_run_goes_on_where_it_stopped() {
+        use CellState::{Failed, Ok, Running, Skipped, Unreachable};
+        let book = book(
+            "```sh {name=a}\n1\n```\n```sh {name=b run=once}\n2\n```\n```sh {name=c ignore_errors}\n3\n```\n",
+        );
+        let on_purpose = format!("{}x", super::super::machine::ON_PURPOSE);
+        let cells = [
+            // Done, with an error that does not count.
+            cell("h1", 0, Failed, ""),
+            cell("h1", 0, Ok, ""),
+            cell("h1", 1, Ok, ""),
+            cell("h1", 2, Failed, ""),
+            // Skipped on purpose, then its process died.
+            cell("h2", 0, Skipped, &on_purpose),
+            cell("h2", 2, Running, ""),
+            // Failed, and the rest was not tried.
+            cell("h3", 0, Failed, ""),
+            cell("h3", 1, Skipped, "a failed before"),
+            cell("h4", 0, Unreachable, ""),
+        ];
+        let hosts: Vec<String> = (1..=5).map(|number| format!("h{number}")).collect();
+        let rest = rest(&book, &hosts, &cells);
+        assert_eq!(rest.hosts, ["h2", "h3", "h4", "h5"]);
+        let from: Vec<u32> = rest.from.values().copied().collect();
+        assert_eq!(from, [2, 0, 0, 0]);
+        assert_eq!(rest.done_once, BTreeSet::from([1]));
+        assert_eq!(rest.unknown, [("h2".to_owned(), 2)]);
+    }
+}

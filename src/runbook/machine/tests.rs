@@ -232,7 +232,7 @@ fn one_end_and_the_next_start_are_one_batch() {
     assert_eq!(world.launched, [], "nothing before the journal has it");
     world.commit(0);
     let first = ("h1".to_owned(), 0, 1);
-    assert_eq!(world.launched, [first.clone()]);
+    assert_eq!(world.launched, std::slice::from_ref(&first));
     world.end(&first, Exit::Code(0), "fine");
     assert_eq!(world.launched.len(), 1);
     assert_eq!(world.writing.len(), 1);

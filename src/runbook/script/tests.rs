@@ -75,7 +75,7 @@ fn a_step_ends_as_its_script_does() -> Outcome {
         ("```sh\n# nothing\n```", CellState::Ok, Some(0), ""),
         // A command that reads cannot eat the rest of the script.
         (
-            "```sh\ncat\nread -r x\necho \"<$x>\"\n```",
+            "```bash\ncat\nread -r x\necho \"<$x>\"\n```",
             CellState::Ok,
             Some(0),
             "<>\n",
