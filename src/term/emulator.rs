@@ -13,6 +13,7 @@ use alacritty_terminal::vte::ansi::{self, Handler, NamedColor, Processor, Rgb};
 use unicode_width::UnicodeWidthChar;
 
 use super::envelope::Envelope;
+use super::outbox::{Notice, Outbox, Requests, palette};
 use super::screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
 
 /// How many lines are kept beyond the screen.
@@ -20,10 +21,6 @@ pub const HISTORY: usize = 2_000;
 
 /// Bytes are parsed in slices of this size, so that the limits below are checked often.
 const SLICE: usize = 4 * 1024;
-
-/// Replies not yet taken, in bytes. When full, further replies are dropped: a host that asks faster than we can answer
-/// wants no answer.
-const REPLIES_MAX: usize = 64 * 1024;
 
 /// Combining marks kept on one cell. Without a limit, one cell could hold gigabytes of them.
 const MARKS_MAX: usize = 8;
@@ -33,44 +30,6 @@ const TITLE_MAX: usize = 256;
 
 /// What a cell measures in the answer to CSI 14 t, in pixels. We draw in a terminal and know only cells.
 const CELL_PIXELS: (u16, u16) = (8, 16);
-
-/// Something that happened in the pane and is not part of its picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The title changed. One line without control characters; empty when it was reset.
-    Title(String),
-    /// The bell rang, once or more since notices were last taken.
-    Bell,
-    /// The program asks to copy this text (OSC 52). It may hold anything: sanitise before showing it.
-    Clipboard(String),
-}
-
-/// What the parser said since it was last asked.
-#[derive(Debug, Default)]
-struct Outbox {
-    replies: Vec<u8>,
-    // Each is a slot, the latest wins; so there is nothing to overflow.
-    title: Option<String>,
-    clipboard: Option<String>,
-    bell: bool,
-    requests: Requests,
-}
-
-/// What the replies need to know.
-#[derive(Debug, Default)]
-struct Requests {
-    size: Size,
-    foreground: (u8, u8, u8),
-    background: (u8, u8, u8),
-}
-
-impl Outbox {
-    fn reply(&mut self, text: &str) {
-        if self.replies.len() + text.len() <= REPLIES_MAX {
-            self.replies.extend_from_slice(text.as_bytes());
-        }
-    }
-}
 
 /// Receives the parser's events. A std mutex, because the parser hands them over behind a shared reference; it is never
 /// contended, since the emulator is owned by one task.
@@ -116,40 +75,6 @@ impl EventListener for Listener {
             | Event::Exit
             | Event::ChildExit(_) => {}
         });
-    }
-}
-
-/// The colours xterm uses for the 256 indices.
-fn palette(index: u8) -> (u8, u8, u8) {
-    const BASE: [(u8, u8, u8); 16] = [
-        (0, 0, 0),
-        (205, 0, 0),
-        (0, 205, 0),
-        (205, 205, 0),
-        (0, 0, 238),
-        (205, 0, 205),
-        (0, 205, 205),
-        (229, 229, 229),
-        (127, 127, 127),
-        (255, 0, 0),
-        (0, 255, 0),
-        (255, 255, 0),
-        (92, 92, 255),
-        (255, 0, 255),
-        (0, 255, 255),
-        (255, 255, 255),
-    ];
-    let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
-    match index {
-        0..=15 => BASE.get(usize::from(index)).copied().unwrap_or_default(),
-        16..=231 => {
-            let cube = index - 16;
-            (level(cube / 36), level(cube / 6 % 6), level(cube % 6))
-        }
-        232.. => {
-            let grey = 8 + 10 * (index - 232);
-            (grey, grey, grey)
-        }
     }
 }
 
@@ -362,7 +287,7 @@ impl Emulator {
     /// trailing empty lines are left out.
     pub fn text(&self) -> String {
         let mut text = self.text_of(-(self.history_len() as i32)..i32::from(self.size.rows));
-        text.truncate(text.trim_end_matches('\n').len());
+        text.truncate(text.trim_end_matches([' ', '\n']).len());
         text
     }
 
@@ -370,6 +295,8 @@ impl Emulator {
     /// of the screen ends without a line feed.
     pub fn take_history(&mut self) -> String {
         let text = self.text_of(-(self.history_len() as i32)..0);
+        // Returning to the end first marks what is in view as changed.
+        self.scroll(0);
         self.term.grid_mut().clear_history();
         text
     }
@@ -380,7 +307,6 @@ impl Emulator {
             let wrapped = self.cells_of(index, &mut cells);
             text.extend(cells.iter().map(|cell| cell.text.as_str()));
             if !wrapped {
-                // A row of blanks that ends a wrapped line loses only its own blanks, which is what was typed least.
                 text.truncate(text.trim_end_matches(' ').len());
                 text.push('\n');
             }
@@ -423,6 +349,19 @@ impl Emulator {
                 screen
             }
         }
+    }
+
+    /// The rows in view, all read anew, to compare with.
+    #[cfg(test)]
+    pub(super) fn rows_afresh(&self) -> Vec<Row> {
+        let offset = self.term.grid().display_offset() as i32;
+        (0..i32::from(self.size.rows))
+            .map(|index| {
+                let mut cells = Vec::new();
+                let wrapped = self.cells_of(index - offset, &mut cells);
+                Row { cells, wrapped }
+            })
+            .collect()
     }
 
     /// The rows in view. Only damaged rows are read anew; after a scroll, rows that merely moved are found and shared.
