@@ -172,7 +172,7 @@ fn only_standard_output_is_captured() -> Outcome {
 fn half_a_script_runs_nothing() -> Outcome {
     let folder = tempfile::tempdir()?;
     let book = book(
-        "```sh\ntouch one\ntouch two\n```\n\n```sh { verify='touch three' }\ntouch four\n```",
+        "```sh\ntouch one\ntouch two\n: and words that keep the end of it away\n```\n\n```sh { verify='touch three' }\ntouch four\n```",
     )?;
     for step in &book.steps {
         let script =
