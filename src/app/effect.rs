@@ -148,6 +148,8 @@ pub enum Emission {
     },
     /// One round of a watch over health.
     Health(Vec<HostHealth>),
+    /// The host took one more piece of standard input.
+    Taken,
     /// The remote end is ready for keys: the terminal may go raw now.
     Attached,
     /// A line for people on standard error.

@@ -1,6 +1,10 @@
 //! One command through the app, without a window: opens the store, starts the loop, shows what comes back.
 
 use std::io::{IsTerminal, Read};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::app::clock;
 use crate::app::effect::Emission;
@@ -12,6 +16,9 @@ use crate::command::{Command, Globals};
 use super::output::Output;
 use super::signals::{Received, Signals};
 use super::terminal::{self, Raw};
+
+/// How many pieces of standard input are on their way at once.
+const AHEAD: usize = 32;
 
 /// Why nothing was done, and the exit status that says so.
 #[derive(Debug)]
@@ -108,6 +115,7 @@ async fn drive(line: Line, command: Command, globals: &Globals) -> Result<u8, Re
     line.ask(command).await.map_err(gone)?;
     let client = line.client();
     let mut messages = line.out;
+    let credit = Arc::new(Semaphore::new(AHEAD));
     loop {
         tokio::select! {
             message = messages.recv() => match message {
@@ -119,8 +127,9 @@ async fn drive(line: Line, command: Command, globals: &Globals) -> Result<u8, Re
                     if let Some(size) = terminal::size() {
                         client.send(LineEvent::Resized(size)).await.map_err(gone)?;
                     }
-                    feed_stdin(client.clone());
+                    feed_stdin(client.clone(), Arc::clone(&credit));
                 }
+                Some(ToLine::Emit(Emission::Taken)) => credit.add_permits(1),
                 Some(ToLine::Emit(emission)) => output.emit(emission),
                 Some(ToLine::Question(inquiry)) => {
                     // A question needs a cooked terminal, and must not stop the flow of everything else.
@@ -154,11 +163,17 @@ fn wants_terminal(command: &Command) -> bool {
     matches!(command, Command::Ssh(ssh) if ssh.command.is_empty() || ssh.tty)
 }
 
-/// Passes standard input on from a thread of its own, because reading it cannot be cancelled.
-fn feed_stdin(client: LineClient) {
+/// Passes standard input on from a thread of its own, because reading it cannot be cancelled. It waits while [`AHEAD`]
+/// pieces are on their way, so a host that reads slowly slows down what fills the pipe.
+fn feed_stdin(client: LineClient, credit: Arc<Semaphore>) {
+    let runtime = Handle::current();
     drop(std::thread::spawn(move || {
         let mut buffer = vec![0; 16 * 1024];
         loop {
+            match runtime.block_on(credit.acquire()) {
+                Ok(permit) => permit.forget(),
+                Err(_) => return,
+            }
             let data = match std::io::stdin().lock().read(&mut buffer) {
                 Ok(0) | Err(_) => None,
                 Ok(got) => Some(buffer[..got].to_vec()),

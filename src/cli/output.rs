@@ -50,7 +50,7 @@ impl Output {
                     err(format!("qd: {}\n", text::block(&note)).as_bytes());
                 }
             }
-            Emission::Attached => {}
+            Emission::Attached | Emission::Taken => {}
             Emission::Health(rows) => {
                 let answer = Answer::Health(rows);
                 self.finish(&Outcome::ok(answer), crate::app::clock::now());

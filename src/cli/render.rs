@@ -639,7 +639,7 @@ fn exec_text(cells: &[Cell], style: Style) -> String {
             let _unfailing = writeln!(
                 out,
                 "--- {} ({}{exit})",
-                text::line(&crate::inventory::fold(&names)),
+                text::line(&crate::inventory::hostlist::fold(&names)),
                 hosts.len()
             );
             out.push_str(&text::block(&cell.output));

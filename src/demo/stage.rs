@@ -12,7 +12,6 @@ use crate::command::{
     Answer, Command, Globals, HostCommand, ImportSource, Outcome, TicketChange, TicketCommand,
 };
 use crate::config::{Environment, Paths, Settings};
-use crate::domain::ticket::Priority;
 use crate::ssh::Reply;
 
 use super::{BOOKS, DemoError, Fleet, LOGIN, TICKETS};
@@ -114,7 +113,8 @@ impl Stage {
         for sample in TICKETS {
             let change = TicketChange {
                 body: Some(sample.body.to_owned()),
-                priority: Priority::new(sample.priority),
+                priority: Some(sample.priority),
+                requester: sample.requester.map(str::to_owned),
                 kind: Some(sample.kind),
                 queue: Some(sample.queue.to_owned()),
                 owner: sample.owner.map(str::to_owned),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
@@ -189,6 +190,7 @@ impl Engine {
                 // The probe ends when nobody can ask it any more.
                 inner.lock().probes.remove(&host);
             }
+            SshAsk::Resolve { req, targets } => inner.resolve(req, targets),
             SshAsk::Answer { question, reply } => {
                 if !inner.questions.answer(question, reply) {
                     inner.refuse(
@@ -233,6 +235,31 @@ impl Inner {
             let outcome = exec::run(&inner.manager, &inner.facts, job).await;
             inner.lock().execs.remove(&req);
             inner.tell(outcome.fact(req)).await;
+        });
+    }
+
+    /// Reads settings side by side; the resolver itself bounds how many programs run at once.
+    fn resolve(self: &Arc<Self>, req: ReqId, targets: Vec<Target>) {
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let mut reading = JoinSet::new();
+            for (place, target) in targets.iter().cloned().enumerate() {
+                let inner = Arc::clone(&inner);
+                reading.spawn(async move { (place, inner.manager.explain(&target).await) });
+            }
+            let mut found: Vec<_> = targets
+                .into_iter()
+                .map(|target| (target, Err("its settings could not be read".to_owned())))
+                .collect();
+            while let Some(read) = reading.join_next().await {
+                if let Ok((place, result)) = read
+                    && let Some(slot) = found.get_mut(place)
+                {
+                    slot.1 = result;
+                }
+            }
+            let results = found;
+            inner.tell(SshFact::Resolved { req, results }).await;
         });
     }
 

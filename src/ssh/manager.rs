@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use russh::ChannelOpenFailure;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::domain::host::Target;
+use crate::domain::host::{Effective, Target};
 
 use super::auth::{self, Login};
-use super::config::{Resolver, blocking};
+use super::config::{Resolver, Spec, blocking};
 use super::engine::{Closing, EngineOptions};
 use super::error::Error;
 use super::fact::SshFact;
@@ -110,6 +110,13 @@ impl Manager {
             gates: Mutex::default(),
             all: Semaphore::new(IN_ALL),
         })
+    }
+
+    /// The effective settings of `target`, or why they cannot be read, in words.
+    pub(crate) async fn explain(&self, target: &Target) -> Result<Effective, String> {
+        let spec = Spec::of(target);
+        let found = self.resolver.resolve(&spec).await;
+        found.map(|effective| Effective::clone(&effective)).map_err(|error| error.to_string())
     }
 
     /// A session channel to `target`, on a connection that is up or is made for it; with the environment to set there.

@@ -289,3 +289,8 @@ impl Drop for Inner {
         }
     }
 }
+
+/// The version of the SQLite library that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

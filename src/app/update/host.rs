@@ -102,7 +102,7 @@ fn import(
             fx,
         );
     };
-    let import = inventory::plan(state.model.hosts.rows(), scan, path);
+    let import = inventory::import::plan(state.model.hosts.rows(), scan, path);
     let report = ImportReport {
         dry_run,
         added: import.added,

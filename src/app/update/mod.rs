@@ -340,7 +340,11 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionBell { session } => window::session_called(state, session, true),
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
         SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
-        SshFact::StdinTaken { .. } => {}
+        SshFact::StdinTaken { req, .. } => {
+            if let Some(Purpose::Call(line)) = state.inflight.get(req) {
+                fx.push(Effect::Emit(*line, super::effect::Emission::Taken));
+            }
+        }
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),
         SshFact::Refused { ask, why } => warn(state, format!("{ask}: {why}")),
         SshFact::ProbeDone { req, host, result } => {
