@@ -1,1 +1,121 @@
 //! The verbs: everything a user may ask for, named once. Pure.
+//!
+//! A [`Row`] says how a command is called, what it takes, where its key works and how dangerous it is. The keymap, the
+//! `:` prompt, the command line, the help and the reference are all made from the rows; [`Command`] is what they make.
+
+mod answer;
+mod change;
+mod host;
+mod line;
+mod parse;
+mod program;
+mod row;
+mod run;
+mod screen;
+mod session;
+mod ticket;
+
+pub use answer::{Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, StepPreview};
+pub use change::{ChangeContext, Edited, new_ticket};
+pub use host::{HostCommand, ImportSource};
+pub use line::split;
+pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
+pub use program::ProgramCommand;
+pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
+pub use run::{ExecCommand, RunCommand, RunStart};
+pub use screen::ScreenCommand;
+pub use session::{SessionCommand, SshCommand};
+pub use ticket::{TicketChange, TicketCommand};
+
+/// What a user may ask for, with everything it takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// About tickets.
+    Ticket(TicketCommand),
+    /// About the inventory and its health.
+    Host(HostCommand),
+    /// About sessions.
+    Session(SessionCommand),
+    /// A raw session or one command, in this terminal.
+    Ssh(SshCommand),
+    /// One command on many hosts.
+    Exec(ExecCommand),
+    /// About runbooks and runs.
+    Run(RunCommand),
+    /// About the program itself.
+    Program(ProgramCommand),
+    /// Moves something on the screen; changes nothing outside it.
+    Screen(ScreenCommand),
+}
+
+/// Every command, in the order of the help.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    [
+        ticket::ROWS,
+        host::ROWS,
+        session::ROWS,
+        run::ROWS,
+        program::ROWS,
+        screen::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The row called `id`.
+pub fn row(id: &str) -> Option<&'static Row> {
+    rows().find(|row| row.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_single_words_and_every_key_parses() {
+        let mut seen = BTreeSet::new();
+        for row in rows() {
+            assert!(seen.insert(row.id), "{} is there twice", row.id);
+            assert!(row.id.split('.').count() <= 2, "{}", row.id);
+            for chord in row.keys {
+                assert!(
+                    chord.parse::<crate::domain::key::Key>().is_ok(),
+                    "{}: {chord}",
+                    row.id
+                );
+            }
+            assert!(row.help.ends_with('.'), "{}: help is a sentence", row.id);
+        }
+    }
+
+    #[test]
+    fn no_key_means_two_things_in_one_place() {
+        let mut taken: BTreeSet<(Scope, &str)> = BTreeSet::new();
+        for row in rows() {
+            for scope in row.scopes {
+                for chord in row.keys {
+                    assert!(
+                        taken.insert((*scope, chord)),
+                        "{chord} is taken twice in {scope:?}, the second time by {}",
+                        row.id
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn destructive_keys_are_far_from_paging() {
+        for row in rows().filter(|row| row.danger != Danger::None) {
+            for chord in row.keys {
+                assert!(
+                    !["Ctrl-d", "Ctrl-k", "Del", "Backspace", "d"].contains(chord),
+                    "{}: {chord}",
+                    row.id
+                );
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! own `/proc` for those who ask for it by `QD_PROC`, and its own root for runbooks by `QD_ROOT`.
 
 mod channel;
+mod enter;
 mod error;
 mod fleet;
 mod flow;
@@ -15,9 +16,11 @@ mod processes;
 mod sample;
 mod server;
 mod ssh_files;
+mod stage;
 mod story;
 mod terminal;
 mod vitals;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +29,10 @@ mod tests_books;
 #[cfg(test)]
 mod tests_signals;
 
+pub use enter::main;
 pub use error::DemoError;
 pub use fleet::{Fleet, FleetHost};
 pub use sample::{BOOKS, SampleBook, SampleTicket, TICKETS};
+pub use stage::{Stage, StageError};
 pub use story::{FIRST_SCREEN, LOGIN};
+pub use walk::{Chapter, Page, Verdict, Walk};

@@ -1,1 +1,391 @@
 //! What we believe now: plain data, read by the screen, written only by the update.
+//!
+//! It holds no handle, no channel and no closure, so that a state can be printed, compared and replayed. Host names are
+//! whole; tickets and runs are pages, never tables; queues are bounded and forget their oldest.
+
+mod filter;
+mod inflight;
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::domain::case::Entry;
+use crate::domain::check::HostState;
+use crate::domain::host::{Effective, Host};
+use crate::domain::ids::{HostId, SessionId};
+use crate::domain::run::RunRow;
+use crate::domain::runbook::{Diagnostic, Runbook};
+use crate::domain::sample::Sample;
+use crate::domain::session::SessionRow;
+use crate::domain::ticket::Ticket;
+use crate::domain::time::Time;
+use crate::term::Screen;
+
+pub use filter::{Filter, Hit};
+pub use inflight::{Flight, Inflight};
+
+/// How many samples of a host are kept for its sparkline; older ones are forgotten.
+pub const SERIES: usize = 120;
+
+/// How many notices are kept; older ones are forgotten (the log has them).
+pub const NOTICES: usize = 200;
+
+/// How many tickets or runs a page holds at most.
+pub const PAGE: usize = 200;
+
+/// Everything the screen can show.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// The time of the last tick or event.
+    pub now: Time,
+    /// Our login.
+    pub me: String,
+    /// The inventory, in its order.
+    pub hosts: Hosts,
+    /// The tickets that match the query of the list.
+    pub tickets: Page<Ticket>,
+    /// The ticket that is open, with its entries.
+    pub case: Option<Ticket>,
+    /// Runs, newest first, without their cells.
+    pub runs: Page<RunRow>,
+    /// The run that is open, with its cells.
+    pub run: Option<RunRow>,
+    /// Live sessions, in the order they were opened; a closed one stays until it is dismissed.
+    pub sessions: Vec<SessionView>,
+    /// Recorded sessions, newest first.
+    pub recorded: Vec<SessionRow>,
+    /// The recording that is open, and its text.
+    pub recording: Option<Recording>,
+    /// The host whose details are open.
+    pub host: Option<HostDetail>,
+    /// What we believe of each host's health.
+    pub health: BTreeMap<HostId, HostHealth>,
+    /// This machine.
+    pub local: Option<Sample>,
+    /// The library of runbooks, by name.
+    pub books: Vec<Runbook>,
+    /// What is wrong with the runbooks that cannot be read.
+    pub broken: Vec<Diagnostic>,
+    /// What was said to the user, newest last.
+    pub notices: Notices,
+    /// Questions of workers, oldest first; the oldest is asked.
+    pub questions: VecDeque<Question>,
+    /// Whether this is the demo.
+    pub demo: bool,
+    /// Whether everything that changes anything is refused.
+    pub read_only: bool,
+}
+
+impl Model {
+    /// The host called `name`.
+    pub fn host_named(&self, name: &str) -> Option<&Host> {
+        self.hosts.named(name)
+    }
+
+    /// What we believe of a host's state now: its health if anybody looked, else what the inventory says.
+    pub fn state_of(&self, host: &Host) -> HostState {
+        self.health
+            .get(&host.id)
+            .map_or(host.state, |health| health.state)
+    }
+
+    /// The live session `id`.
+    pub fn session(&self, id: SessionId) -> Option<&SessionView> {
+        self.sessions.iter().find(|session| session.id == id)
+    }
+
+    /// The live session `id`, to be written by the update.
+    pub fn session_mut(&mut self, id: SessionId) -> Option<&mut SessionView> {
+        self.sessions.iter_mut().find(|session| session.id == id)
+    }
+
+    /// The ticket with this reference, from the page or the open case.
+    pub fn ticket(&self, reference: &str) -> Option<&Ticket> {
+        self.case
+            .iter()
+            .chain(&self.tickets.rows)
+            .find(|ticket| ticket.reference == reference)
+    }
+
+    /// The run with this reference, the open one first because it has cells.
+    pub fn run(&self, reference: &str) -> Option<&RunRow> {
+        self.run
+            .iter()
+            .chain(&self.runs.rows)
+            .find(|run| run.reference == reference)
+    }
+
+    /// Whether there is nothing yet: a store on its first day.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.tickets.rows.is_empty() && self.tickets.query.is_empty()
+    }
+}
+
+/// The inventory with an index by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hosts {
+    rows: Vec<Host>,
+    names: HashMap<String, usize>,
+}
+
+impl Hosts {
+    /// Takes the inventory, in its order; the first of two hosts with one name is found by it.
+    pub fn new(rows: Vec<Host>) -> Self {
+        let mut names = HashMap::with_capacity(rows.len());
+        for (index, host) in rows.iter().enumerate() {
+            names.entry(host.name.clone()).or_insert(index);
+        }
+        Self { rows, names }
+    }
+
+    /// All of them, in inventory order.
+    pub fn rows(&self) -> &[Host] {
+        &self.rows
+    }
+
+    /// The host called `name`.
+    pub fn named(&self, name: &str) -> Option<&Host> {
+        self.names.get(name).and_then(|index| self.rows.get(*index))
+    }
+
+    /// The host with this id; ids are derived from names.
+    pub fn get(&self, id: HostId) -> Option<&Host> {
+        self.rows.iter().find(|host| host.id == id)
+    }
+
+    /// The host with this id, to be written by the update.
+    pub fn get_mut(&mut self, id: HostId) -> Option<&mut Host> {
+        self.rows.iter_mut().find(|host| host.id == id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// In inventory order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Host> {
+        self.rows.iter()
+    }
+}
+
+impl From<Vec<Host>> for Hosts {
+    fn from(rows: Vec<Host>) -> Self {
+        Self::new(rows)
+    }
+}
+
+/// A part of a longer list: what was asked for, and what came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// The query's text; empty for the usual one.
+    pub query: String,
+    /// At most [`PAGE`] rows.
+    pub rows: Vec<T>,
+    /// How many there are in all.
+    pub total: usize,
+    /// Whether the answer has come at all: an empty page that is still loading is no empty list.
+    pub loaded: bool,
+    /// Why the query could not be answered, in words for the user.
+    pub error: Option<String>,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            query: String::new(),
+            rows: Vec::new(),
+            total: 0,
+            loaded: false,
+            error: None,
+        }
+    }
+}
+
+/// A session in a pane.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    /// For ever.
+    pub id: SessionId,
+    /// What people call it: `S-2M0D`.
+    pub reference: String,
+    /// The host's name.
+    pub host: String,
+    /// The ticket's reference.
+    pub ticket: Option<String>,
+    /// What the remote program calls itself (OSC 2).
+    pub title: String,
+    /// How far it is.
+    pub state: SessionState,
+    /// The latest screen; absent until the first bytes came.
+    pub screen: Option<Arc<Screen>>,
+    /// It rang and nobody has looked since.
+    pub bell: bool,
+    /// It wrote something and nobody has looked since.
+    pub activity: bool,
+    /// What it shows is recorded.
+    pub recording: bool,
+}
+
+/// How far a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Connecting; says how far: `jump bastion`, `authenticating`.
+    Opening(String),
+    /// The shell is there.
+    Live,
+    /// It ended; says how: `exit 0`, `connection lost`.
+    Closed(String),
+}
+
+/// A recording that is open to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// Which session's.
+    pub row: SessionRow,
+    /// Its text.
+    pub text: String,
+}
+
+/// The details of one host, fetched when they are shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostDetail {
+    /// The host's name.
+    pub name: String,
+    /// What `ssh -G` says of it, or why that is not known; `None` while it is asked.
+    pub effective: Option<Result<Effective, String>>,
+    /// What happened on it, newest last.
+    pub entries: Vec<Entry>,
+    /// Its open tickets.
+    pub tickets: Vec<Ticket>,
+}
+
+/// What we believe of a host's health.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostHealth {
+    /// The verdict.
+    pub state: HostState,
+    /// What speaks for it.
+    pub reasons: Vec<String>,
+    /// The latest samples, oldest first; at most [`SERIES`].
+    pub series: VecDeque<Sample>,
+    /// Why the last probe failed, if it did.
+    pub last_error: Option<String>,
+    /// When the last probe ended.
+    pub at: Option<Time>,
+}
+
+impl Default for HostHealth {
+    fn default() -> Self {
+        Self {
+            state: HostState::Unknown,
+            reasons: Vec::new(),
+            series: VecDeque::new(),
+            last_error: None,
+            at: None,
+        }
+    }
+}
+
+impl HostHealth {
+    /// Adds a sample; the oldest is forgotten when [`SERIES`] are there.
+    pub fn push(&mut self, sample: Sample) {
+        if self.series.len() >= SERIES {
+            self.series.pop_front();
+        }
+        self.series.push_back(sample);
+    }
+
+    /// The latest sample.
+    pub fn latest(&self) -> Option<&Sample> {
+        self.series.back()
+    }
+}
+
+/// What was said to the user, newest last; at most [`NOTICES`], the oldest is forgotten.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Notices(VecDeque<Notice>);
+
+impl Notices {
+    /// Says something.
+    pub fn push(&mut self, notice: Notice) {
+        if self.0.len() >= NOTICES {
+            self.0.pop_front();
+        }
+        self.0.push_back(notice);
+    }
+
+    /// The last thing said.
+    pub fn last(&self) -> Option<&Notice> {
+        self.0.back()
+    }
+
+    /// Oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Notice> {
+        self.0.iter()
+    }
+}
+
+/// Something said to the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// When.
+    pub at: Time,
+    /// How bad it is.
+    pub level: Level,
+    /// In words.
+    pub text: String,
+}
+
+/// How bad a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something was done.
+    Info,
+    /// Something deserves a look.
+    Warn,
+    /// Something failed; it stays until a key is pressed.
+    Error,
+}
+
+/// Names a question; the answer carries the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u64);
+
+/// A question of a worker: an unknown host key, a passphrase, a checklist item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Comes back with the answer.
+    pub id: QuestionId,
+    /// A few words.
+    pub title: String,
+    /// What the user must know to answer, a line each.
+    pub body: Vec<String>,
+    /// What sort of answer is wanted.
+    pub kind: QuestionKind,
+    /// The session that waits for it, if one does; a pane that is being used is not covered by another one's question.
+    pub session: Option<SessionId>,
+}
+
+/// What sort of answer is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuestionKind {
+    /// Yes or no; `default_no` says which of them a bare Enter means.
+    YesNo {
+        /// A bare Enter is a no.
+        default_no: bool,
+    },
+    /// A line of text that may be seen.
+    Text,
+    /// A secret: never shown, never kept.
+    Secret,
+    /// One exact word must be typed, for what cannot be undone.
+    Typed(String),
+}

@@ -1,0 +1,182 @@
+//! What comes back from a command: a closed set, which the command line renders as text or JSON and the screen shows.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::domain::check::HostState;
+use crate::domain::host::{Effective, Host};
+use crate::domain::run::{Cell, RunRow};
+use crate::domain::runbook::{Diagnostic, Runbook};
+use crate::domain::sample::Sample;
+use crate::domain::session::SessionRow;
+use crate::domain::ticket::Ticket;
+
+/// The answer to a command, and the exit status that goes with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// What to show.
+    pub answer: Answer,
+    /// As interface.md says: 0 ok, 1 something failed, 2 refused, 3 not found, 4 conflict.
+    pub exit: u8,
+}
+
+impl Outcome {
+    /// A success.
+    pub const fn ok(answer: Answer) -> Self {
+        Self { answer, exit: 0 }
+    }
+
+    /// A refusal or a failure, in words that say what to do next.
+    pub const fn error(exit: u8, text: String) -> Self {
+        Self {
+            answer: Answer::Error(text),
+            exit,
+        }
+    }
+}
+
+/// What a command answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Something was done; a line for people.
+    Done(String),
+    /// It was not done: what was attempted, why it failed, what to do next.
+    Error(String),
+    /// Tickets, without their entries.
+    Tickets(Vec<Ticket>),
+    /// One ticket with its entries.
+    Ticket(Box<Ticket>),
+    /// Hosts.
+    Hosts {
+        /// The rows.
+        hosts: Vec<Host>,
+        /// The columns wanted, if not the usual ones.
+        columns: Option<Vec<String>>,
+    },
+    /// One host and what `ssh -G` says of it.
+    Host {
+        /// The host.
+        host: Box<Host>,
+        /// Its effective settings, or why there are none.
+        effective: Result<Effective, String>,
+    },
+    /// What an import found.
+    Import(ImportReport),
+    /// Health of hosts.
+    Health(Vec<HostHealth>),
+    /// Sessions.
+    Sessions(Vec<SessionRow>),
+    /// One session and its text.
+    Session {
+        /// The session.
+        session: Box<SessionRow>,
+        /// The text of its recording.
+        text: String,
+    },
+    /// Runbooks of the library, and what is wrong with those that cannot be read.
+    Books {
+        /// The readable ones.
+        books: Vec<Runbook>,
+        /// What is wrong with the others.
+        broken: Vec<Diagnostic>,
+    },
+    /// One runbook.
+    Book(Box<Runbook>),
+    /// What is wrong with a file; empty when nothing is.
+    Diagnostics(Vec<Diagnostic>),
+    /// What a run would do.
+    Preview {
+        /// The hosts, in order.
+        hosts: Vec<String>,
+        /// The steps with parameters filled in.
+        steps: Vec<StepPreview>,
+        /// Names that lead to the same place and run once.
+        merged: Vec<String>,
+    },
+    /// Runs, without their cells.
+    Runs(Vec<RunRow>),
+    /// One run with its cells.
+    Run(Box<RunRow>),
+    /// What one command did on many hosts.
+    Exec(Vec<Cell>),
+    /// The store's examination.
+    Doctor(Vec<DoctorLine>),
+    /// The program.
+    Info(Info),
+    /// Names, such as themes.
+    Names(Vec<String>),
+    /// Nothing to show: the output went out while it happened.
+    Silent,
+}
+
+/// What an import found, by host name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ImportReport {
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// New hosts.
+    pub added: Vec<String>,
+    /// Hosts that changed, and in which fields.
+    pub changed: BTreeMap<String, Vec<String>>,
+    /// Hosts that the source no longer names; they are marked stale.
+    pub stale: Vec<String>,
+    /// Hosts that the source names again.
+    pub returned: Vec<String>,
+    /// How many are as they were.
+    pub unchanged: usize,
+    /// What could not be read.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A host's health.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HostHealth {
+    /// The host's name.
+    pub host: String,
+    /// The verdict.
+    pub state: HostState,
+    /// What speaks for it.
+    pub reasons: Vec<String>,
+    /// Seconds since it was measured.
+    pub age_s: Option<u64>,
+    /// What was measured.
+    pub sample: Option<Sample>,
+}
+
+/// A step with its parameters filled in, secrets masked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepPreview {
+    /// The step's name.
+    pub name: String,
+    /// What would run, or be asked.
+    pub text: String,
+}
+
+/// One finding of the doctor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DoctorLine {
+    /// What was examined.
+    pub name: String,
+    /// Whether it is in order.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+/// Versions and places.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Info {
+    /// Of the program.
+    pub version: String,
+    /// Of the SQLite library that is built in.
+    pub sqlite: String,
+    /// The settings' folder.
+    pub config: String,
+    /// The store's folder.
+    pub data: String,
+    /// The log's folder.
+    pub state: String,
+    /// This installation's id in the log.
+    pub device: String,
+}

@@ -1,0 +1,503 @@
+//! Verbs that move something on the screen and change nothing outside it.
+
+use super::row::Form::Positional;
+use super::row::{Arg, Danger, Row, Scope, Surface};
+use super::{Command, ScreenCommand as V};
+
+/// A verb about what is on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScreenCommand {
+    /// Shows the first screen.
+    Home,
+    /// Shows the tickets.
+    Tickets,
+    /// Shows the hosts.
+    Hosts,
+    /// Shows the sessions.
+    Sessions,
+    /// Shows the runs.
+    Runs,
+    /// Shows the runbooks.
+    Books,
+    /// Goes to the next view.
+    NextView,
+    /// Opens what is selected.
+    Open,
+    /// Goes back one step; never leaves the program.
+    Back,
+    /// Closes this view.
+    CloseView,
+    /// One row down.
+    Down,
+    /// One row up.
+    Up,
+    /// One column left.
+    Left,
+    /// One column right.
+    Right,
+    /// The first row.
+    Top,
+    /// The last row.
+    Bottom,
+    /// Half a page down.
+    HalfDown,
+    /// Half a page up.
+    HalfUp,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// The next match of the filter.
+    NextMatch,
+    /// The match before.
+    PreviousMatch,
+    /// Marks the selected row, or takes its mark away.
+    Mark,
+    /// Takes all marks away.
+    Unmark,
+    /// Asks for a filter.
+    Filter,
+    /// Asks for a command.
+    Prompt,
+    /// Shows what every key does here.
+    Help,
+    /// Draws everything anew.
+    Redraw,
+    /// Switches to another theme.
+    Theme {
+        /// Its name.
+        name: String,
+    },
+    /// Leaves this window.
+    Quit,
+    /// Suspends the program, as Ctrl-Z does for others.
+    Suspend,
+    /// The next session.
+    NextSession,
+    /// The session before.
+    PreviousSession,
+    /// A session by its place.
+    Session(u8),
+    /// Leaves the pane and goes back to the list; the session goes on.
+    LeavePane,
+    /// Looks at what scrolled away.
+    Scrollback,
+}
+
+const fn key(
+    id: &'static str,
+    title: &'static str,
+    help: &'static str,
+    scopes: &'static [Scope],
+    keys: &'static [&'static str],
+    build: fn(&super::Args) -> Result<Command, super::ArgError>,
+) -> Row {
+    Row {
+        id,
+        title,
+        help,
+        args: &[],
+        scopes,
+        keys,
+        danger: Danger::None,
+        surface: Surface::Screen,
+        build,
+    }
+}
+
+const GLOBAL: &[Scope] = &[Scope::Global];
+const LIST: &[Scope] = &[Scope::List];
+const PREFIX: &[Scope] = &[Scope::Prefix];
+
+/// The verbs. // tidy: table
+pub(super) const ROWS: &[Row] = &[
+    key(
+        "view.home",
+        "home",
+        "Shows the first screen.",
+        GLOBAL,
+        &["0"],
+        |_| Ok(Command::Screen(V::Home)),
+    ),
+    key(
+        "view.tickets",
+        "tickets",
+        "Shows the tickets.",
+        GLOBAL,
+        &["1"],
+        |_| Ok(Command::Screen(V::Tickets)),
+    ),
+    key(
+        "view.hosts",
+        "hosts",
+        "Shows the hosts.",
+        GLOBAL,
+        &["2"],
+        |_| Ok(Command::Screen(V::Hosts)),
+    ),
+    key(
+        "view.sessions",
+        "sessions",
+        "Shows the sessions.",
+        GLOBAL,
+        &["3"],
+        |_| Ok(Command::Screen(V::Sessions)),
+    ),
+    key(
+        "view.runs",
+        "runs",
+        "Shows the runs.",
+        GLOBAL,
+        &["4"],
+        |_| Ok(Command::Screen(V::Runs)),
+    ),
+    key(
+        "view.runbooks",
+        "runbooks",
+        "Shows the runbooks.",
+        GLOBAL,
+        &["5"],
+        |_| Ok(Command::Screen(V::Books)),
+    ),
+    key(
+        "view.next",
+        "next view",
+        "Goes to the next view.",
+        GLOBAL,
+        &["Tab"],
+        |_| Ok(Command::Screen(V::NextView)),
+    ),
+    key(
+        "list.open",
+        "open",
+        "Opens what is selected.",
+        LIST,
+        &["Enter"],
+        |_| Ok(Command::Screen(V::Open)),
+    ),
+    key(
+        "view.back",
+        "back",
+        "Goes back one step.",
+        GLOBAL,
+        &["Esc"],
+        |_| Ok(Command::Screen(V::Back)),
+    ),
+    key(
+        "view.close",
+        "close view",
+        "Closes this view.",
+        GLOBAL,
+        &["q"],
+        |_| Ok(Command::Screen(V::CloseView)),
+    ),
+    key(
+        "list.down",
+        "down",
+        "Goes one row down.",
+        LIST,
+        &["j", "Down"],
+        |_| Ok(Command::Screen(V::Down)),
+    ),
+    key(
+        "list.up",
+        "up",
+        "Goes one row up.",
+        LIST,
+        &["k", "Up"],
+        |_| Ok(Command::Screen(V::Up)),
+    ),
+    key(
+        "list.left",
+        "left",
+        "Goes one column left.",
+        LIST,
+        &["h", "Left"],
+        |_| Ok(Command::Screen(V::Left)),
+    ),
+    key(
+        "list.right",
+        "right",
+        "Goes one column right.",
+        LIST,
+        &["l", "Right"],
+        |_| Ok(Command::Screen(V::Right)),
+    ),
+    key(
+        "list.top",
+        "top",
+        "Goes to the first row.",
+        LIST,
+        &["g", "Home"],
+        |_| Ok(Command::Screen(V::Top)),
+    ),
+    key(
+        "list.bottom",
+        "bottom",
+        "Goes to the last row.",
+        LIST,
+        &["G", "End"],
+        |_| Ok(Command::Screen(V::Bottom)),
+    ),
+    key(
+        "list.halfdown",
+        "half page down",
+        "Goes half a page down.",
+        LIST,
+        &["Ctrl-d"],
+        |_| Ok(Command::Screen(V::HalfDown)),
+    ),
+    key(
+        "list.halfup",
+        "half page up",
+        "Goes half a page up.",
+        LIST,
+        &["Ctrl-u"],
+        |_| Ok(Command::Screen(V::HalfUp)),
+    ),
+    key(
+        "list.pagedown",
+        "page down",
+        "Goes a page down.",
+        LIST,
+        &["Ctrl-f", "PgDn"],
+        |_| Ok(Command::Screen(V::PageDown)),
+    ),
+    key(
+        "list.pageup",
+        "page up",
+        "Goes a page up.",
+        LIST,
+        &["Ctrl-b", "PgUp"],
+        |_| Ok(Command::Screen(V::PageUp)),
+    ),
+    key(
+        "list.match",
+        "next match",
+        "Goes to the next match of the filter.",
+        LIST,
+        &["n"],
+        |_| Ok(Command::Screen(V::NextMatch)),
+    ),
+    key(
+        "list.unmatch",
+        "previous match",
+        "Goes to the match before.",
+        LIST,
+        &["N"],
+        |_| Ok(Command::Screen(V::PreviousMatch)),
+    ),
+    key(
+        "list.mark",
+        "mark",
+        "Marks the selected row, or takes its mark away.",
+        LIST,
+        &["Space"],
+        |_| Ok(Command::Screen(V::Mark)),
+    ),
+    key(
+        "list.unmark",
+        "clear marks",
+        "Takes all marks away.",
+        LIST,
+        &["*"],
+        |_| Ok(Command::Screen(V::Unmark)),
+    ),
+    key(
+        "list.filter",
+        "filter",
+        "Filters the list by a few letters.",
+        LIST,
+        &["/", "F4"],
+        |_| Ok(Command::Screen(V::Filter)),
+    ),
+    key(
+        "prompt",
+        "command",
+        "Asks for a command.",
+        GLOBAL,
+        &[":"],
+        |_| Ok(Command::Screen(V::Prompt)),
+    ),
+    key(
+        "help",
+        "help",
+        "Shows what every key does here.",
+        GLOBAL,
+        &["?", "F1"],
+        |_| Ok(Command::Screen(V::Help)),
+    ),
+    key(
+        "redraw",
+        "redraw",
+        "Draws everything anew.",
+        GLOBAL,
+        &["Ctrl-l"],
+        |_| Ok(Command::Screen(V::Redraw)),
+    ),
+    Row {
+        id: "theme.use",
+        title: "theme",
+        help: "Switches to another theme.",
+        args: &[Arg {
+            name: "name",
+            form: Positional,
+            required: true,
+            subject: None,
+            help: "Name of the theme",
+        }],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Screen,
+        build: |args| {
+            Ok(Command::Screen(V::Theme {
+                name: args.need("name")?,
+            }))
+        },
+    },
+    key(
+        "quit",
+        "quit",
+        "Leaves this window.",
+        GLOBAL,
+        &["F10"],
+        |_| Ok(Command::Screen(V::Quit)),
+    ),
+    key(
+        "suspend",
+        "suspend",
+        "Suspends the program.",
+        GLOBAL,
+        &["Ctrl-z"],
+        |_| Ok(Command::Screen(V::Suspend)),
+    ),
+    key(
+        "pane.next",
+        "next session",
+        "Goes to the next session.",
+        PREFIX,
+        &["n"],
+        |_| Ok(Command::Screen(V::NextSession)),
+    ),
+    key(
+        "pane.previous",
+        "previous session",
+        "Goes to the session before.",
+        PREFIX,
+        &["p"],
+        |_| Ok(Command::Screen(V::PreviousSession)),
+    ),
+    key(
+        "pane.leave",
+        "leave pane",
+        "Goes back to the list; the session goes on.",
+        PREFIX,
+        &["d", "w"],
+        |_| Ok(Command::Screen(V::LeavePane)),
+    ),
+    key(
+        "pane.scrollback",
+        "scrollback",
+        "Looks at what scrolled away.",
+        PREFIX,
+        &["["],
+        |_| Ok(Command::Screen(V::Scrollback)),
+    ),
+    key(
+        "pane.prompt",
+        "command",
+        "Asks for a command.",
+        PREFIX,
+        &[":"],
+        |_| Ok(Command::Screen(V::Prompt)),
+    ),
+    key(
+        "pane.help",
+        "keys",
+        "Shows what every key does after the prefix.",
+        PREFIX,
+        &["?"],
+        |_| Ok(Command::Screen(V::Help)),
+    ),
+    key(
+        "pane.0",
+        "session 0",
+        "Goes to the first session.",
+        PREFIX,
+        &["0"],
+        |_| Ok(Command::Screen(V::Session(0))),
+    ),
+    key(
+        "pane.1",
+        "session 1",
+        "Goes to the second session.",
+        PREFIX,
+        &["1"],
+        |_| Ok(Command::Screen(V::Session(1))),
+    ),
+    key(
+        "pane.2",
+        "session 2",
+        "Goes to the third session.",
+        PREFIX,
+        &["2"],
+        |_| Ok(Command::Screen(V::Session(2))),
+    ),
+    key(
+        "pane.3",
+        "session 3",
+        "Goes to the fourth session.",
+        PREFIX,
+        &["3"],
+        |_| Ok(Command::Screen(V::Session(3))),
+    ),
+    key(
+        "pane.4",
+        "session 4",
+        "Goes to the fifth session.",
+        PREFIX,
+        &["4"],
+        |_| Ok(Command::Screen(V::Session(4))),
+    ),
+    key(
+        "pane.5",
+        "session 5",
+        "Goes to the sixth session.",
+        PREFIX,
+        &["5"],
+        |_| Ok(Command::Screen(V::Session(5))),
+    ),
+    key(
+        "pane.6",
+        "session 6",
+        "Goes to the seventh session.",
+        PREFIX,
+        &["6"],
+        |_| Ok(Command::Screen(V::Session(6))),
+    ),
+    key(
+        "pane.7",
+        "session 7",
+        "Goes to the eighth session.",
+        PREFIX,
+        &["7"],
+        |_| Ok(Command::Screen(V::Session(7))),
+    ),
+    key(
+        "pane.8",
+        "session 8",
+        "Goes to the ninth session.",
+        PREFIX,
+        &["8"],
+        |_| Ok(Command::Screen(V::Session(8))),
+    ),
+    key(
+        "pane.9",
+        "session 9",
+        "Goes to the tenth session.",
+        PREFIX,
+        &["9"],
+        |_| Ok(Command::Screen(V::Session(9))),
+    ),
+];

@@ -1,0 +1,1 @@
+//! A model with a bit of everything, for tests.

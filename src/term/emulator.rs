@@ -1,0 +1,614 @@
+//! The emulator itself, and the only file that knows the crate behind it. It must not let foreign bytes grow anything
+//! without bound, and must not answer a question that would tell a remote host what the reader has copied.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use alacritty_terminal::event::{Event, EventListener, WindowSize};
+use alacritty_terminal::grid::{Dimensions, Scroll};
+use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::term::cell::Flags;
+use alacritty_terminal::term::{self, Osc52, Term, TermDamage, TermMode};
+use alacritty_terminal::vte::ansi::{self, Handler, NamedColor, Processor, Rgb};
+use unicode_width::UnicodeWidthChar;
+
+use super::envelope::Envelope;
+use super::outbox::{Notice, Outbox, Requests, palette};
+use super::screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
+
+/// How many lines are kept beyond the screen.
+pub const HISTORY: usize = 2_000;
+
+/// Bytes are parsed in slices of this size, so that the limits below are checked often.
+const SLICE: usize = 4 * 1024;
+
+/// Combining marks kept on one cell. Without a limit, one cell could hold gigabytes of them.
+const MARKS_MAX: usize = 8;
+
+/// Characters of a title; it is shown in one line.
+const TITLE_MAX: usize = 256;
+
+/// What a cell measures in the answer to CSI 14 t, in pixels. We draw in a terminal and know only cells.
+const CELL_PIXELS: (u16, u16) = (8, 16);
+
+/// Receives the parser's events. A std mutex, because the parser hands them over behind a shared reference; it is never
+/// contended, since the emulator is owned by one task.
+#[derive(Clone, Default)]
+struct Listener(Arc<Mutex<Outbox>>);
+
+impl Listener {
+    fn with<T>(&self, act: impl FnOnce(&mut Outbox) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl EventListener for Listener {
+    fn send_event(&self, event: Event) {
+        self.with(|out| match event {
+            Event::PtyWrite(text) => out.reply(&text),
+            Event::ColorRequest(index, format) => {
+                let (r, g, b) = match index {
+                    0..=255 => palette(index as u8),
+                    257 => out.requests.background,
+                    _ => out.requests.foreground,
+                };
+                out.reply(&format(Rgb { r, g, b }));
+            }
+            Event::TextAreaSizeRequest(format) => {
+                let size = out.requests.size;
+                out.reply(&format(WindowSize {
+                    num_lines: size.rows,
+                    num_cols: size.cols,
+                    cell_width: CELL_PIXELS.0,
+                    cell_height: CELL_PIXELS.1,
+                }));
+            }
+            Event::Title(title) => out.title = Some(title),
+            Event::ResetTitle => out.title = Some(String::new()),
+            Event::ClipboardStore(_, text) => out.clipboard = Some(text),
+            Event::Bell => out.bell = true,
+            // A remote host must not read what the reader copied.
+            Event::ClipboardLoad(..)
+            | Event::MouseCursorDirty
+            | Event::CursorBlinkingChange
+            | Event::Wakeup
+            | Event::Exit
+            | Event::ChildExit(_) => {}
+        });
+    }
+}
+
+/// A terminal emulator: fed with what a program writes, it keeps the screen that a person should see.
+pub struct Emulator {
+    term: Term<Listener>,
+    parser: Processor,
+    envelope: Envelope,
+    listener: Listener,
+    size: Size,
+    title: String,
+    notices: Vec<Notice>,
+    shown: Option<Arc<Screen>>,
+    /// Reused between slices.
+    passed: Vec<u8>,
+    /// Reused between rows.
+    cells: Vec<Cell>,
+}
+
+impl std::fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Emulator")
+            .field("size", &self.size)
+            .field("title", &self.title)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// An empty screen of `size`, brought within [`Size::MIN`] and [`Size::MAX`].
+    pub fn new(size: Size) -> Self {
+        let size = size.clamped();
+        let listener = Listener::default();
+        listener.with(|out| {
+            out.requests = Requests {
+                size,
+                foreground: palette(7),
+                background: palette(0),
+            };
+        });
+        let config = term::Config {
+            scrolling_history: HISTORY,
+            osc52: Osc52::OnlyCopy,
+            // The crate's stack of keyboard modes, when full, removes from the wrong stack and panics.
+            kitty_keyboard: false,
+            ..term::Config::default()
+        };
+        Self {
+            term: Term::new(config, &Cells(size), listener.clone()),
+            parser: Processor::new(),
+            envelope: Envelope::default(),
+            listener,
+            size,
+            title: String::new(),
+            notices: Vec::new(),
+            shown: None,
+            passed: Vec::new(),
+            cells: Vec::new(),
+        }
+    }
+
+    /// Takes what the program wrote, cut anywhere.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        for slice in bytes.chunks(SLICE) {
+            let mut passed = std::mem::take(&mut self.passed);
+            passed.clear();
+            self.envelope.pass(slice, &mut passed);
+            let budget = self.budget(passed.len());
+            let mut guard = Guard {
+                term: &mut self.term,
+                budget,
+            };
+            self.parser.advance(&mut guard, &passed);
+            self.passed = passed;
+        }
+        self.collect();
+    }
+
+    /// How many characters a slice may put on the screen: each of its bytes one, and a few screens more for REP, which
+    /// repeats a character up to 65,535 times for eight bytes.
+    fn budget(&self, slice: usize) -> usize {
+        let area = usize::from(self.size.cols) * usize::from(self.size.rows);
+        slice + self.parser.sync_bytes_count() + 4 * area
+    }
+
+    fn collect(&mut self) {
+        let (title, bell, clipboard) = self.listener.with(|out| {
+            (
+                out.title.take(),
+                std::mem::take(&mut out.bell),
+                out.clipboard.take(),
+            )
+        });
+        if let Some(title) = title
+            && title != self.title
+        {
+            self.title.clone_from(&title);
+            self.notice(Notice::Title(title));
+        }
+        if bell {
+            self.notice(Notice::Bell);
+        }
+        if let Some(text) = clipboard {
+            self.notice(Notice::Clipboard(text));
+        }
+    }
+
+    /// One notice of each sort is kept, the latest: a person can use no more.
+    fn notice(&mut self, notice: Notice) {
+        self.notices
+            .retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&notice));
+        self.notices.push(notice);
+    }
+
+    /// The answers to what the program asked (DSR, DA, DECRQM, colours), to be written to its input. Taking empties them.
+    pub fn take_replies(&mut self) -> Vec<u8> {
+        self.listener.with(|out| std::mem::take(&mut out.replies))
+    }
+
+    /// What happened since notices were last taken: at most one of each sort, the latest.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Gives the screen another size; long lines are wrapped anew. The program must be told by other means.
+    pub fn resize(&mut self, size: Size) {
+        let size = size.clamped();
+        // What a synchronised update holds back was written for the old size.
+        self.stop_sync();
+        self.size = size;
+        self.listener.with(|out| out.requests.size = size);
+        self.term.resize(Cells(size));
+    }
+
+    /// The colours of text and background that the program is told when it asks (OSC 10 and 11).
+    pub fn set_ground(&mut self, foreground: (u8, u8, u8), background: (u8, u8, u8)) {
+        self.listener.with(|out| {
+            out.requests.foreground = foreground;
+            out.requests.background = background;
+        });
+    }
+
+    /// Scrolls the view `lines` back into history, or forward when negative; 0 returns to the end.
+    pub fn scroll(&mut self, lines: i32) {
+        self.term.scroll_display(match lines {
+            0 => Scroll::Bottom,
+            lines => Scroll::Delta(lines.clamp(-(HISTORY as i32), HISTORY as i32)),
+        });
+    }
+
+    /// When a synchronised update (DECSET 2026) that the program began must be shown even though it is not finished:
+    /// call [`Self::stop_sync`] then, or half an update stays hidden. None when nothing is held back.
+    pub fn sync_deadline(&self) -> Option<Instant> {
+        self.parser.sync_timeout().sync_timeout()
+    }
+
+    /// Shows what a synchronised update held back.
+    pub fn stop_sync(&mut self) {
+        if self.sync_deadline().is_some() {
+            let budget = self.budget(0);
+            let mut guard = Guard {
+                term: &mut self.term,
+                budget,
+            };
+            self.parser.stop_sync(&mut guard);
+            self.collect();
+        }
+    }
+
+    /// The size now.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The title now, as in [`Screen::title`].
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The modes now; they decide how keys and pastes are encoded.
+    pub fn modes(&self) -> Modes {
+        let mode = *self.term.mode();
+        Modes {
+            app_cursor: mode.contains(TermMode::APP_CURSOR),
+            app_keypad: mode.contains(TermMode::APP_KEYPAD),
+            bracketed_paste: mode.contains(TermMode::BRACKETED_PASTE),
+            focus: mode.contains(TermMode::FOCUS_IN_OUT),
+            alt_screen: mode.contains(TermMode::ALT_SCREEN),
+            alternate_scroll: mode.contains(TermMode::ALTERNATE_SCROLL),
+            newline: mode.contains(TermMode::LINE_FEED_NEW_LINE),
+            mouse: if mode.contains(TermMode::MOUSE_MOTION) {
+                Mouse::Motion
+            } else if mode.contains(TermMode::MOUSE_DRAG) {
+                Mouse::Drag
+            } else if mode.contains(TermMode::MOUSE_REPORT_CLICK) {
+                Mouse::Click
+            } else {
+                Mouse::None
+            },
+            mouse_sgr: mode.contains(TermMode::SGR_MOUSE),
+        }
+    }
+
+    /// How many lines there are to scroll back.
+    pub fn history_len(&self) -> usize {
+        self.term.history_size()
+    }
+
+    /// History and screen as text. Rows that were only wrapped for width are one line again; trailing blanks and
+    /// trailing empty lines are left out.
+    pub fn text(&self) -> String {
+        let mut text = self.text_of(-(self.history_len() as i32)..i32::from(self.size.rows));
+        text.truncate(text.trim_end_matches([' ', '\n']).len());
+        text
+    }
+
+    /// Moves the history out as text, for those who keep more of it than [`HISTORY`] lines. A line that goes on at the top
+    /// of the screen ends without a line feed.
+    pub fn take_history(&mut self) -> String {
+        let text = self.text_of(-(self.history_len() as i32)..0);
+        // Returning to the end first marks what is in view as changed.
+        self.scroll(0);
+        self.term.grid_mut().clear_history();
+        text
+    }
+
+    fn text_of(&self, rows: std::ops::Range<i32>) -> String {
+        let (mut text, mut cells) = (String::new(), Vec::new());
+        for index in rows {
+            let wrapped = self.cells_of(index, &mut cells);
+            text.extend(cells.iter().map(|cell| cell.text.as_str()));
+            if !wrapped {
+                text.truncate(text.trim_end_matches(' ').len());
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// The screen now. It is the very same as the one before when nothing changed, and shares all unchanged rows.
+    pub fn screen(&mut self) -> Arc<Screen> {
+        let offset = self.term.grid().display_offset();
+        let rows = self.rows(offset);
+        let mode = *self.term.mode();
+        let point = self.term.grid().cursor.point;
+        let row = usize::try_from(point.line.0).unwrap_or(0) + offset;
+        let style = self.term.cursor_style();
+        let visible = mode.contains(TermMode::SHOW_CURSOR)
+            && style.shape != ansi::CursorShape::Hidden
+            && row < rows.len();
+        let screen = Screen {
+            size: self.size,
+            rows,
+            cursor: visible.then_some((row as u16, point.column.0 as u16)),
+            cursor_shape: match style.shape {
+                ansi::CursorShape::Underline => CursorShape::Underline,
+                ansi::CursorShape::Beam => CursorShape::Bar,
+                ansi::CursorShape::Block
+                | ansi::CursorShape::HollowBlock
+                | ansi::CursorShape::Hidden => CursorShape::Block,
+            },
+            title: self.title.clone(),
+            modes: self.modes(),
+            scrolled_back: offset,
+            history: self.history_len(),
+        };
+        match &self.shown {
+            Some(before) if **before == screen => before.clone(),
+            _ => {
+                let screen = Arc::new(screen);
+                self.shown = Some(screen.clone());
+                screen
+            }
+        }
+    }
+
+    /// The rows in view, all read anew, to compare with.
+    #[cfg(test)]
+    pub(super) fn rows_afresh(&self) -> Vec<Row> {
+        let offset = self.term.grid().display_offset() as i32;
+        (0..i32::from(self.size.rows))
+            .map(|index| {
+                let mut cells = Vec::new();
+                let wrapped = self.cells_of(index - offset, &mut cells);
+                Row { cells, wrapped }
+            })
+            .collect()
+    }
+
+    /// The rows in view. Only damaged rows are read anew; after a scroll, rows that merely moved are found and shared.
+    fn rows(&mut self, offset: usize) -> Vec<Arc<Row>> {
+        let count = usize::from(self.size.rows);
+        let old = self.shown.take();
+        let damaged: Option<Vec<usize>> = match self.term.damage() {
+            TermDamage::Full => None,
+            TermDamage::Partial(lines) => Some(lines.map(|line| line.line).collect()),
+        };
+        self.term.reset_damage();
+        let before: &[Arc<Row>] = match &old {
+            Some(screen) if screen.size == self.size => &screen.rows,
+            _ => &[],
+        };
+        let mut cells = std::mem::take(&mut self.cells);
+        let mut read = |index: usize, shift: usize| {
+            let wrapped = self.cells_of(index as i32 - offset as i32, &mut cells);
+            let same = |row: &&Arc<Row>| row.wrapped == wrapped && row.cells == cells;
+            [index, index + shift]
+                .into_iter()
+                .find_map(|place| before.get(place).filter(same).cloned())
+                .unwrap_or_else(|| {
+                    Arc::new(Row {
+                        cells: cells.clone(),
+                        wrapped,
+                    })
+                })
+        };
+        let rows = match damaged {
+            Some(lines) if before.len() == count => {
+                let mut rows = before.to_vec();
+                for line in lines {
+                    if let Some(row) = rows.get_mut(line) {
+                        *row = read(line, 0);
+                    }
+                }
+                rows
+            }
+            _ => {
+                let first = read(0, 0);
+                let shift = before.iter().position(|row| **row == *first).unwrap_or(0);
+                (0..count).map(|index| read(index, shift)).collect()
+            }
+        };
+        self.cells = cells;
+        self.shown = old;
+        rows
+    }
+
+    /// Reads a row of the grid, history having negative numbers, into `cells`; whether the line goes on below.
+    fn cells_of(&self, index: i32, cells: &mut Vec<Cell>) -> bool {
+        cells.clear();
+        let row = &self.term.grid()[Line(index)];
+        let mut wrapped = false;
+        for column in 0..usize::from(self.size.cols) {
+            let cell = &row[Column(column)];
+            let text = if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
+                Glyph::EMPTY
+            } else {
+                Glyph::new(cell.c, cell.zerowidth().unwrap_or_default())
+            };
+            wrapped = cell.flags.contains(Flags::WRAPLINE);
+            cells.push(Cell {
+                text,
+                style: self.style(cell),
+            });
+        }
+        wrapped
+    }
+
+    fn style(&self, cell: &term::cell::Cell) -> Style {
+        let flags = cell.flags;
+        Style {
+            fg: self.color(cell.fg),
+            bg: self.color(cell.bg),
+            bold: flags.contains(Flags::BOLD),
+            dim: flags.contains(Flags::DIM),
+            italic: flags.contains(Flags::ITALIC),
+            underline: flags.intersects(Flags::ALL_UNDERLINES),
+            blink: false,
+            reverse: flags.contains(Flags::INVERSE),
+            hidden: flags.contains(Flags::HIDDEN),
+            strike: flags.contains(Flags::STRIKEOUT),
+        }
+    }
+
+    /// A colour the program redefined (OSC 4, 10, 11) is what it said; otherwise the theme decides.
+    fn color(&self, color: ansi::Color) -> Color {
+        let (index, plain) = match color {
+            ansi::Color::Spec(Rgb { r, g, b }) => return Color::Rgb(r, g, b),
+            ansi::Color::Indexed(index) => (usize::from(index), Color::Indexed(index)),
+            ansi::Color::Named(name) => match name as usize {
+                index @ 0..=15 => (index, Color::Indexed(index as u8)),
+                index if name == NamedColor::Foreground || name == NamedColor::Background => {
+                    (index, Color::Default)
+                }
+                _ => return Color::Default,
+            },
+        };
+        match self.term.colors()[index] {
+            Some(Rgb { r, g, b }) => Color::Rgb(r, g, b),
+            None => plain,
+        }
+    }
+}
+
+/// A size as the crate wants it.
+struct Cells(Size);
+
+impl Dimensions for Cells {
+    fn total_lines(&self) -> usize {
+        self.screen_lines()
+    }
+
+    fn screen_lines(&self) -> usize {
+        usize::from(self.0.rows)
+    }
+
+    fn columns(&self) -> usize {
+        usize::from(self.0.cols)
+    }
+}
+
+/// Stands between parser and terminal, and keeps hostile input from growing a cell, a title or a hyperlink without bound.
+struct Guard<'a> {
+    term: &'a mut Term<Listener>,
+    /// Characters still allowed in this slice.
+    budget: usize,
+}
+
+impl Guard<'_> {
+    /// Whether the cell that a combining mark would join has had enough of them.
+    fn cell_is_full(&self) -> bool {
+        let grid = self.term.grid();
+        let row = &grid[grid.cursor.point.line];
+        let mut column = grid.cursor.point.column;
+        if !grid.cursor.input_needs_wrap {
+            column.0 = column.0.saturating_sub(1);
+        }
+        if row[column].flags.contains(Flags::WIDE_CHAR_SPACER) {
+            column.0 = column.0.saturating_sub(1);
+        }
+        row[column]
+            .zerowidth()
+            .is_some_and(|marks| marks.len() >= MARKS_MAX)
+    }
+}
+
+/// Hands the calls of the parser on as they are.
+macro_rules! hand_on {
+    ($($name:ident($($arg:ident: $kind:ty),*);)+) => {
+        $(fn $name(&mut self, $($arg: $kind),*) {
+            Handler::$name(self.term, $($arg),*);
+        })+
+    };
+}
+
+impl Handler for Guard<'_> {
+    fn input(&mut self, c: char) {
+        if self.budget == 0 {
+            return;
+        }
+        self.budget -= 1;
+        if c.is_ascii() || c.width() != Some(0) || !self.cell_is_full() {
+            Handler::input(self.term, c);
+        }
+    }
+
+    fn set_title(&mut self, title: Option<String>) {
+        let title = title.map(|title| {
+            let short: String = title.chars().take(TITLE_MAX).collect();
+            crate::domain::text::line(&short)
+        });
+        Handler::set_title(self.term, title);
+    }
+
+    // Hyperlinks are not shown yet, and each cell could hold an address of its own.
+    fn set_hyperlink(&mut self, _: Option<ansi::Hyperlink>) {}
+
+    hand_on! {
+        set_cursor_style(style: Option<ansi::CursorStyle>);
+        set_cursor_shape(shape: ansi::CursorShape);
+        goto(line: i32, column: usize);
+        goto_line(line: i32);
+        goto_col(column: usize);
+        insert_blank(count: usize);
+        move_up(count: usize);
+        move_down(count: usize);
+        identify_terminal(intermediate: Option<char>);
+        device_status(code: usize);
+        move_forward(count: usize);
+        move_backward(count: usize);
+        move_down_and_cr(count: usize);
+        move_up_and_cr(count: usize);
+        put_tab(count: u16);
+        backspace();
+        carriage_return();
+        linefeed();
+        bell();
+        substitute();
+        newline();
+        set_horizontal_tabstop();
+        scroll_up(count: usize);
+        scroll_down(count: usize);
+        insert_blank_lines(count: usize);
+        delete_lines(count: usize);
+        erase_chars(count: usize);
+        delete_chars(count: usize);
+        move_backward_tabs(count: u16);
+        move_forward_tabs(count: u16);
+        save_cursor_position();
+        restore_cursor_position();
+        clear_line(mode: ansi::LineClearMode);
+        clear_screen(mode: ansi::ClearMode);
+        clear_tabs(mode: ansi::TabulationClearMode);
+        set_tabs(interval: u16);
+        reset_state();
+        reverse_index();
+        terminal_attribute(attribute: ansi::Attr);
+        set_mode(mode: ansi::Mode);
+        unset_mode(mode: ansi::Mode);
+        report_mode(mode: ansi::Mode);
+        set_private_mode(mode: ansi::PrivateMode);
+        unset_private_mode(mode: ansi::PrivateMode);
+        report_private_mode(mode: ansi::PrivateMode);
+        set_scrolling_region(top: usize, bottom: Option<usize>);
+        set_keypad_application_mode();
+        unset_keypad_application_mode();
+        set_active_charset(index: ansi::CharsetIndex);
+        configure_charset(index: ansi::CharsetIndex, charset: ansi::StandardCharset);
+        set_color(index: usize, color: Rgb);
+        dynamic_color_sequence(prefix: String, index: usize, terminator: &str);
+        reset_color(index: usize);
+        clipboard_store(clipboard: u8, base64: &[u8]);
+        clipboard_load(clipboard: u8, terminator: &str);
+        decaln();
+        push_title();
+        pop_title();
+        text_area_size_pixels();
+        text_area_size_chars();
+        report_keyboard_mode();
+        push_keyboard_mode(mode: ansi::KeyboardModes);
+        pop_keyboard_modes(count: u16);
+        set_keyboard_mode(mode: ansi::KeyboardModes, apply: ansi::KeyboardModesApplyBehavior);
+        set_modify_other_keys(mode: ansi::ModifyOtherKeys);
+        report_modify_other_keys();
+        set_scp(path: ansi::ScpCharPath, update: ansi::ScpUpdateMode);
+    }
+}

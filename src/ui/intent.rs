@@ -1,0 +1,127 @@
+//! What goes into the screen and what comes out of it: plain data, no handle.
+
+use secrecy::SecretString;
+
+use crate::command::Command;
+use crate::domain::ids::{HostId, SessionId};
+use crate::domain::key::Key;
+use crate::model::QuestionId;
+
+/// Something a window sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UiInput {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted (bracketed paste); it is never taken for keys.
+    Paste(String),
+    /// The window has another size.
+    Resize {
+        /// Columns.
+        cols: u16,
+        /// Rows.
+        rows: u16,
+    },
+    /// The window has the keyboard.
+    FocusGained,
+    /// The window lost the keyboard.
+    FocusLost,
+    /// The mouse did something.
+    Mouse(Mouse),
+}
+
+/// What the mouse did, and where. Everything can be done without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mouse {
+    /// What it did.
+    pub kind: MouseKind,
+    /// The column, from 0.
+    pub col: u16,
+    /// The row, from 0.
+    pub row: u16,
+}
+
+/// What the mouse did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MouseKind {
+    /// The left button went down.
+    Press,
+    /// The wheel turned away from the user.
+    WheelUp,
+    /// The wheel turned towards the user.
+    WheelDown,
+}
+
+/// What the user wants of the app. What only moves the screen never leaves [`super::Ui`].
+#[derive(Debug)]
+pub enum Intent {
+    /// Do this; all arguments are there and what is dangerous was confirmed.
+    Command(Command),
+    /// Send this to a session.
+    Session(SessionId, SessionInput),
+    /// The answer to a question.
+    Answer(QuestionId, Reply),
+    /// Forget a session that has ended.
+    Dismiss(SessionId),
+    /// Load this theme, which is none of the built-in ones, and give it to [`super::Ui::set_theme`].
+    Theme(String),
+    /// Leave this window.
+    Quit,
+    /// Suspend the program, as Ctrl-Z does for others.
+    Suspend,
+    /// Send every window a whole frame.
+    Redraw,
+}
+
+/// What a user gives to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionInput {
+    /// A key; encoded with the pane's current modes.
+    Key(Key),
+    /// Pasted text; it was shown and confirmed if it has several lines.
+    Paste(String),
+    /// Look this many rows back (positive) or forward (negative) in the scrollback.
+    Scroll(i32),
+    /// Leave the scrollback and follow the output again.
+    Follow,
+}
+
+/// The answer to a question.
+#[derive(Debug)]
+pub enum Reply {
+    /// Yes, or the exact word was typed.
+    Yes,
+    /// No; the question was declined or left.
+    No,
+    /// A text that may be seen.
+    Text(String),
+    /// A secret.
+    Secret(SecretString),
+}
+
+/// What data the visible views need. The app fetches it and writes the model.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Want {
+    /// A page of tickets.
+    Tickets {
+        /// The query's text; empty is the usual list.
+        query: String,
+    },
+    /// One ticket with its entries.
+    Case(String),
+    /// Details of one host, by name: effective settings, entries, tickets.
+    Host(String),
+    /// Fresh health of these hosts, which are on the screen.
+    Health(Vec<HostId>),
+    /// A page of runs.
+    Runs,
+    /// One run with its cells.
+    Run(String),
+    /// Recorded sessions.
+    Recorded,
+    /// The text of one recording.
+    Recording(String),
+    /// The screen of a live session.
+    Screen(SessionId),
+    /// The library of runbooks.
+    Books,
+}
