@@ -35,7 +35,6 @@ pub struct Row {
 }
 
 /// All settings, sections together, in the order of the reference.
-// tidy: table
 pub const ROWS: &[Row] = &[
     Row {
         section: "general",

@@ -93,7 +93,6 @@ pub(super) const COMMON: &[(&str, &str)] = &[
 ];
 
 /// The whole fleet; the bastion is first.
-// tidy: table
 pub(super) const FLEET: &[Plan] = &[
     Plan {
         name: "bastion",

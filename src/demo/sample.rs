@@ -55,7 +55,6 @@ pub const BOOKS: &[SampleBook] = &[
 ];
 
 /// The tickets of the demo, the most urgent first.
-// tidy: table
 pub const TICKETS: &[SampleTicket] = &[
     SampleTicket {
         title: "Shop: every second page is an error",

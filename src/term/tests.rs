@@ -199,6 +199,12 @@ fn styles() {
 }
 
 #[test]
+fn an_emulator_may_live_in_any_task() {
+    fn sendable<T: Send>(_: &T) {}
+    sendable(&fed(""));
+}
+
+#[test]
 fn modes_follow_the_program() {
     let modes = |text: &str| fed(text).modes();
     assert!(modes("\x1b[?1h").app_cursor);

@@ -283,7 +283,8 @@ impl Reader<'_> {
             file: place.file.to_owned(),
             line: place.line,
             column,
-            message,
+            // A message quotes the file, and the file may hold escapes.
+            message: crate::domain::text::line(&message),
         });
     }
 }
