@@ -10,4 +10,6 @@ pub use protocol::{
     pair,
 };
 
-pub async fn run(_: crate::app::runtime::Client) -> std::io::Result<()> { Ok(()) }
+pub async fn run(_: crate::app::runtime::Client) -> std::io::Result<()> {
+    Ok(())
+}

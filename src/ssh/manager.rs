@@ -116,7 +116,9 @@ impl Manager {
     pub(crate) async fn explain(&self, target: &Target) -> Result<Effective, String> {
         let spec = Spec::of(target);
         let found = self.resolver.resolve(&spec).await;
-        found.map(|effective| Effective::clone(&effective)).map_err(|error| error.to_string())
+        found
+            .map(|effective| Effective::clone(&effective))
+            .map_err(|error| error.to_string())
     }
 
     /// A session channel to `target`, on a connection that is up or is made for it; with the environment to set there.

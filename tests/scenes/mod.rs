@@ -13,8 +13,8 @@ use quarterdeck::app::state::{Probing, Setup, State};
 use quarterdeck::app::update;
 use quarterdeck::command::{Answer, Command, Info, Outcome, Surface, parse_words, split};
 use quarterdeck::domain::host::Effective;
-use quarterdeck::domain::op::{Draft, Entity, EntityKind, Value};
 use quarterdeck::domain::ids::HostId;
+use quarterdeck::domain::op::{Draft, Entity, EntityKind, Value};
 use quarterdeck::domain::run::Exit;
 use quarterdeck::domain::time::Time;
 use quarterdeck::health::schedule::Rules;
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 /// What happened in a scene, in order: what a reader of the log of effects would see.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Trace {
+pub(crate) enum Trace {
     /// A batch of so many drafts became durable.
     Durable(usize),
     /// A script went out to a host.
@@ -36,19 +36,19 @@ pub enum Trace {
 }
 
 /// Answers a script on a host: its output and how it ends.
-pub type Script = fn(host: &str, stdin: &str, command: &str) -> (&'static str, Exit);
+pub(crate) type Script = fn(host: &str, stdin: &str, command: &str) -> (&'static str, Exit);
 
 /// One process without a screen.
-pub struct Scene {
-    pub state: State,
-    pub store: Store,
-    pub trace: Vec<Trace>,
-    pub emitted: Vec<Emission>,
+pub(crate) struct Scene {
+    pub(crate) state: State,
+    pub(crate) store: Store,
+    pub(crate) trace: Vec<Trace>,
+    pub(crate) emitted: Vec<Emission>,
     script: Script,
     queue: VecDeque<Event>,
     outcomes: Vec<Outcome>,
     /// Batches that are still to be taken before the store fails; `None` for never.
-    pub store_fails_after: Option<usize>,
+    pub(crate) store_fails_after: Option<usize>,
     _folder: TempDir,
 }
 
@@ -62,15 +62,31 @@ fn seed() -> [u8; 32] {
 
 impl Scene {
     /// A scene with these hosts in the inventory.
-    pub fn with_hosts(hosts: &[&str], script: Script) -> Self {
+    pub(crate) fn with_hosts(hosts: &[&str], script: Script) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let store = Store::open(folder.path(), now, seed, Options::default()).expect("a new store opens");
+        let store =
+            Store::open(folder.path(), now, seed, Options::default()).expect("a new store opens");
         let drafts = hosts.iter().zip(0i64..).flat_map(|(name, order)| {
-            let entity = Entity { kind: EntityKind::Host, id: HostId::of(name).0 };
-            let set = |field: &str, value: Value| Draft::Set { entity, field: field.to_owned(), value };
-            [set("name", Value::from(*name)), set("order", Value::Int(order))]
+            let entity = Entity {
+                kind: EntityKind::Host,
+                id: HostId::of(name).0,
+            };
+            let set = |field: &str, value: Value| Draft::Set {
+                entity,
+                field: field.to_owned(),
+                value,
+            };
+            [
+                set("name", Value::from(*name)),
+                set("order", Value::Int(order)),
+            ]
         });
-        store.append_wait(Batch { drafts: drafts.collect(), local: Vec::new() }).expect("hosts are written");
+        store
+            .append_wait(Batch {
+                drafts: drafts.collect(),
+                local: Vec::new(),
+            })
+            .expect("hosts are written");
         let setup = Setup {
             me: "mira".to_owned(),
             recordings: folder.path().join("recordings"),
@@ -85,7 +101,14 @@ impl Scene {
             seed: [3; 32],
             now: now(),
             rules: Rules::default(),
-            info: Info { version: String::new(), sqlite: String::new(), config: String::new(), data: String::new(), state: String::new(), device: String::new() },
+            info: Info {
+                version: String::new(),
+                sqlite: String::new(),
+                config: String::new(),
+                data: String::new(),
+                state: String::new(),
+                device: String::new(),
+            },
         };
         let mut scene = Self {
             state: State::new(setup),
@@ -105,27 +128,34 @@ impl Scene {
     }
 
     /// Types a command line and waits until the scene is at rest.
-    pub fn line(&mut self, text: &str) -> Outcome {
+    pub(crate) fn line(&mut self, text: &str) -> Outcome {
         let words = split(text).expect("the test quotes well");
-        let parsed = parse_words(&words, Surface::Line).unwrap_or_else(|why| unreachable!("{text}: {}", why.text));
-        let command = parsed.command().unwrap_or_else(|why| unreachable!("{text}: {why}")).expect("a command is named");
+        let parsed = parse_words(&words, Surface::Line)
+            .unwrap_or_else(|why| unreachable!("{text}: {}", why.text));
+        let command = parsed
+            .command()
+            .unwrap_or_else(|why| unreachable!("{text}: {why}"))
+            .expect("a command is named");
         self.command(command)
     }
 
     /// Asks for a command and waits until the scene is at rest.
-    pub fn command(&mut self, command: Command) -> Outcome {
-        self.event(Event::Asked { caller: Caller::Line(LineId(1)), command: Box::new(command) });
+    pub(crate) fn command(&mut self, command: Command) -> Outcome {
+        self.event(Event::Asked {
+            caller: Caller::Line(LineId(1)),
+            command: Box::new(command),
+        });
         self.outcomes.pop().expect("every command is answered")
     }
 
     /// Lets something happen and waits until the scene is at rest.
-    pub fn event(&mut self, event: Event) {
+    pub(crate) fn event(&mut self, event: Event) {
         self.queue.push_back(event);
         self.settle();
     }
 
     /// The error of a command that must fail.
-    pub fn refused(&mut self, text: &str) -> (u8, String) {
+    pub(crate) fn refused(&mut self, text: &str) -> (u8, String) {
         let outcome = self.line(text);
         match outcome.answer {
             Answer::Error(why) => (outcome.exit, why),
@@ -149,13 +179,19 @@ impl Scene {
                     fails
                 });
                 let drafts = batch.drafts.len();
-                let result = if fails { Err(quarterdeck::store::StoreError::Closed) } else { self.store.append_wait(batch) };
+                let result = if fails {
+                    Err(quarterdeck::store::StoreError::Closed)
+                } else {
+                    self.store.append_wait(batch)
+                };
                 if result.is_ok() {
                     self.trace.push(Trace::Durable(drafts));
                 }
                 self.queue.push_back(Event::Committed(req, result));
             }
-            Effect::Ask(req, ask) => self.queue.push_back(Event::Answered(req, self.store.ask_wait(ask).map(Box::new))),
+            Effect::Ask(req, ask) => self
+                .queue
+                .push_back(Event::Answered(req, self.store.ask_wait(ask).map(Box::new))),
             Effect::Ssh(ask) => self.connection(ask),
             Effect::Reply(_, outcome) => self.outcomes.push(*outcome),
             Effect::Emit(_, emission) => self.emitted.push(emission),
@@ -164,28 +200,53 @@ impl Scene {
     }
 
     fn trace_other(&mut self, effect: &Effect) {
-        assert!(matches!(effect, Effect::Hold(_) | Effect::Release(_)), "the scene has no part for {effect:?}");
+        assert!(
+            matches!(effect, Effect::Hold(_) | Effect::Release(_)),
+            "the scene has no part for {effect:?}"
+        );
     }
 
     fn connection(&mut self, ask: SshAsk) {
         match ask {
             SshAsk::Exec { req, target, spec } => {
-                let stdin = if let Stdin::Bytes(bytes) = &spec.stdin { String::from_utf8_lossy(bytes).into_owned() } else { String::new() };
+                let stdin = if let Stdin::Bytes(bytes) = &spec.stdin {
+                    String::from_utf8_lossy(bytes).into_owned()
+                } else {
+                    String::new()
+                };
                 let (output, exit) = (self.script)(&target.name, &stdin, &spec.command);
                 self.trace.push(Trace::Launched(target.name, stdin));
                 if !output.is_empty() {
-                    self.queue.push_back(Event::Ssh(SshFact::Output { req, stream: Stream::Out, data: output.as_bytes().to_vec() }));
+                    self.queue.push_back(Event::Ssh(SshFact::Output {
+                        req,
+                        stream: Stream::Out,
+                        data: output.as_bytes().to_vec(),
+                    }));
                 }
-                let done = SshFact::ExecDone { req, exit, stdout: Vec::new(), stderr: Vec::new(), merged: Vec::new(), dropped: 0, took_ms: 5 };
+                let done = SshFact::ExecDone {
+                    req,
+                    exit,
+                    stdout: Vec::new(),
+                    stderr: Vec::new(),
+                    merged: Vec::new(),
+                    dropped: 0,
+                    took_ms: 5,
+                };
                 self.queue.push_back(Event::Ssh(done));
             }
             SshAsk::Resolve { req, targets } => {
                 let results = targets.into_iter().map(|target| {
                     let mut effective = Effective::default();
-                    effective.options.insert("hostname".to_owned(), vec![target.name.trim_end_matches("-alias").to_owned()]);
+                    effective.options.insert(
+                        "hostname".to_owned(),
+                        vec![target.name.trim_end_matches("-alias").to_owned()],
+                    );
                     (target, Ok(effective))
                 });
-                self.queue.push_back(Event::Ssh(SshFact::Resolved { req, results: results.collect() }));
+                self.queue.push_back(Event::Ssh(SshFact::Resolved {
+                    req,
+                    results: results.collect(),
+                }));
             }
             SshAsk::Cancel { .. } => self.trace.push(Trace::Cancelled),
             SshAsk::Stdin { .. } | SshAsk::Window { .. } => {}

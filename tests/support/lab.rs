@@ -1,136 +1,257 @@
-//! A small network on loopback: a bastion, targets behind it, an ssh_config with Include and ProxyJump, and a home for qd.
+//! A small network in a folder: servers, a configuration with an Include, known hosts, and an engine to reach them with.
 
-use std::io::Write;
+use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
+use quarterdeck::domain::host::Target;
+use quarterdeck::domain::ids::ReqId;
+use quarterdeck::domain::run::Exit;
+use quarterdeck::ssh::{
+    AgentChoice, Engine, EngineOptions, ExecSpec, NoCache, Screens, SshAsk, SshFact,
+};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
-use super::sshd::Sshd;
+use super::sshd::{GUARD, Sshd, keygen};
 
-/// The network and the home.
-pub struct Lab {
+/// What a test ends with.
+pub(crate) type Failed = Box<dyn Error + Send + Sync>;
+
+/// The folder and what is in it.
+pub(crate) struct Lab {
     folder: TempDir,
-    config: String,
-    home: String,
-    /// The way in.
-    pub bastion: Sshd,
-    /// What is behind it: `web1`, `web2`, …
-    pub targets: Vec<Sshd>,
 }
 
 impl Lab {
-    /// Starts a bastion and so many targets.
-    pub fn start(targets: usize) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let bastion = Sshd::start(&folder.path().join("bastion"), "127.0.0.2");
-        let targets: Vec<Sshd> = (0..targets).map(|index| Sshd::start(&folder.path().join(format!("web{}", index + 1)), "127.0.0.3")).collect();
-        let path = |name: &str| folder.path().join(name);
-        let known: String = std::iter::once(&bastion).chain(&targets).map(Sshd::known_hosts_line).collect();
-        write(&path("known_hosts"), &known);
-        write(&path("id"), &bastion.client_key());
-        let mut inner = String::new();
-        for (index, target) in targets.iter().enumerate() {
-            inner.push_str(&format!("Host web{}\n  HostName {}\n  Port {}\n  ProxyJump bastion\n", index + 1, target.address(), target.port()));
+    /// An empty network: a login key, a configuration that includes `hosts/*`, no hosts.
+    pub(crate) fn new() -> Result<Self, Failed> {
+        let lab = Self {
+            folder: tempfile::tempdir()?,
+        };
+        keygen(&lab.key(), "ed25519", "")?;
+        fs::copy(lab.at("login.pub"), lab.authorized())?;
+        fs::create_dir(lab.at("hosts"))?;
+        lab.configure("")?;
+        Ok(lab)
+    }
+
+    /// Writes the common settings of all hosts, `extra` first, which therefore wins.
+    pub(crate) fn configure(&self, extra: &str) -> Result<(), Failed> {
+        let at = self.folder.path().display();
+        let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+        fs::write(
+            self.config(),
+            format!(
+                "Include {at}/hosts/*\nHost *\n{extra}\n  User {user}\n  IdentityFile {at}/login\n  IdentitiesOnly yes\n  \
+                 UserKnownHostsFile {at}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  ConnectTimeout 10\n"
+            ),
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.at("config")
+    }
+
+    /// The login key.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.at("login")
+    }
+
+    /// The keys that servers let in.
+    pub(crate) fn authorized(&self) -> PathBuf {
+        self.at("authorized_keys")
+    }
+
+    pub(crate) fn known_hosts(&self) -> PathBuf {
+        self.at("known_hosts")
+    }
+
+    /// Starts a server and names it in the configuration; `lines` are its own settings. Its key is not known yet.
+    pub(crate) fn stranger(&self, name: &str, lines: &str, sshd: &str) -> Result<Sshd, Failed> {
+        let folder = self.at(&format!("server-{name}"));
+        let server = Sshd::start(&folder, &self.authorized(), sshd)?;
+        self.host(name, server.port, lines)?;
+        Ok(server)
+    }
+
+    /// The same, with its key known.
+    pub(crate) fn server(&self, name: &str, lines: &str, sshd: &str) -> Result<Sshd, Failed> {
+        let server = self.stranger(name, lines, sshd)?;
+        self.know(server.port, &server.host_key("ed25519")?)?;
+        Ok(server)
+    }
+
+    /// Names a host in the configuration.
+    pub(crate) fn host(&self, name: &str, port: u16, lines: &str) -> Result<(), Failed> {
+        fs::write(
+            self.at("hosts").join(name),
+            format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n{lines}\n"),
+        )?;
+        Ok(())
+    }
+
+    /// Adds a line to known_hosts.
+    pub(crate) fn know(&self, port: u16, key: &str) -> Result<(), Failed> {
+        let mut text = fs::read_to_string(self.known_hosts()).unwrap_or_default();
+        text.push_str(&format!("[127.0.0.1]:{port} {key}\n"));
+        fs::write(self.known_hosts(), text)?;
+        Ok(())
+    }
+
+    pub(crate) fn target(&self, name: &str) -> Target {
+        Target {
+            name: name.to_owned(),
+            config: Some(self.config()),
         }
-        std::fs::create_dir(path("config.d")).expect("a folder can be made");
-        write(&path("config.d/targets.conf"), &inner);
-        let config = format!(
-            "Include {}/config.d/*.conf\n\nHost bastion\n  HostName {}\n  Port {}\n\nHost *\n  User {}\n  IdentityFile {}\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n",
-            folder.path().display(),
-            bastion.address(),
-            bastion.port(),
-            login(),
-            path("id").display(),
-            path("known_hosts").display(),
+    }
+
+    /// An engine without an agent that may ask a person.
+    pub(crate) fn client(&self) -> Client {
+        self.client_with(AgentChoice::None)
+    }
+
+    pub(crate) fn client_with(&self, agent: AgentChoice) -> Client {
+        let screens = Arc::new(Screens::default());
+        let options = EngineOptions {
+            cache: Arc::new(NoCache),
+            agent,
+            interactive: true,
+            ssh_program: Path::new("ssh").to_path_buf(),
+            screens: Arc::clone(&screens),
+        };
+        let (send, facts) = mpsc::channel(64);
+        Client {
+            engine: Engine::start(options, send),
+            facts,
+            screens,
+            config: self.config(),
+            seen: Vec::new(),
+            next: AtomicU64::new(1),
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) exit: Exit,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) merged: Vec<u8>,
+    pub(crate) dropped: u64,
+}
+
+impl Done {
+    /// Why the host could not be reached; empty if it could.
+    pub(crate) fn why(&self) -> &str {
+        match &self.exit {
+            Exit::Unreachable(why) => why,
+            _ => "",
+        }
+    }
+}
+
+/// An engine and the facts that came out of it.
+pub(crate) struct Client {
+    pub(crate) engine: Engine,
+    pub(crate) facts: mpsc::Receiver<SshFact>,
+    pub(crate) screens: Arc<Screens>,
+    config: PathBuf,
+    /// Facts that came while another was waited for.
+    pub(crate) seen: Vec<SshFact>,
+    next: AtomicU64,
+}
+
+impl Client {
+    /// A fresh request.
+    pub(crate) fn req(&self) -> ReqId {
+        ReqId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn target(&self, name: &str) -> Target {
+        Target {
+            name: name.to_owned(),
+            config: Some(self.config.clone()),
+        }
+    }
+
+    /// Starts a command.
+    pub(crate) fn start(&self, host: &str, spec: ExecSpec) -> ReqId {
+        let req = self.req();
+        let target = self.target(host);
+        self.engine.send(SshAsk::Exec { req, target, spec });
+        req
+    }
+
+    /// The next fact.
+    pub(crate) async fn next(&mut self) -> Result<SshFact, Failed> {
+        let fact = tokio::time::timeout(GUARD, self.facts.recv()).await;
+        let seen = &self.seen;
+        fact.map_err(|_| format!("nothing more happened after {seen:?}"))?
+            .ok_or_else(|| "the engine is gone".into())
+    }
+
+    /// Waits for the fact that `pick` takes something from; the others are kept in `seen`.
+    pub(crate) async fn until<T>(
+        &mut self,
+        mut pick: impl FnMut(&SshFact) -> Option<T>,
+    ) -> Result<T, Failed> {
+        if let Some(at) = self.seen.iter().position(|fact| pick(fact).is_some()) {
+            let fact = self.seen.remove(at);
+            return pick(&fact).ok_or_else(|| "it was there a moment ago".into());
+        }
+        loop {
+            let fact = self.next().await?;
+            if let Some(value) = pick(&fact) {
+                return Ok(value);
+            }
+            self.seen.push(fact);
+        }
+    }
+
+    /// Waits for the end of a command.
+    pub(crate) async fn done(&mut self, wanted: ReqId) -> Result<Done, Failed> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.until(|fact| match fact {
+            SshFact::ExecDone {
+                req,
+                exit,
+                stdout,
+                stderr,
+                merged,
+                dropped,
+                ..
+            } if *req == wanted => Some(Done {
+                exit: exit.clone(),
+                stdout: text(stdout),
+                stderr: text(stderr),
+                merged: merged.clone(),
+                dropped: *dropped,
+            }),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Runs a background command to its end.
+    pub(crate) async fn run(&mut self, host: &str, command: &str) -> Result<Done, Failed> {
+        let req = self.start(host, ExecSpec::collect(command, 1 << 20));
+        self.done(req).await
+    }
+
+    /// How many connections were announced so far for a host.
+    pub(crate) fn connections(&self, host: &str) -> usize {
+        let count = self.seen.iter().filter(
+            |fact| matches!(fact, SshFact::Connected { target, .. } if target.name == host),
         );
-        write(&path("config"), &config);
-        let (config, home) = (text(&path("config")), text(&path("home")));
-        Self { folder, config, home, bastion, targets }
+        count.count()
     }
-
-    /// Imports the config.
-    pub fn import(&self) {
-        let output = self.qd(&["host", "import", "--from", "ssh-config", &self.config]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// The ssh_config's path.
-    pub fn config_text(&self) -> &str {
-        &self.config
-    }
-
-    /// The home's path.
-    pub fn home_text(&self) -> &str {
-        &self.home
-    }
-
-    /// The program.
-    pub fn program(&self) -> &Path {
-        Path::new(env!("CARGO_BIN_EXE_qd"))
-    }
-
-    /// The folder of everything.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// A file with this text; its path.
-    pub fn file(&self, name: &str, content: &str) -> String {
-        let path = self.folder.path().join(name);
-        write(&path, content);
-        text(&path)
-    }
-
-    /// Runs the program.
-    pub fn qd(&self, args: &[&str]) -> Output {
-        self.qd_with_stdin(args, b"")
-    }
-
-    /// Runs the program with this on its standard input.
-    pub fn qd_with_stdin(&self, args: &[&str], stdin: &[u8]) -> Output {
-        run(self.command(args), stdin)
-    }
-
-    /// The program with its home, to be altered and run.
-    pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(self.program());
-        command.args(["--home", &self.home]).args(args).env_remove("SSH_AUTH_SOCK");
-        command
-    }
-
-    /// Runs the program and reads its JSON.
-    pub fn json(&self, args: &[&str]) -> Value {
-        let output = self.qd(args);
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|why| unreachable!("{args:?}: {why}: {}", String::from_utf8_lossy(&output.stdout)))
-    }
-}
-
-/// Runs a command with this on its standard input.
-pub fn run(mut command: Command, stdin: &[u8]) -> Output {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    let mut input = child.stdin.take().expect("standard input is a pipe");
-    let bytes = stdin.to_vec();
-    let feeder = std::thread::spawn(move || drop(input.write_all(&bytes)));
-    let output = child.wait_with_output().expect("the program can be waited for");
-    drop(feeder.join());
-    output
-}
-
-/// Who runs the tests.
-pub fn login() -> String {
-    let output = Command::new("id").arg("-un").output().expect("id runs");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-fn write(path: &PathBuf, content: &str) {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).expect("a file can be made");
-    file.write_all(content.as_bytes()).expect("a file can be written");
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }
