@@ -57,7 +57,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             page::outdate(state);
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
         }
-        Event::Ssh(fact) => connection(state, fact, fx),
+        Event::Ssh(fact) => connection(state, *fact, fx),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
         Event::Local(sample) => state.model.local = Some(*sample),
