@@ -58,7 +58,10 @@ impl Places {
         let mut shown: Vec<bool> = vec![true; columns.len()];
         let need = |shown: &[bool]| -> u32 {
             let widths = columns.iter().zip(shown).filter(|(_, shown)| **shown);
-            widths.map(|(column, _)| u32::from(column.width) + 1).sum::<u32>().saturating_sub(1)
+            widths
+                .map(|(column, _)| u32::from(column.width) + 1)
+                .sum::<u32>()
+                .saturating_sub(1)
         };
         while need(&shown) > room {
             let victim = (0..columns.len())
@@ -78,7 +81,11 @@ impl Places {
                 places.push(None);
                 continue;
             }
-            let more = if column.grow { u16::try_from(share).unwrap_or(0) } else { 0 };
+            let more = if column.grow {
+                u16::try_from(share).unwrap_or(0)
+            } else {
+                0
+            };
             let wide = (column.width + more).min(width.saturating_sub(x));
             places.push(Some((x, wide)));
             x = x.saturating_add(wide + 1).min(width);
@@ -95,7 +102,15 @@ impl Places {
 /// Draws the headings into the first row of `area`.
 pub(crate) fn head(painter: &mut Painter<'_>, area: Rect, columns: &[Column], places: &Places) {
     for (index, column) in columns.iter().enumerate() {
-        cell(painter, area, 0, places.get(index), column, column.title, Role::Header);
+        cell(
+            painter,
+            area,
+            0,
+            places.get(index),
+            column,
+            column.title,
+            Role::Header,
+        );
     }
 }
 
@@ -126,9 +141,11 @@ pub(crate) fn row(
     }
     gutter(painter, area, row, line.selected, line.marked);
     let (index, positions) = line.matches;
-    if let (Some((x, wide)), Some((words, _)), false) =
-        (places.get(index), line.cells.get(index), positions.is_empty())
-    {
+    if let (Some((x, wide)), Some((words, _)), false) = (
+        places.get(index),
+        line.cells.get(index),
+        positions.is_empty(),
+    ) {
         let inside = Rect {
             width: (x + wide).min(area.width),
             ..area
@@ -138,7 +155,13 @@ pub(crate) fn row(
 }
 
 /// Draws the signs before a row and, if it is selected, its ground.
-pub(crate) fn gutter(painter: &mut Painter<'_>, area: Rect, row: u16, selected: bool, marked: bool) {
+pub(crate) fn gutter(
+    painter: &mut Painter<'_>,
+    area: Rect,
+    row: u16,
+    selected: bool,
+    marked: bool,
+) {
     if row >= area.height {
         return;
     }
@@ -210,12 +233,22 @@ mod tests {
         ] {
             let places = Places::new(COLUMNS, width);
             let found: String = (0..COLUMNS.len())
-                .map(|index| if places.get(index).is_some() { '1' } else { '0' })
+                .map(|index| {
+                    if places.get(index).is_some() {
+                        '1'
+                    } else {
+                        '0'
+                    }
+                })
                 .collect();
             assert_eq!(found, shown, "{width}");
             for index in 0..COLUMNS.len() {
                 if let Some((x, wide)) = places.get(index) {
-                    assert!(x + wide <= width.max(GUTTER), "{width}: {index} ends at {}", x + wide);
+                    assert!(
+                        x + wide <= width.max(GUTTER),
+                        "{width}: {index} ends at {}",
+                        x + wide
+                    );
                 }
             }
         }
