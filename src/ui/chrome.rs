@@ -281,17 +281,15 @@ impl Ui {
             .as_ref()
             .map_or(0, |(key, title)| text::width(key) + text::width(title) + 3);
         let room = usize::from(area.width).saturating_sub(reserve);
+        let mut used = 1;
         let mut pairs: Vec<_> = hints(&self.view)
             .iter()
             .filter_map(|id| self.pair(id, scopes))
+            .take_while(|(key, title)| {
+                used += text::width(key) + text::width(title) + 3;
+                used <= room
+            })
             .collect();
-        let mut used = 1;
-        pairs.retain(|(key, title)| {
-            let wide = text::width(key) + text::width(title) + 3;
-            let fits = used + wide <= room;
-            used += if fits { wide } else { usize::MAX / 2 };
-            fits
-        });
         pairs.extend(help);
         for (key, title) in pairs {
             col += painter.put_at(area, col, 0, &key, Role::Key) + 1;

@@ -203,12 +203,17 @@ impl Chooser {
             width: self.rows.width.saturating_sub(3),
             ..self.rows
         };
+        let state = if item.state.is_empty() {
+            String::new()
+        } else {
+            format!("{:<11} ", item.state)
+        };
         painter.spans(
             area,
             row,
             &[
                 (&name, Role::Fg),
-                (&format!("{:<11} ", item.state), item.role),
+                (&state, item.role),
                 (&item.more, Role::Dim),
             ],
         );

@@ -192,7 +192,11 @@ fn candidates(line: &str, model: &Model) -> Vec<String> {
     } else {
         words.pop().unwrap_or_default()
     };
-    let here = || command::rows().filter(|row| row.surface != Surface::Line);
+    // Moving about by name is for keys; the names would only hide the others.
+    let moves = |row: &command::Row| {
+        ["list", "pane", "view"].contains(&row.words().next().unwrap_or_default())
+    };
+    let here = || command::rows().filter(move |row| row.surface != Surface::Line && !moves(row));
     let mut found: Vec<String> = match words.as_slice() {
         [] => {
             let mut nouns: Vec<_> = here()

@@ -87,7 +87,7 @@ impl Field {
 
     /// Inserts pasted text; in a field of one line its line breaks become spaces.
     pub(crate) fn paste(&mut self, words: &str) {
-        let words = text::block(&words.replace('\r', "\n"));
+        let words = text::block(&words.replace("\r\n", "\n").replace('\r', "\n"));
         let words = if self.several {
             words
         } else {

@@ -16,8 +16,8 @@ pub(crate) struct Column {
     pub(crate) title: &'static str,
     /// The least width that makes sense.
     pub(crate) width: u16,
-    /// Takes what is left over.
-    pub(crate) grow: bool,
+    /// The width it may grow to when something is left over.
+    pub(crate) most: u16,
     /// The larger, the earlier it gives way; 0 never does.
     pub(crate) rank: u8,
     /// Numbers stand at the right.
@@ -29,14 +29,20 @@ impl Column {
         Self {
             title,
             width,
-            grow: false,
+            most: width,
             rank,
             right: false,
         }
     }
 
+    /// It takes all that is left over.
     pub(crate) const fn growing(self) -> Self {
-        Self { grow: true, ..self }
+        self.growing_to(u16::MAX)
+    }
+
+    /// It takes what is left over up to a width: names far from what belongs to them are hard to follow.
+    pub(crate) const fn growing_to(self, most: u16) -> Self {
+        Self { most, ..self }
     }
 
     pub(crate) const fn right(self) -> Self {
@@ -73,20 +79,17 @@ impl Places {
             }
         }
         let spare = room.saturating_sub(need(&shown));
-        let growing = (0..columns.len()).filter(|index| shown[*index] && columns[*index].grow);
-        let share = spare / u32::try_from(growing.clone().count()).unwrap_or(1).max(1);
+        let more = shares(columns, &shown, spare);
         let (mut x, mut places) = (GUTTER, Vec::with_capacity(columns.len()));
-        for (column, shown) in columns.iter().zip(shown) {
+        for ((column, shown), more) in columns.iter().zip(shown).zip(more) {
             if !shown {
                 places.push(None);
                 continue;
             }
-            let more = if column.grow {
-                u16::try_from(share).unwrap_or(0)
-            } else {
-                0
-            };
-            let wide = (column.width + more).min(width.saturating_sub(x));
+            let wide = column
+                .width
+                .saturating_add(more)
+                .min(width.saturating_sub(x));
             places.push(Some((x, wide)));
             x = x.saturating_add(wide + 1).min(width);
         }
@@ -97,6 +100,23 @@ impl Places {
     pub(crate) fn get(&self, index: usize) -> Option<(u16, u16)> {
         self.0.get(index).copied().flatten()
     }
+}
+
+/// What each column gets of the spare width: equal parts, and what a column cannot use goes to the others.
+fn shares(columns: &[Column], shown: &[bool], mut spare: u32) -> Vec<u16> {
+    let mut order: Vec<usize> = (0..columns.len())
+        .filter(|index| shown[*index] && columns[*index].most > columns[*index].width)
+        .collect();
+    order.sort_by_key(|index| columns[*index].most - columns[*index].width);
+    let mut more = vec![0; columns.len()];
+    for (done, index) in order.iter().enumerate() {
+        let left = u32::try_from(order.len() - done).unwrap_or(1).max(1);
+        let want = u32::from(columns[*index].most - columns[*index].width);
+        let share = want.min(spare / left);
+        more[*index] = u16::try_from(share).unwrap_or(0);
+        spare -= share;
+    }
+    more
 }
 
 /// Draws the headings into the first row of `area`.
@@ -226,8 +246,8 @@ mod tests {
             (42, "11111"),
             (41, "11101"),
             (32, "11100"),
-            (27, "11100"),
-            (26, "10100"),
+            (28, "11100"),
+            (27, "10100"),
             (5, "10100"),
             (0, "10100"),
         ] {

@@ -213,7 +213,10 @@ pub(super) fn settings(model: &Model, host: &Host, writer: &mut Writer) {
             writer.heading("effective ssh settings", "effective");
             for option in EFFECTIVE {
                 for value in effective.all(option) {
-                    writer.field(option, &format!("  {value}"), Role::Fg);
+                    writer.spans(vec![
+                        (format!("{option:<23}"), Role::Dim),
+                        (value.clone(), Role::Fg),
+                    ]);
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::ui::views::words::{no_match, placeholder};
 use crate::ui::widgets::table::{self, Column, Line, Places};
 
 const COLUMNS: &[Column] = &[
-    Column::new("NAME", 14, 0).growing(),
+    Column::new("NAME", 14, 0).growing_to(32),
     Column::new("STATE", 11, 0),
     Column::new("LOAD", 5, 3).right(),
     Column::new("CPU", 4, 2).right(),

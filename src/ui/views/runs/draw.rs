@@ -14,9 +14,9 @@ use crate::ui::widgets::table::{self, Column, Line, Places};
 const COLUMNS: &[Column] = &[
     Column::new("REF", 7, 0),
     Column::new("STATE", 9, 0),
-    Column::new("RUNBOOK", 16, 0).growing(),
-    Column::new("HOSTS", 14, 4).growing(),
-    Column::new("RESULT", 18, 1).growing(),
+    Column::new("RUNBOOK", 14, 0).growing_to(36),
+    Column::new("HOSTS", 14, 4).growing_to(30),
+    Column::new("RESULT", 26, 1).growing(),
     Column::new("TICKET", 7, 2),
     Column::new("BY", 8, 5),
     Column::new("BEGAN", 5, 3).right(),

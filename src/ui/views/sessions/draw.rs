@@ -11,8 +11,8 @@ use crate::ui::views::words::{age, no_match, placeholder};
 use crate::ui::widgets::table::{self, Column, Line, Places};
 
 const COLUMNS: &[Column] = &[
-    Column::new("HOST", 14, 0).growing(),
-    Column::new("STATE", 12, 0).growing(),
+    Column::new("HOST", 14, 0).growing_to(28),
+    Column::new("STATE", 16, 0).growing_to(32),
     Column::new("REF", 7, 1),
     Column::new("TICKET", 7, 2),
     Column::new("BEGAN", 5, 3).right(),
@@ -60,6 +60,10 @@ fn cells(model: &Model, row: Row<'_>) -> Vec<(String, Role)> {
             let (state, role) = state(&session.state);
             let mut state = state;
             for (on, word) in [
+                (
+                    session.recording && session.state == SessionState::Live,
+                    ", recorded",
+                ),
                 (session.bell, ", rang"),
                 (session.activity && !session.bell, ", new output"),
             ] {
@@ -78,10 +82,7 @@ fn cells(model: &Model, row: Row<'_>) -> Vec<(String, Role)> {
                     Role::Dim,
                 ),
                 (String::new(), Role::Dim),
-                (
-                    if session.recording { "rec" } else { "" }.to_owned(),
-                    Role::Crit,
-                ),
+                (String::new(), Role::Dim),
                 (session.title.clone(), Role::Dim),
             ]
         }

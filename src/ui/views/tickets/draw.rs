@@ -17,10 +17,10 @@ const COLUMNS: &[Column] = &[
     Column::new("REF", 7, 0),
     Column::new("STATE", 8, 1),
     Column::new("P", 1, 2),
-    Column::new("TITLE", 20, 0).growing(),
-    Column::new("HOSTS", 14, 5),
-    Column::new("OWNER", 8, 4),
-    Column::new("DUE", 8, 6),
+    Column::new("TITLE", 28, 0).growing(),
+    Column::new("HOSTS", 10, 5),
+    Column::new("OWNER", 6, 4),
+    Column::new("DUE", 7, 6),
     Column::new("AGE", 4, 3).right(),
 ];
 const TITLE: usize = 3;
