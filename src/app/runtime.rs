@@ -411,10 +411,10 @@ impl Runtime {
         let effects = update::lay_out(&mut self.state);
         self.carry_out(effects);
         for (id, window) in &self.windows {
-            if let (Some(ui), Some(size)) = (self.state.windows.get(id), self.state.sizes.get(id)) {
+            if let Some(ui) = self.state.windows.get(id) {
                 window
                     .frame
-                    .send_replace(Some(Arc::new(ui.frame(&self.state.model, *size))));
+                    .send_replace(Some(Arc::new(ui.frame(&self.state.model))));
             }
         }
     }

@@ -72,6 +72,8 @@ pub struct Model {
     pub notices: Notices,
     /// Questions of workers, oldest first; the oldest is asked.
     pub questions: VecDeque<Question>,
+    /// How many requests are under way, for the sign that something is being waited for.
+    pub busy: usize,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether everything that changes anything is refused.
@@ -79,6 +81,17 @@ pub struct Model {
 }
 
 impl Model {
+    /// What we believe when we have just begun: nothing.
+    pub fn new(now: Time, me: &str, demo: bool, read_only: bool) -> Self {
+        Self {
+            now,
+            me: me.to_owned(),
+            demo,
+            read_only,
+            ..Self::default()
+        }
+    }
+
     /// The host called `name`.
     pub fn host_named(&self, name: &str) -> Option<&Host> {
         self.hosts.named(name)
@@ -234,6 +247,24 @@ pub struct SessionView {
     pub recording: bool,
 }
 
+impl SessionView {
+    /// A session that is being opened.
+    pub fn opening(id: SessionId, host: &str, ticket: Option<String>) -> Self {
+        Self {
+            id,
+            reference: String::new(),
+            host: host.to_owned(),
+            ticket,
+            title: String::new(),
+            state: SessionState::Opening(String::new()),
+            screen: None,
+            bell: false,
+            activity: false,
+            recording: true,
+        }
+    }
+}
+
 /// How far a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionState {
@@ -311,25 +342,34 @@ impl HostHealth {
 
 /// What was said to the user, newest last; at most [`NOTICES`], the oldest is forgotten.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Notices(VecDeque<Notice>);
+pub struct Notices {
+    rows: VecDeque<Notice>,
+    count: u64,
+}
 
 impl Notices {
     /// Says something.
     pub fn push(&mut self, notice: Notice) {
-        if self.0.len() >= NOTICES {
-            self.0.pop_front();
+        if self.rows.len() >= NOTICES {
+            self.rows.pop_front();
         }
-        self.0.push_back(notice);
+        self.rows.push_back(notice);
+        self.count += 1;
+    }
+
+    /// How many were ever said: tells a new one from one that was seen.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     /// The last thing said.
     pub fn last(&self) -> Option<&Notice> {
-        self.0.back()
+        self.rows.back()
     }
 
     /// Oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Notice> {
-        self.0.iter()
+        self.rows.iter()
     }
 }
 

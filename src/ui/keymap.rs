@@ -29,7 +29,6 @@ const EXTRA: &[(Scope, &str, &str)] = &[
     (Scope::Scrollback, "?", "help"),
     // What the fingers of htop's and less's users expect.
     (Scope::List, "F3", "list.filter"),
-    (Scope::Global, "Shift-Tab", "view.next"),
 ];
 
 /// One node: what happens here, and where further keys lead.

@@ -66,17 +66,28 @@ impl<I: Clone + Ord> ListState<I> {
             self.total = self.ids.len();
             let all: BTreeSet<&I> = self.ids.iter().collect();
             if !self.marks.is_empty() {
-                self.marks = self.marks.iter().filter(|mark| all.contains(mark)).cloned().collect();
+                self.marks = self
+                    .marks
+                    .iter()
+                    .filter(|mark| all.contains(mark))
+                    .cloned()
+                    .collect();
             }
         } else {
             let rows: Vec<_> = rows.into_iter().map(|row| (id(row), text(row))).collect();
             self.total = rows.len();
             if !self.marks.is_empty() {
-                self.marks.retain(|mark| rows.iter().any(|(id, _)| id == mark));
+                self.marks
+                    .retain(|mark| rows.iter().any(|(id, _)| id == mark));
             }
             self.filter.set_rows(rows);
             self.filter.set_query(&self.query);
-            self.ids = self.filter.hits().iter().map(|hit| hit.id.clone()).collect();
+            self.ids = self
+                .filter
+                .hits()
+                .iter()
+                .map(|hit| hit.id.clone())
+                .collect();
         }
         let place = self
             .selected
@@ -107,6 +118,7 @@ impl<I: Clone + Ord> ListState<I> {
     }
 
     /// Where the selected row is.
+    #[cfg(test)]
     pub(crate) fn index(&self) -> usize {
         self.index
     }
@@ -263,6 +275,11 @@ impl Scroll {
         })
     }
 
+    /// Whether the last line is on the page.
+    pub(crate) fn at_end(&self) -> bool {
+        self.offset >= self.last()
+    }
+
     fn last(&self) -> usize {
         self.lines.saturating_sub(self.height)
     }
@@ -335,7 +352,11 @@ mod tests {
         list.layout(40);
         assert_eq!(list.visible().next(), Some((0, &60)));
         list.turn(1);
-        assert_eq!(list.selected(), Some(&0), "the next match is around the end");
+        assert_eq!(
+            list.selected(),
+            Some(&0),
+            "the next match is around the end"
+        );
         list.step(i64::MIN);
         list.step(i64::MAX);
         assert_eq!(list.selected(), Some(&99));

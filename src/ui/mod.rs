@@ -3,21 +3,39 @@
 //! The screen reads the model and keeps only what belongs to the eye: which view, which row (by id), which letters are in
 //! a prompt. It never waits, never fails, and changes nothing but itself: what the user wants leaves as an [`Intent`].
 
-mod frame;
+mod act;
+mod chrome;
+mod doc;
+mod input;
 mod intent;
 mod keymap;
 pub mod keys;
-mod theme;
+mod layers;
+mod list;
+mod paint;
+#[cfg(test)]
+mod scenes;
+mod text;
+pub mod theme;
 mod view;
+mod views;
+mod widgets;
+mod wizard;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Size};
+use ratatui::layout::{Position, Rect, Size};
 
-use crate::command::{Row, ScreenCommand};
+use crate::command::Subject;
 use crate::domain::ids::SessionId;
-use crate::model::Model;
+use crate::domain::key::Key;
+use crate::model::{Model, Question, SessionState};
 
-pub use frame::{Frame, extent};
+use chrome::Areas;
+use layers::Layer;
+use layers::question::Answering;
+use paint::{Look, Painter};
+use views::{Cx, Views};
+
 pub use intent::{Intent, Mouse, MouseKind, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
@@ -41,44 +59,57 @@ impl Default for Caps {
     }
 }
 
+/// A drawn screen: cells, and where the cursor is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The cells.
+    pub buffer: Buffer,
+    /// Where the cursor is; `None` when it is hidden.
+    pub cursor: Option<Position>,
+}
+
 /// The screen.
 #[derive(Debug)]
 pub struct Ui {
-    theme: Theme,
+    look: Look,
     keymap: Keymap,
-    caps: Caps,
     view: View,
+    /// Where Esc leads, the last place last; at most [`act::TRAIL`].
+    trail: Vec<View>,
+    views: Views,
+    layers: Vec<Layer>,
+    /// What was typed into the question that is asked.
+    answering: Option<Answering>,
+    /// The keys of an unfinished chord.
+    chord: Vec<Key>,
+    /// Lines of the prompt, oldest first; at most [`act::HISTORY`].
+    history: Vec<String>,
+    /// Why the last key did nothing; until the next key.
+    refused: Option<String>,
+    /// How many notices were seen.
+    seen: u64,
+    size: Size,
+    areas: Areas,
 }
 
 impl Ui {
-    /// A screen that shows the first view.
+    /// A screen of 80 columns and 24 rows that shows the first view; a resize comes as input.
     pub fn new(theme: Theme, keymap: Keymap, caps: Caps) -> Self {
         Self {
-            theme,
+            look: Look { theme, caps },
             keymap,
-            caps,
             view: View::Home,
+            trail: Vec::new(),
+            views: Views::default(),
+            layers: Vec::new(),
+            answering: None,
+            chord: Vec::new(),
+            history: Vec::new(),
+            refused: None,
+            seen: 0,
+            size: Size::new(80, 24),
+            areas: Areas::default(),
         }
-    }
-
-    /// Takes one input and says what the user wants because of it.
-    pub fn input(&mut self, _model: &Model, _input: UiInput) -> Vec<Intent> {
-        Vec::new()
-    }
-
-    /// Does what a command of the screen says, wherever it came from.
-    pub fn perform(&mut self, _model: &Model, _command: &ScreenCommand) -> Vec<Intent> {
-        Vec::new()
-    }
-
-    /// Starts a command as if its key had been pressed: what is missing is taken from the selection, then asked for.
-    pub fn invoke(&mut self, _model: &Model, _row: &'static Row) -> Vec<Intent> {
-        Vec::new()
-    }
-
-    /// Goes to a view; Esc leads back.
-    pub fn open(&mut self, _model: &Model, view: View) {
-        self.view = view;
     }
 
     /// The view that is shown.
@@ -86,34 +117,161 @@ impl Ui {
         &self.view
     }
 
+    /// The size of the window in cells.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
     /// Shows a longer text over everything, such as the answer of a command.
-    pub fn show(&mut self, _title: &str, _text: &str) {}
+    pub fn show(&mut self, title: &str, text: &str) {
+        self.layers
+            .push(Layer::Text(layers::text_box::TextBox::new(title, text)));
+    }
 
     /// Switches to another theme.
     pub fn set_theme(&mut self, theme: Theme) {
-        self.theme = theme;
+        self.look.theme = theme;
     }
 
-    /// Adapts to another window.
+    /// Adapts to another terminal.
     pub fn set_caps(&mut self, caps: Caps) {
-        self.caps = caps;
+        self.look.caps = caps;
     }
 
-    /// Computes everything that drawing needs: sizes of panes, offsets of lists, boxes that can be hit.
-    pub fn layout(&mut self, _model: &Model, _size: Size) {}
+    /// Computes everything that drawing needs: sizes of panes, offsets of lists, boxes that can be hit. To be called
+    /// after inputs and changes of the model, before [`Ui::draw`], [`Ui::wants`] and [`Ui::pane_size`].
+    pub fn layout(&mut self, model: &Model) {
+        self.sync(model);
+        let whole = Rect::from((Position::ORIGIN, self.size));
+        self.areas = Areas::new(whole, matches!(self.view, View::Pane(_)));
+        let cx = Cx {
+            model,
+            keymap: &self.keymap,
+            look: &self.look,
+        };
+        self.views.layout(&self.view, cx, self.areas.body);
+        for layer in &mut self.layers {
+            layer.layout(cx, whole);
+        }
+    }
 
-    /// Draws what [`Ui::layout`] computed; says where the cursor is, if it is to be seen.
-    pub fn draw(&self, _model: &Model, _buffer: &mut Buffer) -> Option<Position> {
-        None
+    /// Draws what [`Ui::layout`] computed; says where the cursor is, if it is to be seen. It cannot fail: what does not
+    /// fit is left out.
+    pub fn draw(&self, model: &Model, buffer: &mut Buffer) -> Option<Position> {
+        let cx = Cx {
+            model,
+            keymap: &self.keymap,
+            look: &self.look,
+        };
+        let mut painter = Painter::new(buffer, &self.look);
+        painter.clear(self.areas.whole);
+        let mut cursor = self.views.draw(&self.view, cx, &mut painter);
+        if !matches!(self.view, View::Pane(_)) {
+            self.draw_bars(model, &mut painter);
+        }
+        for layer in &self.layers {
+            cursor = layer.draw(cx, &mut painter, self.areas.whole);
+        }
+        if let (Some(question), Some(answering)) = (self.question(model), &self.answering) {
+            cursor = answering.draw(question, &mut painter, self.areas.whole);
+        }
+        cursor
+    }
+
+    /// Draws into a buffer of the window's size.
+    pub fn frame(&self, model: &Model) -> Frame {
+        let mut buffer = Buffer::empty(Rect::from((Position::ORIGIN, self.size)));
+        let cursor = self.draw(model, &mut buffer);
+        Frame { buffer, cursor }
     }
 
     /// What data the visible view needs.
-    pub fn wants(&self, _model: &Model) -> Vec<Want> {
-        Vec::new()
+    pub fn wants(&self, model: &Model) -> Vec<Want> {
+        let mut wants = self.view_wants(model);
+        for layer in &self.layers {
+            if let Layer::Chooser(chooser) = layer
+                && chooser.subject() == Subject::Book
+            {
+                wants.push(Want::Books);
+            }
+        }
+        wants
+    }
+
+    fn view_wants(&self, model: &Model) -> Vec<Want> {
+        let tickets = Want::Tickets {
+            query: self.views.tickets.query.clone(),
+        };
+        match &self.view {
+            View::Home => vec![tickets, Want::Runs, Want::Books],
+            View::Tickets => vec![tickets],
+            View::Case(reference) => {
+                let hosts = model
+                    .ticket(reference)
+                    .map_or(&[][..], |ticket| &ticket.hosts);
+                let hosts = hosts.iter().filter_map(|name| model.host_named(name));
+                vec![
+                    Want::Case(reference.clone()),
+                    Want::Health(hosts.map(|host| host.id).collect()),
+                ]
+            }
+            View::Hosts => vec![Want::Health(self.views.hosts.on_screen())],
+            View::Host(name) => {
+                let id = model.host_named(name).map(|host| host.id);
+                vec![
+                    Want::Host(name.clone()),
+                    Want::Health(id.into_iter().collect()),
+                ]
+            }
+            View::Sessions => vec![Want::Recorded],
+            View::Pane(id) => vec![Want::Screen(*id)],
+            View::Recording(reference) => vec![Want::Recording(reference.clone())],
+            View::Runs => vec![Want::Runs],
+            View::Run(reference) => vec![Want::Run(reference.clone())],
+            View::Books | View::Book(_) => vec![Want::Books],
+        }
     }
 
     /// The session whose pane is shown and the size its terminal must have.
     pub fn pane_size(&self) -> Option<(SessionId, Size)> {
-        None
+        match self.view {
+            View::Pane(id) => Some((id, self.views.pane.size())),
+            _ => None,
+        }
+    }
+
+    /// The question that is asked now. One that has nothing to do with what is being typed waits: keys must not land in
+    /// it by accident.
+    fn question<'m>(&self, model: &'m Model) -> Option<&'m Question> {
+        let question = model.questions.front()?;
+        let taken_up = self
+            .answering
+            .as_ref()
+            .is_some_and(|answering| answering.id == question.id);
+        if taken_up {
+            return Some(question);
+        }
+        if self.layers.last().is_some_and(Layer::is_typed_into) {
+            return None;
+        }
+        if let View::Pane(id) = self.view {
+            let live = model
+                .session(id)
+                .is_some_and(|session| session.state == SessionState::Live);
+            if live && question.session != Some(id) {
+                return None;
+            }
+        }
+        Some(question)
+    }
+
+    /// Adopts the model as it is now.
+    fn sync(&mut self, model: &Model) {
+        self.views.sync(&self.view, model);
+        let asked = self.question(model);
+        let known = self.answering.as_ref().map(|answering| answering.id);
+        if asked.map(|question| question.id) != known {
+            self.answering = asked.map(Answering::new);
+        }
     }
 }

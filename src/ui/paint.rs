@@ -7,7 +7,7 @@ use ratatui::style::Style;
 
 use super::Caps;
 use super::text;
-use super::theme::{Colors, Role, Theme};
+use super::theme::{Role, Theme};
 use crate::domain::text::line;
 
 /// A theme on a certain terminal.
@@ -74,13 +74,27 @@ impl<'a> Painter<'a> {
     }
 
     /// As [`Painter::put`], from column `col` of the area.
-    pub(crate) fn put_at(&mut self, area: Rect, col: u16, row: u16, words: &str, role: Role) -> u16 {
+    pub(crate) fn put_at(
+        &mut self,
+        area: Rect,
+        col: u16,
+        row: u16,
+        words: &str,
+        role: Role,
+    ) -> u16 {
         let style = self.look.style(role);
         self.put_styled(area, col, row, words, style)
     }
 
     /// As [`Painter::put_at`] in any style.
-    pub(crate) fn put_styled(&mut self, area: Rect, col: u16, row: u16, words: &str, style: Style) -> u16 {
+    pub(crate) fn put_styled(
+        &mut self,
+        area: Rect,
+        col: u16,
+        row: u16,
+        words: &str,
+        style: Style,
+    ) -> u16 {
         let area = area.intersection(self.buffer.area);
         if row >= area.height || col >= area.width {
             return 0;
@@ -91,13 +105,9 @@ impl<'a> Painter<'a> {
         if !self.look.caps.unicode {
             words = text::ascii(&words);
         }
-        let (end, _) = self.buffer.set_stringn(
-            area.x + col,
-            area.y + row,
-            words,
-            usize::from(room),
-            style,
-        );
+        let (end, _) =
+            self.buffer
+                .set_stringn(area.x + col, area.y + row, words, usize::from(room), style);
         end - (area.x + col)
     }
 
@@ -118,7 +128,14 @@ impl<'a> Painter<'a> {
     }
 
     /// Lays the style of a match over the characters of `words` (written at `col`) whose places are in `positions`.
-    pub(crate) fn highlight(&mut self, area: Rect, col: u16, row: u16, words: &str, positions: &[usize]) {
+    pub(crate) fn highlight(
+        &mut self,
+        area: Rect,
+        col: u16,
+        row: u16,
+        words: &str,
+        positions: &[usize],
+    ) {
         let mut at = col;
         for (index, c) in line(words).chars().enumerate() {
             let wide = u16::try_from(text::width(c.encode_utf8(&mut [0; 4]))).unwrap_or(0);
@@ -140,7 +157,10 @@ impl<'a> Painter<'a> {
         if area.width < 2 || area.height < 2 {
             return area;
         }
-        let across = self.look.glyph("─", "-").repeat(usize::from(area.width - 2));
+        let across = self
+            .look
+            .glyph("─", "-")
+            .repeat(usize::from(area.width - 2));
         let corner = |rich| self.look.glyph(rich, "+");
         let top = format!("{}{across}{}", corner("┌"), corner("┐"));
         let bottom = format!("{}{across}{}", corner("└"), corner("┘"));
@@ -152,7 +172,12 @@ impl<'a> Painter<'a> {
             self.put_at(area, area.width - 1, row, side, border);
         }
         if area.width > 6 && !title.is_empty() {
-            let inner = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
+            let inner = Rect {
+                x: area.x + 2,
+                width: area.width - 4,
+                height: 1,
+                ..area
+            };
             let title = format!(" {title} ");
             self.put(inner, 0, &title, Role::Title);
         }
@@ -170,7 +195,11 @@ impl<'a> Painter<'a> {
         let across = dash.repeat(usize::from(area.width));
         self.put(area, row, &across, Role::Border);
         if area.width > 8 && !heading.is_empty() {
-            let inner = Rect { x: area.x + 2, width: area.width - 4, ..area };
+            let inner = Rect {
+                x: area.x + 2,
+                width: area.width - 4,
+                ..area
+            };
             self.put(inner, row, &format!(" {heading} "), Role::Header);
         }
     }
@@ -195,9 +224,4 @@ pub(crate) fn centred(area: Rect, width: u16, height: u16) -> Rect {
         width,
         height,
     }
-}
-
-/// Whether colours are to be had at all.
-pub(crate) fn colourful(look: &Look) -> bool {
-    look.caps.colors != Colors::None
 }

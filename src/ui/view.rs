@@ -78,7 +78,7 @@ impl View {
     /// Which keys it listens to, the most particular first.
     pub fn scopes(&self) -> &'static [Scope] {
         match self {
-            Self::Home => &[Scope::Global],
+            Self::Home => &[Scope::List, Scope::Global],
             Self::Tickets => &[Scope::Tickets, Scope::List, Scope::Global],
             Self::Case(_) => &[Scope::Case, Scope::List, Scope::Global],
             Self::Hosts => &[Scope::Hosts, Scope::List, Scope::Global],

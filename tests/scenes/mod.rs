@@ -246,7 +246,7 @@ impl Scene {
                 self.queue.push_back(Event::Ssh(Box::new(SshFact::Resolved {
                     req,
                     results: results.collect(),
-                }));
+                })));
             }
             SshAsk::Cancel { .. } => self.trace.push(Trace::Cancelled),
             SshAsk::Stdin { .. } | SshAsk::Window { .. } => {}

@@ -13,12 +13,9 @@ use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice};
 use crate::ssh::SshAsk;
 use crate::term::{Screen, Size};
-use crate::ui::{Intent, SessionInput, Ui, UiInput, View, extent};
+use crate::ui::{Intent, SessionInput, Ui, UiInput, View};
 
 use super::{gather, page, question};
-
-/// The size of a window that has not told it.
-const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -33,12 +30,8 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 },
             ));
             state.windows.insert(id, ui);
-            state.sizes.insert(id, size);
         }
         WindowEvent::Input(input) => {
-            if let UiInput::Resize { cols, rows } = input {
-                state.sizes.insert(id, Size { cols, rows });
-            }
             let Some(ui) = state.windows.get_mut(&id) else {
                 return;
             };
@@ -49,7 +42,6 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
         }
         WindowEvent::Closed => {
             state.windows.remove(&id);
-            state.sizes.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && !state.stopping {
                 super::stop(state, fx);
@@ -272,11 +264,8 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     page::overlay(state);
     let mut sizes = Vec::new();
     let mut wants = Vec::new();
-    for (id, ui) in &mut state.windows {
-        ui.layout(
-            &state.model,
-            extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)),
-        );
+    for ui in state.windows.values_mut() {
+        ui.layout(&state.model);
         sizes.extend(ui.pane_size());
         wants.extend(ui.wants(&state.model));
     }
@@ -304,11 +293,8 @@ pub(super) fn focus_session(state: &mut State, caller: Caller, session: SessionI
         open(state, id, View::Pane(session));
     }
     // The pane's size is known before the shell begins, so that the shell never sees another.
-    for (id, ui) in &mut state.windows {
-        ui.layout(
-            &state.model,
-            extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)),
-        );
+    for ui in state.windows.values_mut() {
+        ui.layout(&state.model);
         if let Some((shown, size)) = ui.pane_size() {
             state.pane_sizes.insert(
                 shown,

@@ -46,7 +46,13 @@ mod tests {
 
     #[test]
     fn a_fill_and_a_series_have_exactly_their_width() {
-        for (percent, expected) in [(0.0, "...."), (50.0, "##.."), (100.0, "####"), (300.0, "####"), (-5.0, "....")] {
+        for (percent, expected) in [
+            (0.0, "...."),
+            (50.0, "##.."),
+            (100.0, "####"),
+            (300.0, "####"),
+            (-5.0, "...."),
+        ] {
             assert_eq!(fill(percent, 4, &look(false)), expected);
         }
         let values = [Some(0.0), Some(50.0), None, Some(100.0), Some(f32::NAN)];

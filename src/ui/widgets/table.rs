@@ -16,8 +16,8 @@ pub(crate) struct Column {
     pub(crate) title: &'static str,
     /// The least width that makes sense.
     pub(crate) width: u16,
-    /// Takes what is left over.
-    pub(crate) grow: bool,
+    /// The width it may grow to when something is left over.
+    pub(crate) most: u16,
     /// The larger, the earlier it gives way; 0 never does.
     pub(crate) rank: u8,
     /// Numbers stand at the right.
@@ -29,14 +29,20 @@ impl Column {
         Self {
             title,
             width,
-            grow: false,
+            most: width,
             rank,
             right: false,
         }
     }
 
+    /// It takes all that is left over.
     pub(crate) const fn growing(self) -> Self {
-        Self { grow: true, ..self }
+        self.growing_to(u16::MAX)
+    }
+
+    /// It takes what is left over up to a width: names far from what belongs to them are hard to follow.
+    pub(crate) const fn growing_to(self, most: u16) -> Self {
+        Self { most, ..self }
     }
 
     pub(crate) const fn right(self) -> Self {
@@ -58,7 +64,10 @@ impl Places {
         let mut shown: Vec<bool> = vec![true; columns.len()];
         let need = |shown: &[bool]| -> u32 {
             let widths = columns.iter().zip(shown).filter(|(_, shown)| **shown);
-            widths.map(|(column, _)| u32::from(column.width) + 1).sum::<u32>().saturating_sub(1)
+            widths
+                .map(|(column, _)| u32::from(column.width) + 1)
+                .sum::<u32>()
+                .saturating_sub(1)
         };
         while need(&shown) > room {
             let victim = (0..columns.len())
@@ -70,16 +79,17 @@ impl Places {
             }
         }
         let spare = room.saturating_sub(need(&shown));
-        let growing = (0..columns.len()).filter(|index| shown[*index] && columns[*index].grow);
-        let share = spare / u32::try_from(growing.clone().count()).unwrap_or(1).max(1);
+        let more = shares(columns, &shown, spare);
         let (mut x, mut places) = (GUTTER, Vec::with_capacity(columns.len()));
-        for (column, shown) in columns.iter().zip(shown) {
+        for ((column, shown), more) in columns.iter().zip(shown).zip(more) {
             if !shown {
                 places.push(None);
                 continue;
             }
-            let more = if column.grow { u16::try_from(share).unwrap_or(0) } else { 0 };
-            let wide = (column.width + more).min(width.saturating_sub(x));
+            let wide = column
+                .width
+                .saturating_add(more)
+                .min(width.saturating_sub(x));
             places.push(Some((x, wide)));
             x = x.saturating_add(wide + 1).min(width);
         }
@@ -92,10 +102,35 @@ impl Places {
     }
 }
 
+/// What each column gets of the spare width: equal parts, and what a column cannot use goes to the others.
+fn shares(columns: &[Column], shown: &[bool], mut spare: u32) -> Vec<u16> {
+    let mut order: Vec<usize> = (0..columns.len())
+        .filter(|index| shown[*index] && columns[*index].most > columns[*index].width)
+        .collect();
+    order.sort_by_key(|index| columns[*index].most - columns[*index].width);
+    let mut more = vec![0; columns.len()];
+    for (done, index) in order.iter().enumerate() {
+        let left = u32::try_from(order.len() - done).unwrap_or(1).max(1);
+        let want = u32::from(columns[*index].most - columns[*index].width);
+        let share = want.min(spare / left);
+        more[*index] = u16::try_from(share).unwrap_or(0);
+        spare -= share;
+    }
+    more
+}
+
 /// Draws the headings into the first row of `area`.
 pub(crate) fn head(painter: &mut Painter<'_>, area: Rect, columns: &[Column], places: &Places) {
     for (index, column) in columns.iter().enumerate() {
-        cell(painter, area, 0, places.get(index), column, column.title, Role::Header);
+        cell(
+            painter,
+            area,
+            0,
+            places.get(index),
+            column,
+            column.title,
+            Role::Header,
+        );
     }
 }
 
@@ -126,9 +161,11 @@ pub(crate) fn row(
     }
     gutter(painter, area, row, line.selected, line.marked);
     let (index, positions) = line.matches;
-    if let (Some((x, wide)), Some((words, _)), false) =
-        (places.get(index), line.cells.get(index), positions.is_empty())
-    {
+    if let (Some((x, wide)), Some((words, _)), false) = (
+        places.get(index),
+        line.cells.get(index),
+        positions.is_empty(),
+    ) {
         let inside = Rect {
             width: (x + wide).min(area.width),
             ..area
@@ -138,7 +175,13 @@ pub(crate) fn row(
 }
 
 /// Draws the signs before a row and, if it is selected, its ground.
-pub(crate) fn gutter(painter: &mut Painter<'_>, area: Rect, row: u16, selected: bool, marked: bool) {
+pub(crate) fn gutter(
+    painter: &mut Painter<'_>,
+    area: Rect,
+    row: u16,
+    selected: bool,
+    marked: bool,
+) {
     if row >= area.height {
         return;
     }
@@ -203,19 +246,29 @@ mod tests {
             (42, "11111"),
             (41, "11101"),
             (32, "11100"),
-            (27, "11100"),
-            (26, "10100"),
+            (28, "11100"),
+            (27, "10100"),
             (5, "10100"),
             (0, "10100"),
         ] {
             let places = Places::new(COLUMNS, width);
             let found: String = (0..COLUMNS.len())
-                .map(|index| if places.get(index).is_some() { '1' } else { '0' })
+                .map(|index| {
+                    if places.get(index).is_some() {
+                        '1'
+                    } else {
+                        '0'
+                    }
+                })
                 .collect();
             assert_eq!(found, shown, "{width}");
             for index in 0..COLUMNS.len() {
                 if let Some((x, wide)) = places.get(index) {
-                    assert!(x + wide <= width.max(GUTTER), "{width}: {index} ends at {}", x + wide);
+                    assert!(
+                        x + wide <= width.max(GUTTER),
+                        "{width}: {index} ends at {}",
+                        x + wide
+                    );
                 }
             }
         }

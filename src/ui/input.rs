@@ -1,0 +1,232 @@
+//! Inputs find their way: a question first, then the topmost layer, then the pane, then the keymap.
+
+use ratatui::layout::{Position, Size};
+
+use super::keymap::Lookup;
+use super::layers::{After, Layer, Reaction};
+use super::view::View;
+use super::{Intent, Mouse, MouseKind, SessionInput, Ui, UiInput};
+use crate::command::Scope;
+use crate::domain::ids::SessionId;
+use crate::domain::key::{Key, KeyCode};
+use crate::model::{Model, SessionState};
+use crate::ui::layers::question::Answering;
+
+/// Rows that one notch of the wheel goes.
+const NOTCH: i32 = 3;
+
+/// How long an error is surely shown, in milliseconds, before a key takes it away.
+const ERROR: u64 = 1_500;
+
+impl Ui {
+    /// Takes one input and says what the user wants because of it.
+    pub fn input(&mut self, model: &Model, input: UiInput) -> Vec<Intent> {
+        self.sync(model);
+        let intents = match input {
+            UiInput::Key(key) => self.key(model, key),
+            UiInput::Paste(text) => self.paste(model, text),
+            UiInput::Resize { cols, rows } => {
+                self.size = Size::new(cols, rows);
+                Vec::new()
+            }
+            UiInput::Mouse(mouse) => self.mouse(model, mouse),
+            UiInput::FocusGained | UiInput::FocusLost => Vec::new(),
+        };
+        // What was just done may have opened another view: its rows are adopted before the next key.
+        self.sync(model);
+        intents
+    }
+
+    fn key(&mut self, model: &Model, key: Key) -> Vec<Intent> {
+        self.refused = None;
+        if model
+            .notices
+            .last()
+            .is_some_and(|notice| model.now.since(notice.at) > ERROR)
+        {
+            self.seen = model.notices.count();
+        }
+        if let Some(question) = self.question(model) {
+            let reply = self
+                .answering
+                .as_mut()
+                .and_then(|answering| answering.key(question, key));
+            return reply
+                .map(|reply| Intent::Answer(question.id, reply))
+                .into_iter()
+                .collect();
+        }
+        if let Some(layer) = self.layers.last_mut() {
+            let reaction = layer.key(key, model);
+            return self.react(model, reaction);
+        }
+        if let View::Pane(id) = self.view {
+            return self.pane_key(model, id, key);
+        }
+        self.mapped(model, self.view.scopes(), key)
+    }
+
+    /// Looks a key up and does what it means. A chord that leads nowhere is forgotten, with its last key.
+    fn mapped(&mut self, model: &Model, scopes: &[Scope], key: Key) -> Vec<Intent> {
+        self.chord.push(key);
+        match self.keymap.lookup(scopes, &self.chord) {
+            Lookup::Row(row) => {
+                self.chord.clear();
+                self.invoke(model, row)
+            }
+            Lookup::More => Vec::new(),
+            Lookup::Nothing => {
+                self.chord.clear();
+                Vec::new()
+            }
+        }
+    }
+
+    fn react(&mut self, model: &Model, reaction: Reaction) -> Vec<Intent> {
+        match reaction {
+            Reaction::Stay => Vec::new(),
+            Reaction::Close => {
+                self.layers.pop();
+                Vec::new()
+            }
+            Reaction::Filter(query) => {
+                self.views.set_query(&self.view, &query);
+                Vec::new()
+            }
+            Reaction::Then(after) => {
+                self.layers.pop();
+                match after {
+                    After::Line(text) => self.line(model, &text),
+                    After::Do(act) => self.act(model, act),
+                    After::Resume(pending) => self.go_on(model, pending),
+                }
+            }
+        }
+    }
+
+    /// Everything belongs to the remote but the prefix chord and the key after it.
+    fn pane_key(&mut self, model: &Model, id: SessionId, key: Key) -> Vec<Intent> {
+        let prefix = self.keymap.prefix();
+        if self.views.pane.prefix {
+            return self.after_prefix(model, id, key);
+        }
+        if key == prefix {
+            // A question that waited because somebody typed here is taken up now.
+            match model.questions.front() {
+                Some(question) => self.answering = Some(Answering::new(question)),
+                None => self.views.pane.prefix = true,
+            }
+            return Vec::new();
+        }
+        if self.views.pane.scrollback {
+            return self.mapped(model, &[Scope::Scrollback], key);
+        }
+        match model.session(id).map(|session| &session.state) {
+            Some(SessionState::Live) => vec![Intent::Session(id, SessionInput::Key(key))],
+            // Nothing is there yet that could take a key; Esc leads away without giving up.
+            Some(SessionState::Opening(_)) => {
+                if key.code == KeyCode::Esc {
+                    self.leave_pane(model);
+                }
+                Vec::new()
+            }
+            Some(SessionState::Closed(_)) => match key.code {
+                KeyCode::Enter => {
+                    self.leave_pane(model);
+                    vec![Intent::Dismiss(id)]
+                }
+                KeyCode::Esc | KeyCode::Char('q') => {
+                    self.leave_pane(model);
+                    Vec::new()
+                }
+                _ => Vec::new(),
+            },
+            None => {
+                if matches!(key.code, KeyCode::Enter | KeyCode::Esc | KeyCode::Char('q')) {
+                    self.leave_pane(model);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn after_prefix(&mut self, model: &Model, id: SessionId, key: Key) -> Vec<Intent> {
+        if key == self.keymap.prefix() && self.chord.is_empty() {
+            self.views.pane.prefix = false;
+            return vec![Intent::Session(id, SessionInput::Key(key))];
+        }
+        let intents = self.mapped(model, &[Scope::Prefix], key);
+        // The keys stay on the screen while a longer chord is on its way.
+        self.views.pane.prefix = !self.chord.is_empty();
+        intents
+    }
+
+    fn paste(&mut self, model: &Model, text: String) -> Vec<Intent> {
+        if let Some(question) = self.question(model) {
+            if let Some(answering) = &mut self.answering {
+                answering.paste(question, &text);
+            }
+            return Vec::new();
+        }
+        if let Some(layer) = self.layers.last_mut() {
+            let reaction = layer.paste(&text, model);
+            return self.react(model, reaction);
+        }
+        match self.view {
+            View::Pane(id)
+                if model
+                    .session(id)
+                    .is_some_and(|session| session.state == SessionState::Live) =>
+            {
+                self.guard_paste(model, id, text)
+            }
+            // Pasted text is never taken for keys: in a list it would start commands.
+            _ => Vec::new(),
+        }
+    }
+
+    fn mouse(&mut self, model: &Model, mouse: Mouse) -> Vec<Intent> {
+        if self.question(model).is_some() || self.layers.last().is_some_and(Layer::is_typed_into) {
+            return Vec::new();
+        }
+        let by = match mouse.kind {
+            MouseKind::WheelUp => -NOTCH,
+            MouseKind::WheelDown => NOTCH,
+            MouseKind::Press => return self.click(model, Position::new(mouse.col, mouse.row)),
+        };
+        if let Some(layer) = self.layers.last_mut() {
+            let key = Key::plain(if by < 0 { KeyCode::Up } else { KeyCode::Down });
+            let reaction = layer.key(key, model);
+            return self.react(model, reaction);
+        }
+        if by < 0 && matches!(self.view, View::Pane(_)) {
+            self.views.pane.scrollback = true;
+        }
+        self.step(by)
+    }
+
+    fn click(&mut self, model: &Model, position: Position) -> Vec<Intent> {
+        if !self.layers.is_empty() {
+            return Vec::new();
+        }
+        let tab = self
+            .areas
+            .boxes
+            .iter()
+            .find(|(area, _)| area.contains(position));
+        if let Some((_, view)) = tab {
+            let view = view.clone();
+            self.open(model, view);
+            return Vec::new();
+        }
+        let before = self.views.target(&self.view, model);
+        if self.views.click(&self.view, position) {
+            // A click on what is selected already opens it.
+            let after = self.views.target(&self.view, model);
+            if let Some(view) = after.filter(|after| before.as_ref() == Some(after)) {
+                self.open(model, view);
+            }
+        }
+        Vec::new()
+    }
+}

@@ -1,0 +1,142 @@
+//! A yes that must be given before something is done. A bare Enter and Esc mean no.
+
+use ratatui::layout::Rect;
+
+use super::{Act, After, Reaction};
+use crate::domain::key::{Key, KeyCode};
+use crate::ui::paint::{Painter, centred};
+use crate::ui::text;
+use crate::ui::theme::Role;
+
+/// What is asked, and what a yes does.
+#[derive(Debug)]
+pub(crate) struct Confirm {
+    title: String,
+    body: Vec<String>,
+    /// What the button says that does it.
+    verb: &'static str,
+    act: Option<Act>,
+    yes: bool,
+}
+
+impl Confirm {
+    pub(crate) fn new(title: String, body: Vec<String>, verb: &'static str, act: Act) -> Self {
+        Self {
+            title,
+            body,
+            verb,
+            act: Some(act),
+            yes: false,
+        }
+    }
+
+    pub(crate) fn key(&mut self, key: Key) -> Reaction {
+        match key.code {
+            KeyCode::Char('y' | 'Y') => self.yes = true,
+            KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => return Reaction::Close,
+            KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::Char('h' | 'l') => {
+                self.yes = !self.yes;
+                return Reaction::Stay;
+            }
+            KeyCode::Enter => {}
+            _ => return Reaction::Stay,
+        }
+        match self.act.take() {
+            Some(act) if self.yes => Reaction::Then(After::Do(act)),
+            _ => Reaction::Close,
+        }
+    }
+
+    pub(crate) fn draw(&self, painter: &mut Painter<'_>, area: Rect) {
+        let labels = ["Cancel", self.verb];
+        dialog(
+            painter,
+            area,
+            &self.title,
+            &self.body,
+            &labels,
+            usize::from(self.yes),
+        );
+    }
+}
+
+/// A box with a text and buttons in a row; gives the row where the buttons are. Without colours the chosen button is
+/// still marked by its arrows.
+pub(super) fn dialog(
+    painter: &mut Painter<'_>,
+    area: Rect,
+    title: &str,
+    body: &[String],
+    buttons: &[&str],
+    chosen: usize,
+) -> Rect {
+    let width = area.width.saturating_sub(4).min(72);
+    let room = usize::from(width.saturating_sub(4));
+    let mut lines: Vec<String> = body
+        .iter()
+        .flat_map(|line| text::wrap(line, room))
+        .collect();
+    let most = usize::from(area.height.saturating_sub(6));
+    if lines.len() > most {
+        lines.truncate(most.saturating_sub(1));
+        lines.push(painter.look().glyph("…", "...").to_owned());
+    }
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(4);
+    let inside = painter.frame(centred(area, width, height), title, Role::BorderFocus);
+    for (row, line) in (0..inside.height).zip(&lines) {
+        painter.put(inside, row, line, Role::Fg);
+    }
+    let last = inside.height.saturating_sub(1);
+    let mut col = 0;
+    for (index, label) in buttons.iter().enumerate() {
+        let (words, role) = if index == chosen {
+            (format!("> {label} <"), Role::Selected)
+        } else {
+            (format!("  {label}  "), Role::Hint)
+        };
+        col += painter.put_at(inside, col, last, &words, role) + 2;
+    }
+    let words = "  y/n, arrows, Enter";
+    let room = inside.width.saturating_sub(col);
+    if buttons.len() == 2 && usize::from(room) >= text::width(words) {
+        painter.put_right(inside, last, words, Role::Dim);
+    }
+    inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Command, ScreenCommand};
+
+    fn press(keys: &[&str]) -> bool {
+        let act = Act::Command(Command::Screen(ScreenCommand::Home));
+        let mut confirm = Confirm::new("title".to_owned(), Vec::new(), "Do it", act);
+        for key in keys {
+            let key: Key = key.parse().expect("the test's key is sound");
+            match confirm.key(key) {
+                Reaction::Then(After::Do(_)) => return true,
+                Reaction::Close => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn only_a_clear_yes_does_it() {
+        for (keys, done) in [
+            (&["Enter"][..], false),
+            (&["Esc"], false),
+            (&["n"], false),
+            (&["x", "Space", "Enter"], false),
+            (&["y"], true),
+            (&["Right", "Enter"], true),
+            (&["Tab", "Tab", "Enter"], false),
+        ] {
+            assert_eq!(press(keys), done, "{keys:?}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A question of a worker: an unknown host key, a passphrase, a step that wants a yes. It is drawn from the model, so it
+//! goes when its asker withdraws it; here is only what the user has typed into it so far.
+
+use ratatui::layout::{Position, Rect};
+
+use super::confirm::dialog;
+use crate::domain::key::{Key, KeyCode};
+use crate::model::{Question, QuestionId, QuestionKind};
+use crate::ui::intent::Reply;
+use crate::ui::paint::Painter;
+use crate::ui::theme::Role;
+use crate::ui::widgets::field::{Field, SecretField};
+
+/// What the user has made of a question so far.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    pub(crate) id: QuestionId,
+    yes: bool,
+    field: Field,
+    secret: SecretField,
+}
+
+impl Answering {
+    pub(crate) fn new(question: &Question) -> Self {
+        Self {
+            id: question.id,
+            yes: matches!(question.kind, QuestionKind::YesNo { default_no: false }),
+            field: Field::line(""),
+            secret: SecretField::new(),
+        }
+    }
+
+    /// Takes a key; gives the answer when there is one. A letter alone never answers: keys that were meant for something
+    /// else may still be on their way when a question appears.
+    pub(crate) fn key(&mut self, question: &Question, key: Key) -> Option<Reply> {
+        if key.code == KeyCode::Esc {
+            return Some(Reply::No);
+        }
+        let enter = key.code == KeyCode::Enter;
+        match &question.kind {
+            QuestionKind::YesNo { .. } => {
+                match key.code {
+                    KeyCode::Char('y' | 'Y') => self.yes = true,
+                    KeyCode::Char('n' | 'N') => self.yes = false,
+                    KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
+                    _ => {}
+                }
+                enter.then_some(if self.yes { Reply::Yes } else { Reply::No })
+            }
+            QuestionKind::Text => {
+                self.field.key(key);
+                enter.then(|| Reply::Text(self.field.text()))
+            }
+            QuestionKind::Typed(word) => {
+                self.field.key(key);
+                let same = self.field.text().trim() == word;
+                enter.then_some(if same { Reply::Yes } else { Reply::No })
+            }
+            QuestionKind::Secret => {
+                self.secret.key(key);
+                enter.then(|| Reply::Secret(self.secret.take()))
+            }
+        }
+    }
+
+    pub(crate) fn paste(&mut self, question: &Question, words: &str) {
+        match question.kind {
+            QuestionKind::Text | QuestionKind::Typed(_) => self.field.paste(words),
+            QuestionKind::Secret => self.secret.paste(words),
+            QuestionKind::YesNo { .. } => {}
+        }
+    }
+
+    pub(crate) fn draw(
+        &self,
+        question: &Question,
+        painter: &mut Painter<'_>,
+        area: Rect,
+    ) -> Option<Position> {
+        let mut body = question.body.clone();
+        match &question.kind {
+            QuestionKind::YesNo { .. } => {
+                dialog(
+                    painter,
+                    area,
+                    &question.title,
+                    &body,
+                    &["No", "Yes"],
+                    usize::from(self.yes),
+                );
+                return None;
+            }
+            QuestionKind::Typed(word) => {
+                body.push(String::new());
+                body.push(format!("Type {word} to go on; Esc leaves."));
+            }
+            QuestionKind::Secret => {
+                body.push(String::new());
+                body.push("What you type is not shown. Enter sends it, Esc leaves.".to_owned());
+            }
+            QuestionKind::Text => {
+                body.push(String::new());
+                body.push("Enter sends it, Esc leaves.".to_owned());
+            }
+        }
+        let inside = dialog(painter, area, &question.title, &body, &[], 0);
+        let line = Rect {
+            y: inside.y + inside.height.saturating_sub(1),
+            height: 1.min(inside.height),
+            ..inside
+        };
+        if question.kind == QuestionKind::Secret {
+            painter.tint(line, Role::Prompt);
+            return Some(line.as_position());
+        }
+        self.field.draw(painter, line, Role::Prompt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn ask(kind: QuestionKind, keys: &str) -> Option<Reply> {
+        let question = Question {
+            id: QuestionId(1),
+            title: "t".to_owned(),
+            body: Vec::new(),
+            kind,
+            session: None,
+        };
+        let mut answering = Answering::new(&question);
+        let mut reply = None;
+        for key in keys.split(' ') {
+            let key: Key = key.parse().expect("the test's key is sound");
+            reply = reply.or_else(|| answering.key(&question, key));
+        }
+        reply
+    }
+
+    #[test]
+    fn a_letter_alone_never_says_yes() {
+        let kind = || QuestionKind::YesNo { default_no: true };
+        assert!(ask(kind(), "y").is_none());
+        assert!(matches!(ask(kind(), "Enter"), Some(Reply::No)));
+        assert!(matches!(ask(kind(), "y Enter"), Some(Reply::Yes)));
+        assert!(matches!(ask(kind(), "y n Enter"), Some(Reply::No)));
+        assert!(matches!(ask(kind(), "y Esc"), Some(Reply::No)));
+    }
+
+    #[test]
+    fn a_typed_confirmation_wants_the_very_word() {
+        let kind = || QuestionKind::Typed("db1".to_owned());
+        assert!(matches!(ask(kind(), "d b Enter"), Some(Reply::No)));
+        assert!(matches!(ask(kind(), "d b 1 Enter"), Some(Reply::Yes)));
+    }
+
+    #[test]
+    fn a_secret_arrives_whole() {
+        let Some(Reply::Secret(secret)) = ask(QuestionKind::Secret, "p W Backspace w Enter") else {
+            unreachable!("Enter sends it")
+        };
+        assert_eq!(secret.expose_secret(), "pw");
+    }
+}

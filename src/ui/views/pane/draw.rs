@@ -1,0 +1,174 @@
+//! Draws a session's pane, its tabs and its status line.
+
+use ratatui::layout::{Position, Rect};
+
+use super::Pane;
+use crate::command::Scope;
+use crate::domain::ids::SessionId;
+use crate::model::{SessionState, SessionView};
+use crate::ui::keymap::written;
+use crate::ui::paint::{Painter, below};
+use crate::ui::theme::Role;
+use crate::ui::views::vitals::is_production;
+use crate::ui::views::words::placeholder;
+use crate::ui::views::{Cx, sessions};
+use crate::ui::widgets::screen;
+
+impl Pane {
+    pub(crate) fn draw(
+        &self,
+        cx: Cx<'_>,
+        id: SessionId,
+        painter: &mut Painter<'_>,
+    ) -> Option<Position> {
+        self.draw_tabs(cx, id, painter);
+        let Some(session) = cx.model.session(id) else {
+            placeholder(
+                painter,
+                self.screen,
+                "This session is gone. Esc leads back.",
+            );
+            return None;
+        };
+        let cursor = match &session.screen {
+            Some(shown) => screen::draw(painter, self.screen, shown),
+            None => {
+                let (words, _) = sessions::state(&session.state);
+                placeholder(painter, self.screen, &format!("{}: {words}", session.host));
+                None
+            }
+        };
+        self.draw_status(cx, session, painter);
+        if let SessionState::Closed(how) = &session.state {
+            self.draw_end(how, painter);
+            return None;
+        }
+        if self.prefix {
+            self.draw_keys(cx, painter);
+            return None;
+        }
+        cursor.filter(|_| !self.scrollback)
+    }
+
+    fn draw_tabs(&self, cx: Cx<'_>, id: SessionId, painter: &mut Painter<'_>) {
+        painter.tint(self.tabs, Role::Prompt);
+        let mut col = 0;
+        for (index, session) in cx.model.sessions.iter().enumerate() {
+            let sign = match (&session.state, session.bell, session.activity) {
+                (SessionState::Closed(_), ..) => " ended",
+                (SessionState::Opening(_), ..) => painter.look().glyph("…", "~"),
+                (SessionState::Live, true, _) => "!",
+                (SessionState::Live, false, true) => "+",
+                (SessionState::Live, false, false) => "",
+            };
+            let tab = format!(" {index} {}{sign} ", session.host);
+            let role = if session.id == id {
+                Role::Selected
+            } else {
+                Role::Hint
+            };
+            let wide = painter.put_at(self.tabs, col, 0, &tab, role);
+            if session.id == id {
+                let area = Rect {
+                    x: self.tabs.x + col,
+                    width: wide,
+                    ..self.tabs
+                };
+                painter.tint(area, Role::Title);
+                painter.tint(area, Role::Selected);
+            }
+            col += wide;
+        }
+    }
+
+    fn draw_status(&self, cx: Cx<'_>, session: &SessionView, painter: &mut Painter<'_>) {
+        painter.tint(self.status, Role::Prompt);
+        let host = cx.model.host_named(&session.host);
+        let production = host.is_some_and(is_production);
+        if production {
+            painter.tint(self.status, Role::Prod);
+        }
+        let role = if production { Role::Prod } else { Role::Prompt };
+        let mut words = format!(" {}", session.host);
+        if production {
+            words.push_str("  production");
+        }
+        for part in [Some(&session.reference), session.ticket.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if !part.is_empty() {
+                words.push_str("  ");
+                words.push_str(part);
+            }
+        }
+        if session.recording {
+            words.push_str("  recording");
+        }
+        if session.title != session.host && !session.title.is_empty() {
+            words.push_str("  ");
+            words.push_str(&session.title);
+        }
+        let right = match (&session.screen, self.scrollback) {
+            (Some(shown), true) => format!(
+                "scrollback, {} of {} rows back, q leaves ",
+                shown.scrolled_back, shown.history
+            ),
+            _ => format!("{} for commands ", cx.keymap.prefix()),
+        };
+        painter.put(self.status, 0, &words, role);
+        let wide = u16::try_from(crate::ui::text::width(&right)).unwrap_or(u16::MAX);
+        if self.status.width >= wide + 12 {
+            painter.put_right(self.status, 0, &format!(" {right}"), role);
+        }
+    }
+
+    /// What can be pressed after the prefix.
+    fn draw_keys(&self, cx: Cx<'_>, painter: &mut Painter<'_>) {
+        let mut lines: Vec<(String, &str)> = Vec::new();
+        for (keys, row) in cx.keymap.bindings(Scope::Prefix) {
+            match lines.iter_mut().find(|(_, title)| *title == row.title) {
+                Some((chords, _)) => {
+                    chords.push(' ');
+                    chords.push_str(&written(&keys));
+                }
+                None if row.id.starts_with("pane.") && row.id.len() == 6 => {
+                    if !lines.iter().any(|(_, title)| *title == "session by number") {
+                        lines.push(("0-9".to_owned(), "session by number"));
+                    }
+                }
+                None => lines.push((written(&keys), row.title)),
+            }
+        }
+        let prefix = cx.keymap.prefix().to_string();
+        lines.push((prefix.clone(), "sends the chord itself"));
+        let height = u16::try_from(lines.len())
+            .unwrap_or(u16::MAX)
+            .saturating_add(2);
+        let (width, height) = (38.min(self.screen.width), height.min(self.screen.height));
+        let area = Rect {
+            x: self.screen.right() - width,
+            y: self.screen.bottom() - height,
+            width,
+            height,
+        };
+        let inside = painter.frame(area, &format!("after {prefix}"), Role::BorderFocus);
+        for (row, (chords, title)) in (0..inside.height).zip(&lines) {
+            painter.put(inside, row, chords, Role::Key);
+            painter.put_at(inside, 9, row, title, Role::Fg);
+        }
+    }
+
+    fn draw_end(&self, how: &str, painter: &mut Painter<'_>) {
+        let height = 1.min(self.screen.height);
+        let area = below(self.screen, self.screen.height - height);
+        painter.clear(area);
+        painter.tint(area, Role::Prompt);
+        painter.put(
+            area,
+            0,
+            &format!(" The session has ended: {how}. Enter closes it, Esc leaves it in the list."),
+            Role::Prompt,
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! A live session: its tabs, its screen and a status line. Every key but the prefix chord belongs to the remote.
+
+mod draw;
+
+use ratatui::layout::{Rect, Size};
+
+use crate::domain::ids::SessionId;
+
+/// What the view remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Pane {
+    /// The prefix was pressed; the next key is ours.
+    pub(crate) prefix: bool,
+    /// The keys move in what scrolled away.
+    pub(crate) scrollback: bool,
+    session: Option<SessionId>,
+    tabs: Rect,
+    screen: Rect,
+    status: Rect,
+}
+
+impl Pane {
+    pub(crate) fn opened(&mut self, id: SessionId) {
+        if self.session != Some(id) {
+            (self.prefix, self.scrollback) = (false, false);
+        }
+        self.session = Some(id);
+    }
+
+    /// The whole window is the pane's, but for a row of tabs and a row of status.
+    pub(crate) fn layout(&mut self, area: Rect) {
+        let row = |y: u16, height: u16| Rect { y, height, ..area };
+        let bars = u16::from(area.height >= 3);
+        self.tabs = row(area.y, bars);
+        self.screen = row(area.y + bars, area.height - 2 * bars);
+        self.status = row(area.bottom() - bars, bars);
+    }
+
+    /// The size that the remote terminal must have.
+    pub(crate) fn size(&self) -> Size {
+        self.screen.as_size()
+    }
+
+    /// How many rows a page of the scrollback has.
+    pub(crate) fn page(&self) -> i32 {
+        i32::from(self.screen.height).max(1)
+    }
+}
