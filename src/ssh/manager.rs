@@ -270,6 +270,8 @@ impl Manager {
             }
             let watched = result.as_ref().ok().cloned();
             tell.send_replace(Some(result));
+            // It holds the result, and with it the connection.
+            drop(tell);
             if let (Some(link), Some(last)) = (watched, route.last()) {
                 let facts = manager.facts.clone();
                 let me = Weak::clone(&manager.me);
@@ -327,7 +329,8 @@ impl Manager {
         let mut greeted = match patience.within(greeting).await {
             Ok(Ok(greeted)) => greeted,
             Ok(Err(why)) => {
-                return Err(transport::handshake_error(last, why, &complaints.text()));
+                let said = complaints.text().await;
+                return Err(transport::handshake_error(last, why, &said));
             }
             Err(late) => return Err(silent(last, &late, "shaking hands")),
         };
@@ -362,7 +365,7 @@ impl Manager {
         if let Some(bastion) = via {
             let opening = bastion.forward(&hop.host, hop.port);
             return match patience.within(opening).await {
-                Ok(Ok(channel)) => Ok((Box::new(channel.into_stream()), Complaints::default())),
+                Ok(Ok(channel)) => Ok((Box::new(channel.into_stream()), Complaints::none())),
                 Ok(Err(why)) => Err(Error::Through {
                     hop: hop.place(),
                     bastion: bastion.hop.clone(),
@@ -390,7 +393,7 @@ impl Manager {
         }
         let opening = wire::tcp(&hop.host, hop.port, hop.ipv4, hop.ipv6);
         match patience.within(opening).await {
-            Ok(Ok(stream)) => Ok((Box::new(stream), Complaints::default())),
+            Ok(Ok(stream)) => Ok((Box::new(stream), Complaints::none())),
             Ok(Err(why)) => Err(Error::Connect {
                 hop: hop.place(),
                 hint: connect_hint(&why).to_owned(),
