@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 const ALIVE: Duration = Duration::from_secs(15);
 
 /// What to do with a host key that is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Strict {
     /// Refuse.
     Yes,
