@@ -2,8 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::app::start::Interactive;
-use crate::cli::Refused;
+use crate::app::start::{Interactive, Refused};
 use crate::command::Globals;
 
 use super::stage::{Stage, StageError};
