@@ -1,1 +1,15 @@
 //! The loop: events in, a pure update, effects out, and the runtime that alone holds handles.
+//!
+//! What happens is an [`event::Event`]; what to do is an [`effect::Effect`]; both are plain data. [`update::update`] turns
+//! one into the other and never waits, reads no clock and opens no file.
+
+pub mod clock;
+pub mod effect;
+pub mod event;
+mod files;
+mod local;
+mod purpose;
+pub mod runtime;
+pub mod start;
+pub mod state;
+pub mod update;

@@ -9,3 +9,7 @@ pub use protocol::{
     AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,
     pair,
 };
+
+pub async fn run(_: crate::app::runtime::Client) -> std::io::Result<()> {
+    Ok(())
+}

@@ -21,6 +21,13 @@ pub enum SessionCommand {
         /// Which one.
         reference: String,
     },
+    /// Types into a live session, exactly as given.
+    Send {
+        /// Which one.
+        reference: String,
+        /// What to type, line breaks and all.
+        text: String,
+    },
     /// Ends a live session.
     Close {
         /// Which one.
@@ -104,6 +111,31 @@ pub(super) const ROWS: &[Row] = &[
         build: |args| {
             Ok(Command::Session(S::Show {
                 reference: args.need("ref")?,
+            }))
+        },
+    },
+    Row {
+        id: "session.send",
+        title: "type into session",
+        help: "Types a text into a live session, exactly as it is given.",
+        args: &[
+            REF,
+            Arg {
+                name: "text",
+                form: Positional,
+                required: true,
+                subject: None,
+                help: "What to type",
+            },
+        ],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Screen,
+        build: |args| {
+            Ok(Command::Session(S::Send {
+                reference: args.need("ref")?,
+                text: args.need("text")?,
             }))
         },
     },

@@ -1,1 +1,18 @@
-//! Settings and the places of files, validated with line and column.
+//! Settings and the places of files, validated with line and column. Nothing here connects, stores or draws.
+
+mod color;
+mod environment;
+mod error;
+mod library;
+mod paths;
+mod rows;
+mod safe;
+mod settings;
+
+pub use color::ColorDepth;
+pub use environment::Environment;
+pub use error::Error;
+pub use library::{Book, Library};
+pub use paths::Paths;
+pub use rows::{ROWS, Row};
+pub use settings::{General, Health, Limit, Runbooks, Session, Settings, Ssh};

@@ -5,6 +5,7 @@ pub mod check;
 pub mod host;
 pub mod ids;
 pub mod key;
+pub mod merge;
 pub mod op;
 pub mod pattern;
 pub mod query;

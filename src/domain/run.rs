@@ -183,6 +183,7 @@ pub const OUTPUT_INLINE: usize = 64 * 1024;
 
 impl RunFact {
     /// The draft that stores it.
+    // tidy: table
     pub fn draft(&self, run: RunId) -> Draft {
         let text = |text: &str| Value::Text(text.to_owned());
         let list = |items: &[String]| Value::List(items.iter().map(|item| text(item)).collect());

@@ -151,6 +151,10 @@ pub struct Runbook {
     pub params: Vec<Param>,
     /// In order.
     pub steps: Vec<Step>,
+    /// Words from alerts or tickets that suggest this runbook.
+    pub when: Vec<String>,
+    /// The prose after the last step, as Markdown.
+    pub epilogue: String,
     /// The file, when it came from one.
     pub path: Option<PathBuf>,
     /// BLAKE3 of the file's bytes, in hexadecimal: which version ran.

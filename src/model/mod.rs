@@ -168,6 +168,11 @@ impl Hosts {
         self.rows.iter().find(|host| host.id == id)
     }
 
+    /// The host with this id, to be written by the update.
+    pub fn get_mut(&mut self, id: HostId) -> Option<&mut Host> {
+        self.rows.iter_mut().find(|host| host.id == id)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.rows.len()

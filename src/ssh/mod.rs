@@ -1,1 +1,36 @@
-//! Connections: one for each destination, shared by everything that needs it.
+//! Connections: one for each destination, shared by everything that needs it. Plain data goes in, plain data comes out.
+//!
+//! Nothing here waits for the loop except facts, which are never dropped: every channel has a task that always drains it.
+
+mod agent;
+mod ask;
+mod auth;
+mod config;
+mod engine;
+mod error;
+mod exec;
+mod fact;
+mod host_key;
+mod jump;
+mod known_hosts;
+mod link;
+mod manager;
+mod probe;
+mod question;
+mod recording;
+mod screens;
+mod settings;
+mod shell;
+mod spool;
+mod stamps;
+mod transport;
+mod wire;
+mod writer;
+
+pub use ask::{ExecSpec, Reply, Sink, SshAsk, Stdin};
+pub use config::{EffectiveCache, NoCache};
+pub use engine::{AgentChoice, Engine, EngineOptions};
+pub use error::Error;
+pub use fact::{ConnectionInfo, ProbeReply, QuestionId, QuestionKind, SshFact, Stream};
+pub use screens::Screens;
+pub use stamps::FileStamp;

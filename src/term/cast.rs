@@ -306,3 +306,184 @@ pub fn text(cast: &Cast) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            width: 20,
+            height: 5,
+            timestamp: Some(1_795_428_000),
+            title: Some("web1 \"prod\"".to_owned()),
+            env: BTreeMap::from([("TERM".to_owned(), "xterm-256color".to_owned())]),
+        }
+    }
+
+    fn output(at: u64, text: &str) -> Event {
+        Event {
+            at,
+            kind: EventKind::Output(text.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_recording_is_read_as_it_was_written() -> Result<(), CastError> {
+        let (mut recorder, mut file) = Recorder::new(header());
+        assert_eq!(
+            file,
+            "{\"version\":2,\"width\":20,\"height\":5,\"timestamp\":1795428000,\
+             \"title\":\"web1 \\\"prod\\\"\",\"env\":{\"TERM\":\"xterm-256color\"}}\n"
+        );
+        // The euro sign comes in three pieces.
+        assert_eq!(
+            recorder.output(5, b"a\xe2").as_deref(),
+            Some("[0.005, \"o\", \"a\"]\n")
+        );
+        assert_eq!(recorder.output(6, b"\x82"), None);
+        file.push_str("[0.005, \"o\", \"a\"]\n");
+        file.extend(recorder.output(1_250, b"\xacb\xff\x1b[0m\r\n"));
+        file.push_str(&recorder.resize(1_300, Size::new(100, 30)));
+        file.push_str(&recorder.marker(1_200, "step 2"));
+        assert_eq!(recorder.output(61_000, b"\xf0\x9f"), None);
+        file.extend(recorder.finish());
+        let cast = read(&file)?;
+        assert_eq!(cast.header, header());
+        assert!(!cast.truncated);
+        assert_eq!(
+            cast.events,
+            [
+                output(5, "a"),
+                output(1_250, "€b\u{fffd}\u{1b}[0m\r\n"),
+                Event {
+                    at: 1_300,
+                    kind: EventKind::Resize(Size::new(100, 30)),
+                },
+                // A clock that stepped back does not turn the recording back.
+                Event {
+                    at: 1_300,
+                    kind: EventKind::Marker("step 2".to_owned()),
+                },
+                output(1_300, "\u{fffd}"),
+            ]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn recordings_of_others_are_read() -> Result<(), CastError> {
+        let cast = read(
+            "{\"version\": 3, \"term\": {\"cols\": 80, \"rows\": 24, \"type\": \"xterm\"}, \"timestamp\": 1.5, \"env\": {\"SHELL\": null}}\n\
+             # a comment\n[0.5, \"o\", \"a\"]\n\n[1.0, \"i\", \"k\"]\n[0.25, \"x\", \"0\"]\n[0.25, \"o\", \"b\"]\n",
+        )?;
+        assert_eq!((cast.header.width, cast.header.height), (80, 24));
+        assert_eq!(cast.header.timestamp, Some(1));
+        let times: Vec<u64> = cast.events.iter().map(|event| event.at).collect();
+        assert_eq!(times, [500, 1_500, 2_000]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_recording_is_refused_with_its_line() {
+        const HEAD: &str = "{\"version\": 2, \"width\": 80, \"height\": 24}\n";
+        for (text, says) in [
+            (String::new(), "empty"),
+            ("hello\n".to_owned(), "no asciicast header"),
+            ("{}\n".to_owned(), "no version"),
+            ("[]\n".to_owned(), "no version"),
+            ("{\"version\": 1}\n".to_owned(), "version 1"),
+            ("{\"version\": 2}\n".to_owned(), "width"),
+            (
+                "{\"version\": 2, \"width\": 99999, \"height\": 1}\n".to_owned(),
+                "99999",
+            ),
+            (format!("{HEAD}[0, \"o\", \"a\"]\nnoise\n"), "line 3"),
+            (format!("{HEAD}[-1, \"o\", \"a\"]\n"), "no time"),
+            (format!("{HEAD}[1e300, \"o\", \"a\"]\n"), "no time"),
+            (format!("{HEAD}[1, \"r\", \"big\"]\n"), "80x24"),
+        ] {
+            let why = read(&text).expect_err(&text).to_string();
+            assert!(why.contains(says), "{text}: {why}");
+        }
+        let cut = read(&format!("{HEAD}[0, \"o\", \"a\"]\n[1, \"o\", \"unfin"));
+        assert_eq!(
+            cut.map(|cast| (cast.events.len(), cast.truncated)),
+            Ok((1, true))
+        );
+    }
+
+    fn replay(outputs: &[&str]) -> String {
+        text(&Cast {
+            header: header(),
+            events: outputs.iter().map(|text| output(0, text)).collect(),
+            truncated: false,
+        })
+    }
+
+    #[test]
+    fn the_text_is_what_a_person_would_have_read() {
+        for (outputs, expected) in [
+            (&["$ ls\r\n\x1b[1mfile\x1b[0m\r\n"][..], "$ ls\nfile"),
+            (
+                &["progress 10%\r", "progress 99%\r\ndone"],
+                "progress 99%\ndone",
+            ),
+            (
+                &["0123456789012345678901234\r\n"],
+                "0123456789012345678901234",
+            ),
+            (
+                &["before\r\n\x1b[?1049hvim\x1b[?1049lafter"],
+                "before\nafter",
+            ),
+            (&["before\r\n\x1b[?1049h\x1b[Hvim"], "before\nvim"),
+            (&["a\x1b[?2026hb"], "ab"),
+        ] {
+            assert_eq!(replay(outputs), expected, "{outputs:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_recording_is_shown_whole() {
+        let lines: Vec<String> = (0..12_000).map(|line| format!("line {line}\r\n")).collect();
+        let whole = replay(&[&lines.concat()]);
+        assert_eq!(whole.lines().count(), 12_000);
+        assert!(whole.starts_with("line 0\nline 1\n") && whole.ends_with("\nline 11999"));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_cut_anywhere_are_the_same_text(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            text in "\\PC{0,20}",
+            cuts in 1usize..7,
+        ) {
+            let bytes = [text.as_bytes(), &bytes].concat();
+            let (mut recorder, mut file) = Recorder::new(header());
+            for chunk in bytes.chunks(cuts) {
+                file.extend(recorder.output(1, chunk));
+            }
+            file.extend(recorder.finish());
+            let cast = read(&file).map_err(|why| TestCaseError::fail(why.to_string()))?;
+            let joined: String = cast
+                .events
+                .iter()
+                .map(|event| match &event.kind {
+                    EventKind::Output(text) => text.as_str(),
+                    _ => "",
+                })
+                .collect();
+            prop_assert_eq!(joined, String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn garbage_is_read_or_refused(text in "(\\{\"version\": ?[23],?[^\n]{0,20}\\}\n)?[^\u{0}]{0,80}") {
+            if let Ok(cast) = read(&text) {
+                drop(super::text(&cast));
+            }
+        }
+    }
+}

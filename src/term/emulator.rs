@@ -13,6 +13,7 @@ use alacritty_terminal::vte::ansi::{self, Handler, NamedColor, Processor, Rgb};
 use unicode_width::UnicodeWidthChar;
 
 use super::envelope::Envelope;
+use super::outbox::{Notice, Outbox, Requests, palette};
 use super::screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
 
 /// How many lines are kept beyond the screen.
@@ -20,10 +21,6 @@ pub const HISTORY: usize = 2_000;
 
 /// Bytes are parsed in slices of this size, so that the limits below are checked often.
 const SLICE: usize = 4 * 1024;
-
-/// Replies not yet taken, in bytes. When full, further replies are dropped: a host that asks faster than we can answer
-/// wants no answer.
-const REPLIES_MAX: usize = 64 * 1024;
 
 /// Combining marks kept on one cell. Without a limit, one cell could hold gigabytes of them.
 const MARKS_MAX: usize = 8;
@@ -33,44 +30,6 @@ const TITLE_MAX: usize = 256;
 
 /// What a cell measures in the answer to CSI 14 t, in pixels. We draw in a terminal and know only cells.
 const CELL_PIXELS: (u16, u16) = (8, 16);
-
-/// Something that happened in the pane and is not part of its picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The title changed. One line without control characters; empty when it was reset.
-    Title(String),
-    /// The bell rang, once or more since notices were last taken.
-    Bell,
-    /// The program asks to copy this text (OSC 52). It may hold anything: sanitise before showing it.
-    Clipboard(String),
-}
-
-/// What the parser said since it was last asked.
-#[derive(Debug, Default)]
-struct Outbox {
-    replies: Vec<u8>,
-    // Each is a slot, the latest wins; so there is nothing to overflow.
-    title: Option<String>,
-    clipboard: Option<String>,
-    bell: bool,
-    requests: Requests,
-}
-
-/// What the replies need to know.
-#[derive(Debug, Default)]
-struct Requests {
-    size: Size,
-    foreground: (u8, u8, u8),
-    background: (u8, u8, u8),
-}
-
-impl Outbox {
-    fn reply(&mut self, text: &str) {
-        if self.replies.len() + text.len() <= REPLIES_MAX {
-            self.replies.extend_from_slice(text.as_bytes());
-        }
-    }
-}
 
 /// Receives the parser's events. A std mutex, because the parser hands them over behind a shared reference; it is never
 /// contended, since the emulator is owned by one task.
@@ -116,40 +75,6 @@ impl EventListener for Listener {
             | Event::Exit
             | Event::ChildExit(_) => {}
         });
-    }
-}
-
-/// The colours xterm uses for the 256 indices.
-fn palette(index: u8) -> (u8, u8, u8) {
-    const BASE: [(u8, u8, u8); 16] = [
-        (0, 0, 0),
-        (205, 0, 0),
-        (0, 205, 0),
-        (205, 205, 0),
-        (0, 0, 238),
-        (205, 0, 205),
-        (0, 205, 205),
-        (229, 229, 229),
-        (127, 127, 127),
-        (255, 0, 0),
-        (0, 255, 0),
-        (255, 255, 0),
-        (92, 92, 255),
-        (255, 0, 255),
-        (0, 255, 255),
-        (255, 255, 255),
-    ];
-    let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
-    match index {
-        0..=15 => BASE.get(usize::from(index)).copied().unwrap_or_default(),
-        16..=231 => {
-            let cube = index - 16;
-            (level(cube / 36), level(cube / 6 % 6), level(cube % 6))
-        }
-        232.. => {
-            let grey = 8 + 10 * (index - 232);
-            (grey, grey, grey)
-        }
     }
 }
 
@@ -362,7 +287,7 @@ impl Emulator {
     /// trailing empty lines are left out.
     pub fn text(&self) -> String {
         let mut text = self.text_of(-(self.history_len() as i32)..i32::from(self.size.rows));
-        text.truncate(text.trim_end_matches('\n').len());
+        text.truncate(text.trim_end_matches([' ', '\n']).len());
         text
     }
 
@@ -370,6 +295,8 @@ impl Emulator {
     /// of the screen ends without a line feed.
     pub fn take_history(&mut self) -> String {
         let text = self.text_of(-(self.history_len() as i32)..0);
+        // Returning to the end first marks what is in view as changed.
+        self.scroll(0);
         self.term.grid_mut().clear_history();
         text
     }
@@ -380,7 +307,6 @@ impl Emulator {
             let wrapped = self.cells_of(index, &mut cells);
             text.extend(cells.iter().map(|cell| cell.text.as_str()));
             if !wrapped {
-                // A row of blanks that ends a wrapped line loses only its own blanks, which is what was typed least.
                 text.truncate(text.trim_end_matches(' ').len());
                 text.push('\n');
             }
@@ -423,6 +349,19 @@ impl Emulator {
                 screen
             }
         }
+    }
+
+    /// The rows in view, all read anew, to compare with.
+    #[cfg(test)]
+    pub(super) fn rows_afresh(&self) -> Vec<Row> {
+        let offset = self.term.grid().display_offset() as i32;
+        (0..i32::from(self.size.rows))
+            .map(|index| {
+                let mut cells = Vec::new();
+                let wrapped = self.cells_of(index - offset, &mut cells);
+                Row { cells, wrapped }
+            })
+            .collect()
     }
 
     /// The rows in view. Only damaged rows are read anew; after a scroll, rows that merely moved are found and shared.
@@ -604,72 +543,33 @@ impl Handler for Guard<'_> {
     fn set_hyperlink(&mut self, _: Option<ansi::Hyperlink>) {}
 
     hand_on! {
-        set_cursor_style(style: Option<ansi::CursorStyle>);
-        set_cursor_shape(shape: ansi::CursorShape);
-        goto(line: i32, column: usize);
-        goto_line(line: i32);
-        goto_col(column: usize);
-        insert_blank(count: usize);
-        move_up(count: usize);
-        move_down(count: usize);
-        identify_terminal(intermediate: Option<char>);
-        device_status(code: usize);
-        move_forward(count: usize);
-        move_backward(count: usize);
-        move_down_and_cr(count: usize);
-        move_up_and_cr(count: usize);
-        put_tab(count: u16);
-        backspace();
-        carriage_return();
-        linefeed();
-        bell();
-        substitute();
-        newline();
-        set_horizontal_tabstop();
-        scroll_up(count: usize);
-        scroll_down(count: usize);
-        insert_blank_lines(count: usize);
-        delete_lines(count: usize);
-        erase_chars(count: usize);
-        delete_chars(count: usize);
-        move_backward_tabs(count: u16);
-        move_forward_tabs(count: u16);
-        save_cursor_position();
-        restore_cursor_position();
-        clear_line(mode: ansi::LineClearMode);
-        clear_screen(mode: ansi::ClearMode);
-        clear_tabs(mode: ansi::TabulationClearMode);
-        set_tabs(interval: u16);
-        reset_state();
-        reverse_index();
-        terminal_attribute(attribute: ansi::Attr);
-        set_mode(mode: ansi::Mode);
-        unset_mode(mode: ansi::Mode);
-        report_mode(mode: ansi::Mode);
-        set_private_mode(mode: ansi::PrivateMode);
-        unset_private_mode(mode: ansi::PrivateMode);
+        set_cursor_style(style: Option<ansi::CursorStyle>); set_cursor_shape(shape: ansi::CursorShape);
+        goto(line: i32, column: usize); goto_line(line: i32); goto_col(column: usize);
+        insert_blank(count: usize); move_up(count: usize); move_down(count: usize);
+        identify_terminal(intermediate: Option<char>); device_status(code: usize);
+        move_forward(count: usize); move_backward(count: usize); move_down_and_cr(count: usize);
+        move_up_and_cr(count: usize); put_tab(count: u16); backspace(); carriage_return(); linefeed();
+        bell(); substitute(); newline(); set_horizontal_tabstop(); scroll_up(count: usize);
+        scroll_down(count: usize); insert_blank_lines(count: usize); delete_lines(count: usize);
+        erase_chars(count: usize); delete_chars(count: usize); move_backward_tabs(count: u16);
+        move_forward_tabs(count: u16); save_cursor_position(); restore_cursor_position();
+        clear_line(mode: ansi::LineClearMode); clear_screen(mode: ansi::ClearMode);
+        clear_tabs(mode: ansi::TabulationClearMode); set_tabs(interval: u16); reset_state();
+        reverse_index(); terminal_attribute(attribute: ansi::Attr); set_mode(mode: ansi::Mode);
+        unset_mode(mode: ansi::Mode); report_mode(mode: ansi::Mode);
+        set_private_mode(mode: ansi::PrivateMode); unset_private_mode(mode: ansi::PrivateMode);
         report_private_mode(mode: ansi::PrivateMode);
-        set_scrolling_region(top: usize, bottom: Option<usize>);
-        set_keypad_application_mode();
-        unset_keypad_application_mode();
-        set_active_charset(index: ansi::CharsetIndex);
+        set_scrolling_region(top: usize, bottom: Option<usize>); set_keypad_application_mode();
+        unset_keypad_application_mode(); set_active_charset(index: ansi::CharsetIndex);
         configure_charset(index: ansi::CharsetIndex, charset: ansi::StandardCharset);
         set_color(index: usize, color: Rgb);
-        dynamic_color_sequence(prefix: String, index: usize, terminator: &str);
-        reset_color(index: usize);
-        clipboard_store(clipboard: u8, base64: &[u8]);
-        clipboard_load(clipboard: u8, terminator: &str);
-        decaln();
-        push_title();
-        pop_title();
-        text_area_size_pixels();
-        text_area_size_chars();
-        report_keyboard_mode();
-        push_keyboard_mode(mode: ansi::KeyboardModes);
+        dynamic_color_sequence(prefix: String, index: usize, terminator: &str); reset_color(index: usize);
+        clipboard_store(clipboard: u8, base64: &[u8]); clipboard_load(clipboard: u8, terminator: &str);
+        decaln(); push_title(); pop_title(); text_area_size_pixels(); text_area_size_chars();
+        report_keyboard_mode(); push_keyboard_mode(mode: ansi::KeyboardModes);
         pop_keyboard_modes(count: u16);
         set_keyboard_mode(mode: ansi::KeyboardModes, apply: ansi::KeyboardModesApplyBehavior);
-        set_modify_other_keys(mode: ansi::ModifyOtherKeys);
-        report_modify_other_keys();
+        set_modify_other_keys(mode: ansi::ModifyOtherKeys); report_modify_other_keys();
         set_scp(path: ansi::ScpCharPath, update: ansi::ScpUpdateMode);
     }
 }

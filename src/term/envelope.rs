@@ -1,12 +1,16 @@
-//! Watches the byte stream for operating system commands (OSC), which the parser would collect without a limit.
+//! Watches the byte stream for what the parser would collect or repeat without a sensible limit.
 //!
-//! An OSC is held back until it ends, and only then passed on, whole or not at all.
+//! An operating system command (OSC) is held back until it ends, and only then passed on, whole or not at all. Numbers in
+//! control sequences (CSI) keep four digits: nothing needs more, and REP would repeat a character 65,535 times.
 
 /// The longest OSC passed on, in bytes. Titles and colours are far shorter.
 const LIMIT: usize = 4 * 1024;
 
 /// The longest OSC 52 passed on, in bytes: a copied text in base 64.
 const CLIPBOARD_LIMIT: usize = 256 * 1024;
+
+/// The digits that a number in a control sequence keeps.
+const DIGITS_MAX: u8 = 4;
 
 /// Leaves an escape sequence without effect (ECMA-48 CANCEL).
 const CAN: u8 = 0x18;
@@ -21,6 +25,8 @@ enum State {
     Other,
     /// After an escape, already passed on.
     Escape,
+    /// In a control sequence, after so many digits of a number that count.
+    Csi(u8),
     /// In an OSC that is held back.
     Osc,
     /// In an OSC that is too long to keep.
@@ -58,12 +64,27 @@ impl Envelope {
                 State::Escape => {
                     self.state = match byte {
                         b']' => State::Osc,
+                        b'[' => State::Csi(0),
                         CAN | SUB => State::Other,
                         // These do not end the escape: the parser acts on them or skips them, and waits on.
                         0..=0x1f | 0x7f.. => State::Escape,
                         _ => State::Other,
                     };
                     if self.state != State::Osc {
+                        out.push(byte);
+                    }
+                }
+                State::Csi(digits) => {
+                    self.state = match byte {
+                        b'0' if digits == 0 => State::Csi(0),
+                        b'0'..=b'9' => State::Csi((digits + 1).min(DIGITS_MAX)),
+                        ESC => State::Escape,
+                        CAN | SUB | 0x40..=0x7e => State::Other,
+                        // Controls among the digits do not end a number.
+                        0..=0x1f | 0x7f.. => State::Csi(digits),
+                        _ => State::Csi(0),
+                    };
+                    if !(byte.is_ascii_digit() && digits == DIGITS_MAX) {
                         out.push(byte);
                     }
                 }
@@ -140,6 +161,8 @@ mod tests {
             "\x1b\x1b]2;x\x07",
             "\x1b]52;c;YWJj\x07",
             "\x1b\n]0;x\x07",
+            "\x1b[00012;2004;9999Hx99999",
+            "\x1b[1\x1b]0;x\x07",
         ] {
             assert_eq!(pass(&[text.as_bytes()]), text.as_bytes(), "{text:?}");
             let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
@@ -156,6 +179,18 @@ mod tests {
         assert_eq!(pass(&[b"a\x1b]52;c;YWJj\x18b"]), b"a\x1b\x18b");
         let colour = format!("\x1b]11;#{}\x07", "0".repeat(52));
         assert_eq!(pass(&[colour.as_bytes()]), b"\x1b\x18");
+    }
+
+    #[test]
+    fn numbers_in_control_sequences_keep_four_digits() {
+        for (text, expected) in [
+            ("\x1b[65535b", "\x1b[6553b"),
+            ("\x1b[0065535;123456b", "\x1b[006553;1234b"),
+            ("\x1b[655\n35b", "\x1b[655\n3b"),
+            ("\x1b[?25l12345", "\x1b[?25l12345"),
+        ] {
+            assert_eq!(pass(&[text.as_bytes()]), expected.as_bytes(), "{text:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,12 @@ pub mod cast;
 mod emulator;
 pub mod encode;
 mod envelope;
+mod outbox;
 mod screen;
 
-pub use emulator::{Emulator, HISTORY, Notice};
+pub use emulator::{Emulator, HISTORY};
+pub use outbox::Notice;
 pub use screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
+
+#[cfg(test)]
+mod tests;

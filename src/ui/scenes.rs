@@ -33,7 +33,8 @@ impl Scene {
 
     pub(crate) fn input(&mut self, input: UiInput) {
         self.intents.extend(self.ui.input(&self.model, input));
-        self.ui.layout(&self.model);
+        let size = self.ui.size();
+        self.ui.layout(&self.model, size);
     }
 
     /// Presses keys, written with spaces between them.
@@ -57,12 +58,18 @@ impl Scene {
     }
 
     pub(crate) fn buffer(&self) -> Buffer {
-        self.ui.frame(&self.model).buffer
+        self.frame().buffer
+    }
+
+    fn frame(&self) -> Frame {
+        let size = self.ui.size();
+        let size = crate::term::Size { cols: size.width, rows: size.height };
+        self.ui.frame(&self.model, size)
     }
 
     /// The screen as text.
     pub(crate) fn text(&self) -> String {
-        let frame = self.ui.frame(&self.model);
+        let frame = self.frame();
         let mut text = rows(&frame.buffer).join("\n");
         if let Some(cursor) = frame.cursor {
             text.push_str(&format!("\ncursor {},{}", cursor.x, cursor.y));

@@ -3,13 +3,75 @@
 //! An operation's body is a self-describing CBOR map with text keys, so that a program that does not know a kind or a
 //! key still carries it byte for byte. Never change what a key means; add one.
 
+mod body;
+
 use std::collections::BTreeMap;
 
 use super::ids::{DeviceId, EntityId};
+use super::time::Time;
+
+pub use body::{BodyError, Change, Op};
 
 /// A hybrid logical clock reading: 48 bits of milliseconds, then a 16 bit counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hlc(pub u64);
+
+impl Hlc {
+    /// No honest clock reaches this before the year 4000. Stamps from here on are refused, so that every stamp in a log
+    /// can still be passed by a later write.
+    pub const LIMIT: Self = Self(1 << 62);
+
+    /// The first reading of a millisecond.
+    pub fn at(time: Time) -> Self {
+        let millis = u64::try_from(time.0).unwrap_or(0);
+        Self(millis.min(Self::LIMIT.0 >> 16) << 16)
+    }
+
+    /// The millisecond.
+    pub const fn time(self) -> Time {
+        Time((self.0 >> 16) as i64)
+    }
+
+    /// The next reading.
+    const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// How far ahead of our own time another device's stamp may be before it no longer moves our clock: a day.
+pub const FAR_AHEAD_MS: i64 = 24 * 3_600_000;
+
+/// The clock of one device. The store keeps its last reading, which only ever grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// The last reading given or heard.
+    pub last: Hlc,
+}
+
+impl Clock {
+    /// The stamp of a write made `now` over writes up to `replaced`. It passes all of them, however wrong the clocks of
+    /// their authors were: an edit always beats what its author saw.
+    pub fn tick(&mut self, now: Time, replaced: Option<Hlc>) -> Hlc {
+        let own = Hlc::at(now).max(self.last.next());
+        let stamp = replaced.map_or(own, |replaced| own.max(replaced.next()));
+        self.last = if Self::is_far(now, stamp) { own } else { stamp };
+        stamp
+    }
+
+    /// Hears a stamp of another device. Whether it was near enough to be believed; a stamp more than a day ahead is
+    /// applied as any other, but does not drag this clock along.
+    pub fn hear(&mut self, now: Time, stamp: Hlc) -> bool {
+        let near = !Self::is_far(now, stamp);
+        if near {
+            self.last = self.last.max(stamp);
+        }
+        near
+    }
+
+    fn is_far(now: Time, stamp: Hlc) -> bool {
+        stamp > Hlc::at(now.plus(FAR_AHEAD_MS))
+    }
+}
 
 /// Who wrote something and when: the order in which writes win. The device breaks a tie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,9 +153,15 @@ pub enum Value {
     List(Vec<Value>),
     /// Named values.
     Map(BTreeMap<String, Value>),
+    /// A CBOR item that this program has no form for, such as a float of a later one, as it came.
+    Other(Vec<u8>),
 }
 
 impl Value {
+    /// Whether it is true; anything but a boolean is not.
+    pub fn is_true(&self) -> bool {
+        *self == Self::Bool(true)
+    }
     /// The text, if it is text.
     pub fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self {
@@ -205,4 +273,32 @@ pub enum Draft {
         /// The thing.
         entity: Entity,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_beats_what_its_author_saw() {
+        let now = Time(1_000_000);
+        let mut clock = Clock::default();
+        let first = clock.tick(now, None);
+        assert_eq!(first, Hlc::at(now));
+        assert_eq!(clock.tick(now, None), Hlc(first.0 + 1));
+        assert!(clock.tick(Time(5), None) > first, "a step back");
+        // A colleague six hours ahead drags the clock, a year ahead does not; both are beaten.
+        let six = Hlc::at(now.plus(6 * 3_600_000));
+        assert!(clock.hear(now, six));
+        assert!(clock.tick(now, None) > six);
+        let year = Hlc::at(now.plus(365 * FAR_AHEAD_MS));
+        assert!(!clock.hear(now, year));
+        let edit = clock.tick(now, Some(year));
+        assert!(edit > year);
+        assert!(clock.tick(now, None) < year);
+        assert_eq!(
+            Hlc::at(Time(1_795_428_000_123)).time(),
+            Time(1_795_428_000_123)
+        );
+    }
 }

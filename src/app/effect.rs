@@ -1,0 +1,165 @@
+//! Everything the app can do to the world, as plain data in the imperative.
+
+use std::path::PathBuf;
+
+use crate::command::{HostHealth, Outcome};
+use crate::domain::ids::{EntityId, ReqId, WindowId};
+use crate::domain::run::{Exit, RunFact};
+use crate::model::QuestionId;
+use crate::ssh::{QuestionKind, SshAsk, Stream};
+use crate::store::{Ask, Batch};
+
+use super::event::{Caller, LineId};
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Make a batch durable; answers with `Committed`.
+    Append(ReqId, Batch),
+    /// Ask the store; answers with `Answered`.
+    Ask(ReqId, Ask),
+    /// Hold the lock that says this process owns a run or a session. It lasts until released or until the process dies.
+    Hold(EntityId),
+    /// Let go of it.
+    Release(EntityId),
+    /// Tell the connections.
+    Ssh(SshAsk),
+    /// Run a step on this machine; answers as an exec does.
+    Local {
+        /// The request.
+        req: ReqId,
+        /// What `sh` gets on its standard input.
+        stdin: Vec<u8>,
+        /// The program, such as `sh`.
+        command: String,
+        /// Time limit in milliseconds.
+        timeout_ms: Option<u64>,
+    },
+    /// Read a file; answers with `File`.
+    File(ReqId, FileAsk),
+    /// Measure this machine; answers with `Local`.
+    Measure,
+    /// Give a command line its outcome; it ends.
+    Reply(LineId, Box<Outcome>),
+    /// Give a command line a part of its output.
+    Emit(LineId, Emission),
+    /// Ask the person at a command line.
+    Question(LineId, Inquiry),
+    /// Draw this window anew, from nothing.
+    Redraw(WindowId),
+    /// Suspend the process behind a window.
+    Suspend(WindowId),
+    /// End a window.
+    CloseWindow(WindowId),
+    /// Put text on the clipboard of a window's terminal.
+    Clipboard(WindowId, String),
+    /// End the process, after everything before this was done.
+    Quit,
+}
+
+/// A question for a person at a command line.
+#[derive(Debug)]
+pub struct Inquiry {
+    /// The id to answer with.
+    pub id: QuestionId,
+    /// On which host, and by which hop; or in which run.
+    pub place: String,
+    /// What is asked.
+    pub kind: InquiryKind,
+}
+
+/// What a person at a command line is asked.
+#[derive(Clone, Debug)]
+pub enum InquiryKind {
+    /// What a connection wants to know.
+    Connection(QuestionKind),
+    /// Whether to go on.
+    Confirm(String),
+    /// Whether to go on, by typing a word.
+    Typed {
+        /// What is asked.
+        prompt: String,
+        /// The word.
+        word: String,
+    },
+}
+
+/// A file to read.
+#[derive(Debug)]
+pub enum FileAsk {
+    /// The hosts of an ssh_config.
+    SshConfig(PathBuf),
+    /// All runbooks of the library.
+    Library,
+    /// One runbook by name or path.
+    Book(String),
+    /// The bytes of a file.
+    Bytes(PathBuf),
+    /// A recording, by its file name in the recordings' folder.
+    Recording(String),
+    /// Look for errors in the settings.
+    CheckConfig,
+    /// Look for errors in a theme.
+    CheckTheme(PathBuf),
+}
+
+/// A part of the output of a command that streams.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Emission {
+    /// Bytes as they came from the remote.
+    Bytes(Stream, Vec<u8>),
+    /// A whole line of one host among many.
+    HostLine {
+        /// The host.
+        host: String,
+        /// Which stream.
+        stream: Stream,
+        /// The line, without its end.
+        line: Vec<u8>,
+    },
+    /// One host among many has ended.
+    HostDone {
+        /// The host.
+        host: String,
+        /// How.
+        exit: Exit,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// Something durable happened in a run.
+    Run {
+        /// The run's reference.
+        reference: String,
+        /// What.
+        fact: RunFact,
+        /// The names of the steps, to name the step in the fact.
+        step: String,
+    },
+    /// Output of a step while it runs.
+    StepOutput {
+        /// The host.
+        host: String,
+        /// The step's name.
+        step: String,
+        /// Which stream.
+        stream: Stream,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// One round of a watch over health.
+    Health(Vec<HostHealth>),
+    /// The host took one more piece of standard input.
+    Taken,
+    /// The remote end is ready for keys: the terminal may go raw now.
+    Attached,
+    /// A line for people on standard error.
+    Note(String),
+}
+
+/// The window or command line that an outcome goes to.
+pub fn line_of(caller: Caller) -> Option<LineId> {
+    match caller {
+        Caller::Line(line) => Some(line),
+        Caller::Window(_) => None,
+    }
+}

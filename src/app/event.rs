@@ -1,0 +1,111 @@
+//! Everything that can happen to the app, as plain data in the past tense.
+
+use std::sync::Arc;
+
+use crate::command::Command;
+use crate::domain::ids::{ReqId, SessionId, WindowId};
+use crate::domain::runbook::{Diagnostic, Runbook};
+use crate::domain::sample::Sample;
+use crate::domain::time::Time;
+use crate::inventory::Scan;
+use crate::model::QuestionId;
+use crate::ssh::{Reply, SshFact};
+use crate::store::{Answer, Committed, StoreError};
+use crate::term::{Screen, Size};
+use crate::ui::{Caps, UiInput};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Time passed; the only way the update learns the time.
+    Tick(Time),
+    /// Something happened at a window.
+    Window(WindowId, WindowEvent),
+    /// Somebody asked for a command.
+    Asked {
+        /// Who.
+        caller: Caller,
+        /// What.
+        command: Box<Command>,
+    },
+    /// Something came from the terminal of a command line.
+    Line(LineId, LineEvent),
+    /// A batch is durable, or was refused.
+    Committed(ReqId, Result<Committed, StoreError>),
+    /// The store answered.
+    Answered(ReqId, Result<Box<Answer>, StoreError>),
+    /// Another process wrote to the store.
+    StoreChanged,
+    /// Something happened on a connection.
+    Ssh(SshFact),
+    /// A pane's newest screen.
+    Screen(SessionId, Arc<Screen>),
+    /// A file was read.
+    File(ReqId, FileFact),
+    /// This machine was measured.
+    Local(Box<Sample>),
+    /// The process was told to end.
+    Stop,
+}
+
+/// Who asked for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Caller {
+    /// A window's user.
+    Window(WindowId),
+    /// A command line.
+    Line(LineId),
+}
+
+/// One call of a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineId(pub u32);
+
+/// What happens at a window.
+#[derive(Debug)]
+pub enum WindowEvent {
+    /// It came.
+    Opened {
+        /// Its size.
+        size: Size,
+        /// What it can show.
+        caps: Caps,
+    },
+    /// A key, a paste, a new size.
+    Input(UiInput),
+    /// It went.
+    Closed,
+}
+
+/// What comes from the terminal of a command line.
+#[derive(Debug)]
+pub enum LineEvent {
+    /// Bytes from standard input; `None` is its end.
+    Stdin(Option<Vec<u8>>),
+    /// The terminal's new size.
+    Resized(Size),
+    /// Ctrl-C.
+    Interrupted,
+    /// An answer to a question.
+    Answered(QuestionId, Reply),
+}
+
+/// What a reader of files found.
+#[derive(Debug)]
+pub enum FileFact {
+    /// Hosts of a foreign file.
+    Scanned(Result<Box<Scan>, String>),
+    /// The library of runbooks.
+    Library {
+        /// The readable ones.
+        books: Vec<Runbook>,
+        /// What is wrong with the others.
+        broken: Vec<Diagnostic>,
+    },
+    /// One runbook; `Err` with no diagnostics means that there is none of that name.
+    Book(Result<Box<Runbook>, Vec<Diagnostic>>),
+    /// Bytes of a file.
+    Bytes(Result<Vec<u8>, String>),
+    /// Findings about a settings or theme file.
+    Checked(Vec<Diagnostic>),
+}

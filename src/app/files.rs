@@ -1,0 +1,183 @@
+//! Reads the files that commands need: foreign inventories, runbooks, recordings, settings. Called from worker threads only.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Environment, Library, Paths, Settings};
+use crate::domain::runbook::{Diagnostic, Runbook};
+use crate::inventory::ssh_config;
+use crate::runbook::parse;
+use crate::ui::Theme;
+
+use super::clock;
+use super::effect::FileAsk;
+use super::event::FileFact;
+
+/// The largest file that is read whole, in bytes: a runbook, a script or a recording beyond this is a mistake.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// Where files are; cheap to clone.
+#[derive(Clone)]
+pub struct Files {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    paths: Paths,
+    settings: Settings,
+    environment: Environment,
+}
+
+impl Files {
+    /// Files at these places.
+    pub fn new(paths: Paths, settings: Settings, environment: Environment) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                paths,
+                settings,
+                environment,
+            }),
+        }
+    }
+
+    /// Reads what is asked for.
+    pub(super) fn read(&self, ask: FileAsk) -> FileFact {
+        match ask {
+            FileAsk::SshConfig(path) => {
+                let home = self
+                    .inner
+                    .environment
+                    .home()
+                    .unwrap_or(Path::new("/"))
+                    .to_path_buf();
+                FileFact::Scanned(
+                    ssh_config::scan(&path, &home)
+                        .map(Box::new)
+                        .map_err(|error| error.to_string()),
+                )
+            }
+            FileAsk::Library => self.library(),
+            FileAsk::Book(name) => FileFact::Book(self.book(&name)),
+            FileAsk::Bytes(path) => FileFact::Bytes(bytes(&path)),
+            FileAsk::Recording(name) => FileFact::Bytes(self.recording(&name)),
+            FileAsk::CheckConfig => FileFact::Checked(self.check_config()),
+            FileAsk::CheckTheme(path) => FileFact::Checked(check_theme(&path)),
+        }
+    }
+
+    /// Adds a line to the log; a log that cannot be written stops nothing.
+    pub(super) fn log(&self, text: &str) {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(self.inner.paths.log());
+        if let Ok(mut log) = log {
+            drop(writeln!(
+                log,
+                "{} {}",
+                clock::now(),
+                crate::domain::text::line(text)
+            ));
+        }
+    }
+
+    fn library(&self) -> FileFact {
+        let library = Library::read(&self.inner.paths, &self.inner.settings);
+        let mut broken: Vec<Diagnostic> = library
+            .problems
+            .iter()
+            .map(|problem| whole_file(&self.inner.paths.runbooks(), problem.to_string()))
+            .collect();
+        let mut books: Vec<Runbook> = Vec::new();
+        for found in library.books {
+            match parse::parse(&found.path, &found.name, &found.text) {
+                Ok(book) => books.push(book),
+                Err(findings) => broken.extend(findings),
+            }
+        }
+        FileFact::Library { books, broken }
+    }
+
+    /// A runbook by its name in the library, else by its path. No findings means that there is none.
+    fn book(&self, name: &str) -> Result<Box<Runbook>, Vec<Diagnostic>> {
+        let library = Library::read(&self.inner.paths, &self.inner.settings);
+        if let Some(found) = library.books.into_iter().find(|book| book.name == name) {
+            return parse::parse(&found.path, &found.name, &found.text).map(Box::new);
+        }
+        let path = Path::new(name);
+        if !path.is_file() {
+            return Err(Vec::new());
+        }
+        let text = bytes(path).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text; save it as such".to_owned())
+        });
+        let text = text.map_err(|why| vec![whole_file(path, why)])?;
+        let title = path.file_stem().map_or_else(
+            || name.to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        );
+        parse::parse(path, &title, &text).map(Box::new)
+    }
+
+    /// A recording by its file name; a name that leads out of the folder is refused, whoever wrote it into the store.
+    fn recording(&self, name: &str) -> Result<Vec<u8>, String> {
+        if name.is_empty() || name.contains('/') || name.starts_with('.') {
+            return Err(format!("{name:?} is no name of a recording"));
+        }
+        bytes(&self.inner.paths.recordings().join(name))
+    }
+
+    fn check_config(&self) -> Vec<Diagnostic> {
+        match Settings::load(&self.inner.paths, &self.inner.environment) {
+            Ok(_) => Vec::new(),
+            Err(crate::config::Error::Invalid(findings)) => findings,
+            Err(error) => vec![whole_file(&self.inner.paths.settings(), error.to_string())],
+        }
+    }
+}
+
+fn check_theme(path: &Path) -> Vec<Diagnostic> {
+    let text = bytes(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
+    match text.map(|text| Theme::parse(&text)) {
+        Err(why) => vec![whole_file(path, why)],
+        Ok(Ok(_)) => Vec::new(),
+        Ok(Err(findings)) => findings
+            .into_iter()
+            .map(|finding| Diagnostic {
+                file: path.to_owned(),
+                line: finding.line,
+                column: finding.column,
+                message: finding.message,
+            })
+            .collect(),
+    }
+}
+
+fn whole_file(path: &Path, message: String) -> Diagnostic {
+    Diagnostic {
+        file: path.to_owned(),
+        line: 1,
+        column: 1,
+        message,
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |why: std::io::Error| format!("{} cannot be read: {why}", path.display());
+    let mut read = Vec::new();
+    let mut file = File::open(path).map_err(failed)?.take(LARGEST + 1);
+    file.read_to_end(&mut read).map_err(failed)?;
+    if read.len() as u64 > LARGEST {
+        return Err(format!(
+            "{} is larger than {} MiB, which no such file should be",
+            path.display(),
+            LARGEST >> 20
+        ));
+    }
+    Ok(read)
+}

@@ -1,0 +1,129 @@
+//! Why a request is in flight: the one place to ask what is running, and what a late answer was for.
+
+use std::collections::BTreeMap;
+
+use crate::command::Command;
+use crate::domain::host::Effective;
+use crate::domain::ids::{HostId, RunId, SessionId};
+use crate::domain::runbook::Runbook;
+use crate::domain::session::SessionRow;
+use crate::domain::ticket::Ticket;
+use crate::inventory::Scan;
+
+use super::event::{Caller, LineId};
+
+/// Why something was asked for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// The hosts of the model.
+    Hosts,
+    /// What was measured of a host before this process began.
+    Past(HostId),
+    /// Data that a screen shows, by the page's key.
+    Page(crate::ui::Want),
+    /// One more piece of what a command needs before it can be carried out.
+    Gather(Box<Gather>, Piece),
+    /// A batch of a command; what follows when it is durable.
+    Commit(Caller, Then),
+    /// The store's answer is the command's outcome.
+    Show(Caller),
+    /// A batch of a run: its machine waits for this token.
+    Journal(RunId, u64),
+    /// A step of a run on a host.
+    Step(RunId, String, u32),
+    /// One host of a fan-out.
+    Fan(u64, String),
+    /// The one command, or the shell, of a command line.
+    Call(LineId),
+    /// A sample of a host; the fact says which.
+    Probe,
+    /// A sample that is kept; nobody waits and no page changes.
+    Sample,
+    /// A list of file systems of a host.
+    Disks(HostId),
+    /// The end of a session: its lock goes when this is durable.
+    Ended(SessionId),
+    /// A record that nobody waits for; only its failure is told.
+    Record(Caller),
+}
+
+/// What follows when a batch is durable.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// Answer with the ticket of this reference; the new one, if it is empty.
+    Ticket(String),
+    /// Answer with what the import found.
+    Import(Box<crate::command::ImportReport>),
+    /// Open the session's shell.
+    Open(SessionId),
+    /// Launch what was announced.
+    Launch(Box<super::state::Call>),
+    /// Launch the fan-out of this number.
+    Fan(u64),
+    /// The call is over; answer with this exit status.
+    Exit(u8),
+}
+
+/// A command, and what was gathered for it so far.
+#[derive(Debug)]
+pub(crate) struct Gather {
+    /// Who asked.
+    pub caller: Caller,
+    /// For what.
+    pub command: Command,
+    /// The ticket it is about, or for.
+    pub ticket: Option<Ticket>,
+    /// Hosts of tickets that a pattern names.
+    pub ticket_hosts: BTreeMap<String, Vec<String>>,
+    /// Tickets to link, as given and as the store spells them.
+    pub links: BTreeMap<String, String>,
+    /// The runbook.
+    pub book: Option<Runbook>,
+    /// What a file said.
+    pub bytes: Option<Vec<u8>>,
+    /// The session.
+    pub session: Option<SessionRow>,
+    /// Hosts found in a file.
+    pub scan: Option<Scan>,
+    /// Effective settings by host name, or why there are none.
+    pub effective: BTreeMap<String, Result<Effective, String>>,
+}
+
+/// A piece that a command waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// The ticket.
+    Ticket,
+    /// The hosts of a ticket in a pattern.
+    TicketHosts(String),
+    /// The spelling of a ticket's reference.
+    Link(String),
+    /// The runbook.
+    Book,
+    /// The session.
+    Session,
+    /// The bytes of a file.
+    Bytes,
+    /// The hosts of a file.
+    Scan,
+    /// The effective settings of these hosts.
+    Effective(Vec<String>),
+}
+
+impl Gather {
+    /// A command that has nothing yet.
+    pub(crate) fn new(caller: Caller, command: Command) -> Self {
+        Self {
+            caller,
+            command,
+            ticket: None,
+            ticket_hosts: BTreeMap::new(),
+            links: BTreeMap::new(),
+            book: None,
+            bytes: None,
+            session: None,
+            scan: None,
+            effective: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,557 @@
+//! The only holder of handles: it feeds events to the update, carries effects out, and draws. It decides nothing.
+//!
+//! Invariants: nothing on this loop waits for a worker; input is taken before everything else; every queue is bounded.
+//! Facts are never dropped: when the reader of a command line falls behind, the loop stops taking connection facts (the
+//! connection's own back-pressure then holds the remote) but goes on taking input, so Ctrl-C always works.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::command::{Command, Outcome};
+use crate::domain::ids::{EntityId, WindowId};
+use crate::ssh::{Engine, EngineOptions, Screens, SshFact};
+use crate::store::Store;
+use crate::store::lock::{Held, hold};
+use crate::ui::Frame;
+
+use super::clock;
+use super::effect::{Effect, Emission, Inquiry};
+use super::event::{Caller, Event, LineEvent, LineId, WindowEvent};
+use super::files::Files;
+use super::state::{Setup, State};
+use super::update;
+
+/// Input that waits. Windows and command lines wait when it is full; a person cannot type that fast.
+const INPUTS: usize = 256;
+/// Facts from the store and from files that wait. Their threads wait when it is full.
+const FACTS: usize = 1024;
+/// Facts from connections that wait. Channel tasks wait when it is full, after their own buffers are.
+const SSH_FACTS: usize = 1024;
+/// Output of a command line that waits for its reader before the rest queues here.
+const LINE_OUT: usize = 256;
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(16);
+/// How often the update learns the time.
+const TICK: Duration = Duration::from_millis(500);
+/// A turn longer than this is worth a line in the log.
+const LONG_TURN: Duration = Duration::from_millis(16);
+
+/// What a running app is made of.
+pub struct Parts {
+    /// The open store.
+    pub store: Store,
+    /// What the update is told at the start.
+    pub setup: Setup,
+    /// How files are read.
+    pub files: Files,
+    /// How connections behave; the facts' side is filled in here.
+    pub engine: EngineOptions,
+    /// Told when another process wrote to the store; a level, so one is enough.
+    pub changed: Arc<Notify>,
+}
+
+/// What a window is told.
+#[derive(Clone, Debug)]
+pub enum ToWindow {
+    /// Draw everything anew, from nothing.
+    Redraw,
+    /// Suspend the process behind the window.
+    Suspend,
+    /// Put this on the terminal's clipboard.
+    Clipboard(String),
+    /// The window is over.
+    Close,
+}
+
+/// What a command line is told.
+#[derive(Debug)]
+pub enum ToLine {
+    /// A part of the output.
+    Emit(Emission),
+    /// A question for a person.
+    Question(Inquiry),
+    /// The end.
+    Done(Box<Outcome>),
+}
+
+/// What comes from outside the loop.
+enum Input {
+    Event(Event),
+    Line(LineId, mpsc::Sender<ToLine>),
+    Window(
+        WindowId,
+        watch::Sender<Option<Arc<Frame>>>,
+        mpsc::Sender<ToWindow>,
+    ),
+}
+
+/// A way to the running app; cheap to clone. The app ends when the last one is gone and nothing is under way.
+#[derive(Clone)]
+pub struct Client {
+    inputs: mpsc::Sender<Input>,
+    next: Arc<std::sync::atomic::AtomicU32>,
+}
+
+/// A command line's end of the app.
+pub struct Line {
+    /// Which one.
+    pub id: LineId,
+    /// What comes back.
+    pub out: mpsc::Receiver<ToLine>,
+    client: Client,
+}
+
+/// A window's end of the app.
+pub struct Window {
+    /// Which one.
+    pub id: WindowId,
+    /// The newest frame.
+    pub frames: watch::Receiver<Option<Arc<Frame>>>,
+    /// What else it is told.
+    pub out: mpsc::Receiver<ToWindow>,
+    client: Client,
+}
+
+/// The app is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the app has ended")]
+pub struct Gone;
+
+impl Client {
+    /// Opens a command line.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub async fn line(&self) -> Result<Line, Gone> {
+        let id = LineId(self.number());
+        let (tx, out) = mpsc::channel(LINE_OUT);
+        self.send(Input::Line(id, tx)).await?;
+        Ok(Line {
+            id,
+            out,
+            client: self.clone(),
+        })
+    }
+
+    /// Opens a window.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub async fn window(&self) -> Result<Window, Gone> {
+        let id = WindowId(self.number());
+        let (frame, frames) = watch::channel(None);
+        let (tx, out) = mpsc::channel(16);
+        self.send(Input::Window(id, frame, tx)).await?;
+        Ok(Window {
+            id,
+            frames,
+            out,
+            client: self.clone(),
+        })
+    }
+
+    /// Tells the app to end.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub async fn stop(&self) -> Result<(), Gone> {
+        self.send(Input::Event(Event::Stop)).await
+    }
+
+    fn number(&self) -> u32 {
+        self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    async fn send(&self, input: Input) -> Result<(), Gone> {
+        self.inputs.send(input).await.map_err(|_| Gone)
+    }
+}
+
+impl Line {
+    /// Asks for a command.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub async fn ask(&self, command: Command) -> Result<(), Gone> {
+        self.client
+            .send(Input::Event(Event::Asked {
+                caller: Caller::Line(self.id),
+                command: Box::new(command),
+            }))
+            .await
+    }
+
+    /// Passes on what came from the terminal.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub async fn event(&self, event: LineEvent) -> Result<(), Gone> {
+        self.client
+            .send(Input::Event(Event::Line(self.id, event)))
+            .await
+    }
+
+    /// A way to pass on events from elsewhere.
+    pub fn client(&self) -> LineClient {
+        LineClient {
+            id: self.id,
+            client: self.client.clone(),
+        }
+    }
+}
+
+/// A way to pass on what comes from a command line's terminal; for threads.
+#[derive(Clone)]
+pub struct LineClient {
+    id: LineId,
+    client: Client,
+}
+
+impl LineClient {
+    /// Passes an event on, and waits while the app is busy. For threads only, never for tasks.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub fn send_blocking(&self, event: LineEvent) -> Result<(), Gone> {
+        self.client
+            .inputs
+            .blocking_send(Input::Event(Event::Line(self.id, event)))
+            .map_err(|_| Gone)
+    }
+
+    /// Passes an event on.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub async fn send(&self, event: LineEvent) -> Result<(), Gone> {
+        self.client
+            .send(Input::Event(Event::Line(self.id, event)))
+            .await
+    }
+}
+
+impl Window {
+    /// Passes on what happened at the window.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub async fn event(&self, event: WindowEvent) -> Result<(), Gone> {
+        self.client
+            .send(Input::Event(Event::Window(self.id, event)))
+            .await
+    }
+}
+
+/// A command line's way out, and what waits for its reader.
+struct LineOut {
+    tx: mpsc::Sender<ToLine>,
+    backlog: VecDeque<ToLine>,
+}
+
+/// A window's way out.
+struct WindowOut {
+    frame: watch::Sender<Option<Arc<Frame>>>,
+    tx: mpsc::Sender<ToWindow>,
+}
+
+/// The running app.
+pub struct Runtime {
+    state: State,
+    store: Store,
+    engine: Engine,
+    screens: Arc<Screens>,
+    files: Files,
+    changed: Arc<Notify>,
+    inputs: mpsc::Receiver<Input>,
+    facts: mpsc::Receiver<Event>,
+    fact_tx: mpsc::Sender<Event>,
+    ssh: mpsc::Receiver<SshFact>,
+    lines: BTreeMap<LineId, LineOut>,
+    windows: BTreeMap<WindowId, WindowOut>,
+    /// This machine's counters; only the worker that measures locks it, one at a time.
+    local: Arc<std::sync::Mutex<crate::health::local::Local>>,
+    held: BTreeMap<EntityId, Held>,
+    quitting: bool,
+}
+
+impl Runtime {
+    /// Puts an app together. It must be called inside a tokio runtime, because connections are tasks.
+    pub fn new(parts: Parts) -> (Self, Client) {
+        let (input_tx, inputs) = mpsc::channel(INPUTS);
+        let (fact_tx, facts) = mpsc::channel(FACTS);
+        let (ssh_tx, ssh) = mpsc::channel(SSH_FACTS);
+        let screens = Arc::clone(&parts.engine.screens);
+        let engine = Engine::start(parts.engine, ssh_tx);
+        let runtime = Self {
+            state: State::new(parts.setup),
+            store: parts.store,
+            engine,
+            screens,
+            files: parts.files,
+            changed: parts.changed,
+            inputs,
+            facts,
+            fact_tx,
+            ssh,
+            lines: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            local: Arc::default(),
+            held: BTreeMap::new(),
+            quitting: false,
+        };
+        (
+            runtime,
+            Client {
+                inputs: input_tx,
+                next: Arc::new(std::sync::atomic::AtomicU32::new(1)),
+            },
+        )
+    }
+
+    /// Runs until it is told to end, or until nobody is left and nothing is under way.
+    pub async fn run(mut self) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let first = update::start(&mut self.state);
+        self.carry_out(first);
+        let mut drawn = Instant::now();
+        let mut dirty = true;
+        let mut abandoned = false;
+        while !self.quitting && !(abandoned && self.state.is_idle()) {
+            let backlog = self.lines.values().any(|line| !line.backlog.is_empty());
+            let changed = Arc::clone(&self.changed);
+            let screens = Arc::clone(&self.screens);
+            tokio::select! {
+                biased;
+                input = self.inputs.recv(), if !abandoned => match input {
+                    Some(input) => self.input(input),
+                    None => abandoned = true,
+                },
+                () = flush(&mut self.lines), if backlog => {}
+                event = self.facts.recv() => if let Some(event) = event { self.turn(event) },
+                _ = tick.tick() => self.turn(Event::Tick(clock::now())),
+                () = changed.notified() => self.turn(Event::StoreChanged),
+                () = screens.notified() => self.take_screens(),
+                fact = self.ssh.recv(), if !backlog => if let Some(fact) = fact { self.turn(Event::Ssh(fact)) },
+                () = sleep_until(drawn + FRAME), if dirty && !self.windows.is_empty() => {
+                    self.draw();
+                    drawn = Instant::now();
+                    dirty = false;
+                    continue;
+                }
+            }
+            self.drain();
+            dirty = true;
+        }
+        // What was decided before the end is carried to its readers; the store's thread finishes what it was given.
+        while self.lines.values().any(|line| !line.backlog.is_empty()) {
+            flush(&mut self.lines).await;
+        }
+    }
+
+    /// Takes what else waits, a bounded number, so that a burst costs one frame.
+    fn drain(&mut self) {
+        for _ in 0..64 {
+            if let Ok(input) = self.inputs.try_recv() {
+                self.input(input);
+            } else if let Ok(event) = self.facts.try_recv() {
+                self.turn(event);
+            } else if self.lines.values().all(|line| line.backlog.is_empty()) {
+                match self.ssh.try_recv() {
+                    Ok(fact) => self.turn(Event::Ssh(fact)),
+                    Err(_) => return,
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.turn(event),
+            Input::Line(id, tx) => drop(self.lines.insert(
+                id,
+                LineOut {
+                    tx,
+                    backlog: VecDeque::new(),
+                },
+            )),
+            Input::Window(id, frame, tx) => drop(self.windows.insert(id, WindowOut { frame, tx })),
+        }
+    }
+
+    fn take_screens(&mut self) {
+        for (session, screen) in self.screens.take_dirty() {
+            self.turn(Event::Screen(session, screen));
+        }
+    }
+
+    /// One event through the update, and its effects out.
+    fn turn(&mut self, event: Event) {
+        let begun = Instant::now();
+        let name = event_name(&event);
+        if !matches!(event, Event::Tick(_)) {
+            self.state.model.now = clock::now();
+        }
+        let effects = update::update(&mut self.state, event);
+        self.carry_out(effects);
+        let took = begun.elapsed();
+        if took > LONG_TURN {
+            self.files
+                .log(&format!("a turn took {} ms: {name}", took.as_millis()));
+        }
+    }
+
+    fn draw(&mut self) {
+        let effects = update::lay_out(&mut self.state);
+        self.carry_out(effects);
+        for (id, window) in &self.windows {
+            if let (Some(ui), Some(size)) = (self.state.windows.get(id), self.state.sizes.get(id)) {
+                window
+                    .frame
+                    .send_replace(Some(Arc::new(ui.frame(&self.state.model, *size))));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.do_one(effect);
+        }
+    }
+
+    fn do_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Append(req, batch) => {
+                let facts = self.fact_tx.clone();
+                self.store.append(batch, move |result| {
+                    drop(facts.blocking_send(Event::Committed(req, result)))
+                });
+            }
+            Effect::Ask(req, ask) => {
+                let facts = self.fact_tx.clone();
+                self.store.ask(ask, move |result| {
+                    drop(facts.blocking_send(Event::Answered(req, result.map(Box::new))))
+                });
+            }
+            Effect::Hold(id) => match hold(self.store.folder(), id) {
+                Ok(held) => drop(self.held.insert(id, held)),
+                Err(error) => self
+                    .files
+                    .log(&format!("a lock could not be taken: {error}")),
+            },
+            Effect::Release(id) => drop(self.held.remove(&id)),
+            Effect::Ssh(ask) => self.engine.send(ask),
+            Effect::Local {
+                req,
+                stdin,
+                command,
+                timeout_ms,
+            } => {
+                let facts = self.fact_tx.clone();
+                drop(tokio::spawn(super::local::run(
+                    req, command, stdin, timeout_ms, facts,
+                )));
+            }
+            Effect::File(req, ask) => {
+                let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+                drop(tokio::task::spawn_blocking(move || {
+                    drop(facts.blocking_send(Event::File(req, files.read(ask))))
+                }));
+            }
+            Effect::Measure => {
+                let (facts, local) = (self.fact_tx.clone(), Arc::clone(&self.local));
+                drop(tokio::task::spawn_blocking(move || {
+                    let mut sample = match local.lock() {
+                        Ok(mut local) => local.sample(clock::now()),
+                        Err(_) => return,
+                    };
+                    sample.disks = crate::health::local::disks();
+                    drop(facts.blocking_send(Event::Local(Box::new(sample))));
+                }));
+            }
+            Effect::Reply(line, outcome) => {
+                self.to_line(line, ToLine::Done(outcome));
+            }
+            Effect::Emit(line, emission) => self.to_line(line, ToLine::Emit(emission)),
+            Effect::Question(line, inquiry) => self.to_line(line, ToLine::Question(inquiry)),
+            Effect::Redraw(window) => self.to_window(window, ToWindow::Redraw),
+            Effect::Suspend(window) => self.to_window(window, ToWindow::Suspend),
+            Effect::Clipboard(window, text) => self.to_window(window, ToWindow::Clipboard(text)),
+            Effect::CloseWindow(window) => {
+                self.to_window(window, ToWindow::Close);
+                self.windows.remove(&window);
+            }
+            Effect::Quit => self.quitting = true,
+        }
+    }
+
+    fn to_line(&mut self, id: LineId, message: ToLine) {
+        let done = matches!(message, ToLine::Done(_));
+        let Some(line) = self.lines.get_mut(&id) else {
+            return;
+        };
+        if line.backlog.is_empty() {
+            if let Err(mpsc::error::TrySendError::Full(message)) = line.tx.try_send(message) {
+                line.backlog.push_back(message);
+            }
+        } else {
+            line.backlog.push_back(message);
+        }
+        if done && line.backlog.is_empty() {
+            self.lines.remove(&id);
+        }
+    }
+
+    fn to_window(&mut self, id: WindowId, message: ToWindow) {
+        // A window that does not take sixteen messages is gone or suspended; it is drawn anew when it comes back.
+        if let Some(window) = self.windows.get(&id) {
+            drop(window.tx.try_send(message));
+        }
+    }
+}
+
+/// Waits until the first command line with a backlog takes one more piece.
+async fn flush(lines: &mut BTreeMap<LineId, LineOut>) {
+    let Some((id, line)) = lines.iter_mut().find(|(_, line)| !line.backlog.is_empty()) else {
+        return;
+    };
+    let id = *id;
+    let gone = match line.tx.reserve().await {
+        Ok(permit) => {
+            if let Some(message) = line.backlog.pop_front() {
+                let done = matches!(message, ToLine::Done(_));
+                permit.send(message);
+                done
+            } else {
+                false
+            }
+        }
+        Err(_) => true,
+    };
+    if gone {
+        lines.remove(&id);
+    }
+}
+
+fn event_name(event: &Event) -> &'static str {
+    match event {
+        Event::Tick(_) => "tick",
+        Event::Window(..) => "window",
+        Event::Asked { .. } => "asked",
+        Event::Line(..) => "line",
+        Event::Committed(..) => "committed",
+        Event::Answered(..) => "answered",
+        Event::StoreChanged => "store changed",
+        Event::Ssh(_) => "ssh",
+        Event::Screen(..) => "screen",
+        Event::File(..) => "file",
+        Event::Local(_) => "local",
+        Event::Stop => "stop",
+    }
+}

@@ -1,0 +1,264 @@
+//! Puts an app together from options and settings: folders, store, connections. The only place that knows them all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::command::{Globals, Info};
+use crate::config::{self, Environment, Paths, Settings};
+use crate::domain::host::{Effective, Target};
+use crate::health::verdict::{Limit, Thresholds};
+use crate::ssh::{AgentChoice, EffectiveCache, EngineOptions, FileStamp, Screens};
+use crate::store::{self, Answer, Ask, Batch, Local, Store, StoreError};
+use crate::ui::{Keymap, Theme};
+
+use super::clock;
+use super::files::Files;
+use super::runtime::{Client, Parts, Runtime};
+use super::state::{Probing, Setup};
+
+/// Who can be asked when a connection needs a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interactive {
+    /// Whoever sits at a window.
+    Window,
+    /// Whoever sits at the terminal of a command line.
+    Line,
+    /// Nobody: what would be asked is refused.
+    Nobody,
+}
+
+/// Where files are, and what the settings say.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The folders.
+    pub paths: Paths,
+    /// The settings.
+    pub settings: Settings,
+    /// The environment of this process.
+    pub environment: Environment,
+    /// Whether this is the demo: everything is probed, and no agent or file of the account is used.
+    pub demo: bool,
+}
+
+/// Why the app could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A folder or the settings.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes, and nothing can be named without them: {0}")]
+    Seed(getrandom::Error),
+    /// The theme.
+    #[error(
+        "there is no theme {0:?}; `qd theme ls` lists them, and [general] theme in the settings names one"
+    )]
+    Theme(String),
+}
+
+impl StartError {
+    /// The exit status that says so.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Theme(_) => 2,
+            Self::Store(_) | Self::Seed(_) => 1,
+        }
+    }
+}
+
+/// Finds the folders, makes those that are missing, and reads the settings.
+///
+/// # Errors
+/// A folder that cannot be used, or settings that cannot be understood.
+pub fn places(globals: &Globals) -> Result<Places, StartError> {
+    let environment = Environment::of_process();
+    let paths = Paths::find(globals.home.as_deref(), &environment)?;
+    paths.ensure()?;
+    let settings = Settings::load(&paths, &environment)?;
+    Ok(Places {
+        paths,
+        settings,
+        environment,
+        demo: false,
+    })
+}
+
+/// Opens the store and starts the loop's parts; the caller runs it. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// The store cannot be opened, or a setting names what is not there.
+pub fn assemble(
+    places: &Places,
+    globals: &Globals,
+    who: Interactive,
+) -> Result<(Runtime, Client), StartError> {
+    let changed = Arc::new(Notify::new());
+    let store = open_store(places, globals.read_only, Some(Arc::clone(&changed)))?;
+    let settings = &places.settings;
+    let theme = match settings.general.theme.as_str() {
+        "default" => Theme::default(),
+        name => theme(places, name)?,
+    };
+    let keymap = settings
+        .session
+        .prefix
+        .map_or_else(Keymap::default, |prefix| {
+            Keymap::with(&std::collections::BTreeMap::new(), prefix).0
+        });
+    let setup = Setup {
+        me: settings.general.author.clone(),
+        recordings: places.paths.recordings(),
+        ssh_config: settings.ssh.default_config.clone(),
+        read_only: globals.read_only,
+        demo: places.demo,
+        probing: if places.demo {
+            Probing::All
+        } else {
+            Probing::Visible
+        },
+        thresholds: thresholds(settings),
+        theme,
+        keymap,
+        term: "xterm-256color".to_owned(),
+        seed: clock::seed().map_err(StartError::Seed)?,
+        now: clock::now(),
+        info: info(places, &store),
+        rules: crate::health::schedule::Rules {
+            visible_ms: u64::try_from(settings.health.interval.as_millis())
+                .unwrap_or(10_000)
+                .max(1_000),
+            ..crate::health::schedule::Rules::default()
+        },
+    };
+    let engine = EngineOptions {
+        cache: Arc::new(StoredSettings {
+            store: store.clone(),
+        }),
+        agent: if places.demo {
+            AgentChoice::None
+        } else {
+            AgentChoice::FromEnv
+        },
+        interactive: who != Interactive::Nobody,
+        ssh_program: settings.ssh.program.clone(),
+        screens: Arc::new(Screens::default()),
+    };
+    let files = Files::new(
+        places.paths.clone(),
+        settings.clone(),
+        places.environment.clone(),
+    );
+    Ok(Runtime::new(Parts {
+        store,
+        setup,
+        files,
+        engine,
+        changed,
+    }))
+}
+
+/// Opens the store of these places.
+///
+/// # Errors
+/// It cannot be opened, is not ours, or is newer than this program.
+pub fn open_store(
+    places: &Places,
+    read_only: bool,
+    changed: Option<Arc<Notify>>,
+) -> Result<Store, StartError> {
+    // The seed is drawn before the store asks for it, because a failure must be told and not swallowed.
+    clock::seed().map_err(StartError::Seed)?;
+    let seed = || clock::seed().unwrap_or([0; 32]);
+    let changed = changed
+        .map(|notify| Box::new(move || notify.notify_one()) as Box<dyn Fn() + Send + 'static>);
+    Ok(Store::open(
+        &places.paths.data,
+        clock::now,
+        seed,
+        store::Options { read_only, changed },
+    )?)
+}
+
+fn theme(places: &Places, name: &str) -> Result<Theme, StartError> {
+    if let Some(theme) = Theme::builtin(name) {
+        return Ok(theme);
+    }
+    let file: PathBuf = places.paths.themes().join(format!("{name}.toml"));
+    let text = std::fs::read_to_string(&file).map_err(|_| StartError::Theme(name.to_owned()))?;
+    Theme::parse(&text).map_err(|_| StartError::Theme(name.to_owned()))
+}
+
+fn thresholds(settings: &Settings) -> Thresholds {
+    let limit = |limit: config::Limit| Limit::new(limit.warn, limit.crit);
+    Thresholds {
+        load_per_cpu: limit(settings.health.load),
+        cpu: limit(settings.health.cpu),
+        memory: limit(settings.health.memory),
+        disk: limit(settings.health.disk),
+        ..Thresholds::default()
+    }
+}
+
+fn info(places: &Places, store: &Store) -> Info {
+    Info {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sqlite: store::sqlite_version().to_owned(),
+        config: places.paths.config.display().to_string(),
+        data: places.paths.data.display().to_string(),
+        state: places.paths.state.display().to_string(),
+        device: store.device().to_string(),
+    }
+}
+
+/// Keeps what `ssh -G` said in the store, so that the next process need not ask.
+struct StoredSettings {
+    store: Store,
+}
+
+/// How a file that is not there is kept.
+const ABSENT: i64 = i64::MIN;
+
+impl EffectiveCache for StoredSettings {
+    fn get(&self, target: &Target) -> Option<(Vec<FileStamp>, Effective)> {
+        let answer = self
+            .store
+            .ask_wait(Ask::Effective {
+                target: target.clone(),
+            })
+            .ok()?;
+        let Answer::Effective(Some((stamps, effective))) = answer else {
+            return None;
+        };
+        let stamps = stamps
+            .into_iter()
+            .map(|(path, modified, len)| FileStamp {
+                path,
+                modified_ns: (modified != ABSENT).then_some(modified),
+                len,
+            })
+            .collect();
+        Some((stamps, effective))
+    }
+
+    fn put(&self, target: &Target, stamps: Vec<FileStamp>, effective: &Effective) {
+        let stamps = stamps
+            .into_iter()
+            .map(|stamp| (stamp.path, stamp.modified_ns.unwrap_or(ABSENT), stamp.len))
+            .collect();
+        let local = Local::Effective {
+            target: target.clone(),
+            stamps,
+            effective: effective.clone(),
+        };
+        // A cache that is not written costs a few milliseconds the next time, and nothing else.
+        drop(self.store.append_wait(Batch {
+            drafts: Vec::new(),
+            local: vec![local],
+        }));
+    }
+}

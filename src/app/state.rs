@@ -1,0 +1,313 @@
+//! All the state of one process: the model, the windows onto it, and the work in progress. Plain data; no handle.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+
+use crate::command::Info;
+use crate::domain::case::CaseEvent;
+use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
+use crate::domain::run::{Exit, RunFact};
+use crate::domain::time::Time;
+use crate::health::parse::Counters;
+use crate::health::schedule::{Rules, Schedule};
+use crate::health::verdict::{Hysteresis, Thresholds};
+use crate::model::{Inflight, Model, QuestionId};
+use crate::runbook::machine::Machine;
+use crate::runbook::mask::{self, Mask};
+use crate::ssh::{self, ExecSpec};
+use crate::term::Size;
+use crate::ui::{Keymap, Theme, Ui, Want};
+
+use super::event::{Caller, LineId};
+use super::purpose::{Gather, Purpose};
+
+/// What a process is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Who works here: the author of what is written.
+    pub me: String,
+    /// The folder of recordings.
+    pub recordings: PathBuf,
+    /// OpenSSH's configuration for names that no inventory explains; `None` is its default file.
+    pub ssh_config: Option<PathBuf>,
+    /// Whether everything that changes anything is refused.
+    pub read_only: bool,
+    /// Whether this is the demo.
+    pub demo: bool,
+    /// Which hosts are probed without being asked.
+    pub probing: Probing,
+    /// Limits for verdicts.
+    pub thresholds: Thresholds,
+    /// How the screen looks.
+    pub theme: Theme,
+    /// What the keys do.
+    pub keymap: Keymap,
+    /// The value of `TERM` that remote shells get.
+    pub term: String,
+    /// Thirty-two bytes that nobody can guess.
+    pub seed: [u8; 32],
+    /// When the process began.
+    pub now: Time,
+    /// How often hosts are probed.
+    pub rules: Rules,
+    /// Versions and places, for whoever asks.
+    pub info: Info,
+}
+
+/// Which hosts are probed without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probing {
+    /// Every host of the inventory.
+    All,
+    /// Hosts that are on the screen.
+    Visible,
+    /// None.
+    Asked,
+}
+
+/// How fresh a page of the model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// It is being read.
+    Reading,
+    /// It is being read, and something was written since it was asked for.
+    Outdated,
+    /// It is as the store is.
+    Fresh,
+    /// Something was written since it was read.
+    Stale,
+}
+
+/// All the state of one process.
+#[derive(Debug)]
+pub struct State {
+    /// What we believe.
+    pub model: Model,
+    /// What each window shows.
+    pub windows: BTreeMap<WindowId, Ui>,
+    /// The size of each window.
+    pub sizes: BTreeMap<WindowId, Size>,
+    pub(crate) setup: Setup,
+    pub(crate) mint: Mint,
+    pub(crate) inflight: Inflight<Purpose>,
+    /// Whether the inventory was read; commands that need it wait until then.
+    pub(crate) ready: bool,
+    pub(crate) waiting: VecDeque<Gather>,
+    pub(crate) runs: BTreeMap<RunId, LiveRun>,
+    pub(crate) fans: BTreeMap<u64, Fan>,
+    pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
+    pub(crate) calls: BTreeMap<LineId, Call>,
+    pub(crate) rounds: Vec<Round>,
+    /// Questions of connections, by the number they are asked under.
+    pub(crate) questions: BTreeMap<QuestionId, ssh::QuestionId>,
+    /// Command lines that were interrupted once.
+    pub(crate) interrupted: BTreeSet<LineId>,
+    pub(crate) schedule: Schedule,
+    pub(crate) measured: BTreeMap<HostId, Measured>,
+    /// Hosts that are on a screen.
+    pub(crate) visible: BTreeSet<HostId>,
+    /// When this machine was last measured.
+    pub(crate) measuring: Option<Time>,
+    /// Pages that a screen shows: whether each is fresh, being read, or stale.
+    pub(crate) pages: BTreeMap<Want, Freshness>,
+    /// Hosts whose samples of the past were asked for.
+    pub(crate) past_read: BTreeSet<HostId>,
+    /// The size of each session's pane as it was last drawn.
+    pub(crate) pane_sizes: BTreeMap<SessionId, Size>,
+    /// Questions about steps, by the number they are asked under.
+    pub(crate) steps_asked: BTreeMap<QuestionId, (RunId, u32)>,
+    /// The process was told to end.
+    pub(crate) stopping: bool,
+}
+
+/// What is kept of a host between samples.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    /// Counters of the sample before.
+    pub counters: Option<Counters>,
+    /// Damps the verdict.
+    pub hysteresis: Hysteresis,
+    /// Samples taken over this connection.
+    pub samples: u64,
+    /// When it was last measured, or could not be.
+    pub at: Time,
+    /// It is being asked now.
+    pub asked: bool,
+    /// Samples taken since a round began.
+    pub round_samples: u32,
+    /// The file systems were listed since a round began.
+    pub round_disks: bool,
+    /// The file systems as last listed.
+    pub disks: Vec<crate::domain::sample::Disk>,
+}
+
+/// A run that this process works on.
+#[derive(Debug)]
+pub(crate) struct LiveRun {
+    /// Who asked for it.
+    pub caller: Caller,
+    /// The rules of the run.
+    pub machine: Machine,
+    /// Its reference; empty until the first batch is durable.
+    pub reference: String,
+    /// The names of the steps.
+    pub steps: Vec<String>,
+    /// Hides secrets in what is shown.
+    pub mask: Mask,
+    /// The entry on the timeline.
+    pub case: CaseEvent,
+    /// Facts by the token of the batch that carries them, told when it is durable.
+    pub told: BTreeMap<u64, Vec<RunFact>>,
+    /// Output of the steps that run now, and the bytes that were not kept.
+    pub output: BTreeMap<(String, u32), (Vec<u8>, u64)>,
+    /// Hides secrets in what is emitted, also those that are split over two pieces.
+    pub streams: BTreeMap<(String, u32, bool), mask::Stream>,
+    /// Requests of the steps that run now.
+    pub requests: BTreeMap<(String, u32), ReqId>,
+    /// The run is over; the lock goes when this token is durable.
+    pub finished: bool,
+}
+
+/// A session that this process owns.
+#[derive(Debug)]
+pub(crate) struct LiveSession {
+    /// Who opened it.
+    pub caller: Caller,
+    /// The entry on the timeline.
+    pub case: CaseEvent,
+    /// The recording's file name.
+    pub recording: String,
+    /// Where it leads.
+    pub host: String,
+    /// Whoever opened it was told that it is open.
+    pub told: bool,
+}
+
+/// The one command, or the raw shell, of a command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Which command line.
+    pub line: LineId,
+    /// The request.
+    pub req: ReqId,
+    /// The host's name.
+    pub host: String,
+    /// What is asked of it.
+    pub spec: ExecSpec,
+    /// The entry on the ticket, if there is one.
+    pub case: Option<CaseEvent>,
+    /// The beginning of the output, for the entry.
+    pub kept: Vec<u8>,
+}
+
+/// One command on many hosts.
+#[derive(Debug)]
+pub(crate) struct Fan {
+    /// Who asked for it.
+    pub caller: Caller,
+    /// What was asked.
+    pub command: crate::command::ExecCommand,
+    /// What runs on each host.
+    pub spec: ExecSpec,
+    /// Hosts that wait for their turn.
+    pub waiting: VecDeque<String>,
+    /// Hosts that are at it.
+    pub running: BTreeMap<String, ReqId>,
+    /// What came back, and in which order.
+    pub results: Vec<FanResult>,
+    /// Partial lines and kept output by host.
+    pub output: BTreeMap<String, FanOutput>,
+    /// The entries on the ticket, by host.
+    pub cases: BTreeMap<String, CaseEvent>,
+    /// Nothing new may begin.
+    pub stopped: bool,
+}
+
+/// What one host of a fan-out came to.
+#[derive(Debug)]
+pub(crate) struct FanResult {
+    /// The host's name.
+    pub host: String,
+    /// How it ended.
+    pub exit: Exit,
+    /// How long it took.
+    pub took_ms: u64,
+}
+
+/// What a host of a fan-out wrote.
+#[derive(Debug, Default)]
+pub(crate) struct FanOutput {
+    /// Kept output, both streams as they came.
+    pub kept: Vec<u8>,
+    /// Bytes that were not kept.
+    pub dropped: u64,
+    /// The line that has not ended, for standard output and standard error.
+    pub partial: [Vec<u8>; 2],
+}
+
+/// One round of probes that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// Who waits.
+    pub caller: Caller,
+    /// The hosts, in order.
+    pub hosts: Vec<HostId>,
+    /// Those that have not been measured.
+    pub missing: BTreeSet<HostId>,
+    /// Those that were asked.
+    pub begun: BTreeSet<HostId>,
+    /// Again and again.
+    pub watch: bool,
+}
+
+impl State {
+    /// A process that has just begun.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            model: Model {
+                now: setup.now,
+                me: setup.me.clone(),
+                demo: setup.demo,
+                read_only: setup.read_only,
+                ..Model::default()
+            },
+            windows: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            mint: Mint::new(setup.seed),
+            inflight: Inflight::default(),
+            ready: false,
+            waiting: VecDeque::new(),
+            runs: BTreeMap::new(),
+            fans: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            rounds: Vec::new(),
+            questions: BTreeMap::new(),
+            interrupted: BTreeSet::new(),
+            schedule: Schedule::new(setup.rules),
+            measured: BTreeMap::new(),
+            visible: BTreeSet::new(),
+            measuring: None,
+            pages: BTreeMap::new(),
+            past_read: BTreeSet::new(),
+            pane_sizes: BTreeMap::new(),
+            steps_asked: BTreeMap::new(),
+            stopping: false,
+            setup,
+        }
+    }
+
+    /// The next probes of these hosts are due at once.
+    pub(crate) fn schedule_now(&mut self, hosts: &[HostId]) {
+        hosts.iter().for_each(|host| self.schedule.hurry(*host));
+    }
+
+    /// Whether nothing is under way: no request waits for an answer.
+    pub fn is_idle(&self) -> bool {
+        self.inflight.is_empty()
+            && self.runs.is_empty()
+            && self.fans.is_empty()
+            && self.calls.is_empty()
+            && self.rounds.is_empty()
+    }
+}

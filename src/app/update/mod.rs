@@ -1,0 +1,369 @@
+//! The pure heart: an event and the state in, effects out. This file only routes; each noun has a file of its own.
+//!
+//! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
+
+mod exec;
+mod failure;
+mod gather;
+mod health;
+mod host;
+mod page;
+mod program;
+mod question;
+mod run;
+mod session;
+mod ssh;
+mod ticket;
+mod window;
+
+use crate::command::{Answer, Outcome};
+use crate::domain::case::CaseEvent;
+use crate::domain::ids::ReqId;
+use crate::domain::op::Value;
+use crate::domain::run::Exit;
+use crate::domain::time::Time;
+use crate::model::Level;
+use crate::ssh::SshFact;
+use crate::store::{self, Ask, Batch, Committed, StoreError};
+use crate::ui::{View, Want};
+
+use super::effect::{Effect, FileAsk, line_of};
+use super::event::{Caller, Event, FileFact};
+use super::purpose::{Gather, Purpose, Then};
+use super::state::State;
+
+/// The first effects of a process: what must be known before a command can be carried out.
+pub fn start(state: &mut State) -> Vec<Effect> {
+    let mut fx = Vec::new();
+    ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
+    fx
+}
+
+/// Takes in one event and says what to do.
+pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    let mut fx = Vec::new();
+    let fx = &mut fx;
+    match event {
+        Event::Tick(now) => {
+            state.model.now = now;
+            health::tick(state, fx);
+        }
+        Event::Window(id, event) => window::happened(state, id, event, fx),
+        Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
+        Event::Line(line, event) => ssh::line(state, line, event, fx),
+        Event::Committed(req, result) => committed(state, req, result, fx),
+        Event::Answered(req, result) => answered(state, req, result.map(|answer| *answer), fx),
+        Event::StoreChanged => {
+            page::outdate(state);
+            ask(state, Ask::Hosts, Purpose::Hosts, fx);
+        }
+        Event::Ssh(fact) => connection(state, fact, fx),
+        Event::Screen(session, screen) => window::screen_changed(state, session, screen),
+        Event::File(req, fact) => file(state, req, fact, fx),
+        Event::Local(sample) => state.model.local = Some(*sample),
+        Event::Stop => stop(state, fx),
+    }
+    std::mem::take(fx)
+}
+
+/// What must happen before a frame is drawn: panes get their sizes, pages that are shown are read.
+pub fn lay_out(state: &mut State) -> Vec<Effect> {
+    let mut fx = Vec::new();
+    window::lay_out(state, &mut fx);
+    fx
+}
+
+/// Makes a batch durable.
+fn append(state: &mut State, batch: Batch, purpose: Purpose, fx: &mut Vec<Effect>) {
+    let req = state.mint.request();
+    state.inflight.insert(req, state.model.now, purpose);
+    fx.push(Effect::Append(req, batch));
+}
+
+/// Asks the store.
+fn ask(state: &mut State, ask: Ask, purpose: Purpose, fx: &mut Vec<Effect>) {
+    let req = state.mint.request();
+    state.inflight.insert(req, state.model.now, purpose);
+    fx.push(Effect::Ask(req, ask));
+}
+
+/// Reads a file.
+fn read_file(state: &mut State, ask: FileAsk, purpose: Purpose, fx: &mut Vec<Effect>) {
+    let req = state.mint.request();
+    state.inflight.insert(req, state.model.now, purpose);
+    fx.push(Effect::File(req, ask));
+}
+
+/// Gives whoever asked what came of it.
+fn reply(state: &mut State, caller: Caller, outcome: Outcome, fx: &mut Vec<Effect>) {
+    match caller {
+        Caller::Line(line) => fx.push(Effect::Reply(line, Box::new(outcome))),
+        Caller::Window(window) => window::show(state, window, outcome, fx),
+    }
+}
+
+/// Says something that nobody asked for, on every window.
+fn warn(state: &mut State, text: String) {
+    window::say(state, Level::Warn, text);
+}
+
+/// Adds to an entry how a command ended.
+fn finish_case(case: &mut CaseEvent, exit: &Exit, took_ms: u64, output: &[u8], _now: Time) {
+    case.data
+        .insert("exit".to_owned(), Value::Int(exit.code().into()));
+    case.data.insert(
+        "took_ms".to_owned(),
+        Value::Int(i64::try_from(took_ms).unwrap_or(i64::MAX)),
+    );
+    if let Exit::Unreachable(why) = exit {
+        case.data
+            .insert("error".to_owned(), Value::from(why.as_str()));
+    }
+    if !output.is_empty() {
+        case.data.insert(
+            "output".to_owned(),
+            Value::from(String::from_utf8_lossy(output).into_owned()),
+        );
+    }
+}
+
+/// How something ended, in words.
+fn exit_words(exit: &Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(name) => format!("ended by SIG{name}"),
+        Exit::TimedOut => "timed out".to_owned(),
+        Exit::Unreachable(why) => why.clone(),
+        Exit::Cancelled => "closed".to_owned(),
+    }
+}
+
+fn committed(
+    state: &mut State,
+    req: ReqId,
+    result: Result<Committed, StoreError>,
+    fx: &mut Vec<Effect>,
+) {
+    let Some(flight) = state.inflight.remove(req) else {
+        return;
+    };
+    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample) {
+        page::outdate(state);
+    }
+    match (flight.purpose, result) {
+        (Purpose::Journal(run, token), result) => run::journalled(state, run, token, result, fx),
+        (Purpose::Commit(caller, then), Ok(done)) => follow_up(state, caller, then, &done, fx),
+        (Purpose::Commit(caller, then), Err(error)) => {
+            match then {
+                Then::Open(session) => session::refused(state, session, &failure::text(&error), fx),
+                Then::Fan(number) => drop(state.fans.remove(&number)),
+                Then::Ticket(_) | Then::Import(_) | Then::Launch(_) | Then::Exit(_) => {}
+            }
+            reply(state, caller, failure::outcome(&error), fx);
+        }
+        (Purpose::Ended(session), result) => {
+            if let Err(error) = result {
+                warn(
+                    state,
+                    format!(
+                        "the end of a session could not be recorded: {}",
+                        failure::text(&error)
+                    ),
+                );
+            }
+            fx.push(Effect::Release(session.0));
+        }
+        (Purpose::Record(caller), Err(error)) => {
+            let text = format!("a record could not be written: {}", failure::text(&error));
+            match line_of(caller) {
+                Some(line) => fx.push(Effect::Emit(line, super::effect::Emission::Note(text))),
+                None => warn(state, text),
+            }
+        }
+        (Purpose::Sample, result) => {
+            if let Err(error) = result {
+                warn(state, failure::text(&error));
+            }
+            health::rounds(state, fx);
+        }
+        (_, Err(error)) => warn(state, failure::text(&error)),
+        (_, Ok(_)) => {}
+    }
+}
+
+fn follow_up(
+    state: &mut State,
+    caller: Caller,
+    then: Then,
+    done: &Committed,
+    fx: &mut Vec<Effect>,
+) {
+    match then {
+        Then::Ticket(reference) => {
+            let new = done
+                .references
+                .first()
+                .map(|(_, reference)| reference.clone());
+            match (caller, new) {
+                (Caller::Window(id), Some(reference)) => {
+                    window::say(state, Level::Info, format!("{reference} is new"));
+                    window::open(state, id, View::Case(reference));
+                }
+                (caller, new) => ask(
+                    state,
+                    Ask::Ticket {
+                        reference: new.unwrap_or(reference),
+                    },
+                    Purpose::Show(caller),
+                    fx,
+                ),
+            }
+        }
+        Then::Import(report) => {
+            ask(state, Ask::Hosts, Purpose::Hosts, fx);
+            reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
+        }
+        Then::Open(id) => session::launch(state, id, done, fx),
+        Then::Launch(call) => ssh::launch(state, *call, fx),
+        Then::Fan(number) => exec::launch(state, number, fx),
+        Then::Exit(exit) => reply(
+            state,
+            caller,
+            Outcome {
+                answer: Answer::Silent,
+                exit,
+            },
+            fx,
+        ),
+    }
+}
+
+fn answered(
+    state: &mut State,
+    req: ReqId,
+    result: Result<store::Answer, StoreError>,
+    fx: &mut Vec<Effect>,
+) {
+    match state.inflight.remove(req).map(|flight| flight.purpose) {
+        None => {}
+        Some(Purpose::Past(host)) => {
+            if let Ok(store::Answer::Samples(samples)) = result {
+                page::past(state, host, samples);
+            }
+        }
+        Some(Purpose::Gather(gather, piece)) => gather::answered(state, *gather, piece, result, fx),
+        Some(Purpose::Hosts) => host::loaded(state, result, fx),
+        Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
+        Some(Purpose::Show(caller)) => {
+            let outcome = match result {
+                Ok(answer) => host::outcome(answer),
+                Err(error) => failure::outcome(&error),
+            };
+            reply(state, caller, outcome, fx);
+        }
+        Some(other) => warn(
+            state,
+            format!("an answer came for {other:?}, which asks nothing"),
+        ),
+    }
+}
+
+fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
+    match state.inflight.remove(req).map(|flight| flight.purpose) {
+        None => {}
+        Some(Purpose::Gather(gather, _)) => gather::read(state, *gather, fact, fx),
+        Some(Purpose::Show(caller)) => {
+            let outcome = program::file_outcome(fact);
+            reply(state, caller, outcome, fx);
+        }
+        Some(Purpose::Page(want)) => page::file(state, &want, fact),
+        Some(other) => warn(
+            state,
+            format!("a file came for {other:?}, which reads none"),
+        ),
+    }
+}
+
+fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
+    match fact {
+        SshFact::Connected { .. } => {}
+        SshFact::Disconnected { target, reason } => health::disconnected(state, &target, &reason),
+        SshFact::Resolved { req, results } => {
+            match state.inflight.remove(req).map(|flight| flight.purpose) {
+                Some(Purpose::Gather(gather, _)) => gather::resolved(state, *gather, results, fx),
+                Some(Purpose::Page(Want::Host(name))) => page::resolved(
+                    state,
+                    results.into_iter().next().map(|(_, result)| result),
+                    &name,
+                ),
+                _ => {}
+            }
+        }
+        SshFact::Output { req, stream, data } => match state.inflight.get(req) {
+            Some(Purpose::Step(run, host, step)) => {
+                let (run, host, step) = (*run, host.clone(), *step);
+                run::output(state, run, &host, step, stream, data, fx);
+            }
+            Some(Purpose::Fan(number, host)) => {
+                let (number, host) = (*number, host.clone());
+                exec::output(state, number, &host, stream, &data, fx);
+            }
+            Some(Purpose::Call(line)) => {
+                let line = *line;
+                ssh::output(state, line, stream, data, fx);
+            }
+            _ => {}
+        },
+        SshFact::ExecDone {
+            req,
+            exit,
+            stdout,
+            took_ms,
+            ..
+        } => match state.inflight.remove(req).map(|flight| flight.purpose) {
+            Some(Purpose::Step(run, host, step)) => {
+                run::step_done(state, run, host, step, exit, took_ms, fx)
+            }
+            Some(Purpose::Fan(number, host)) => exec::done(state, number, &host, exit, took_ms, fx),
+            Some(Purpose::Call(line)) => ssh::done(state, line, &exit, took_ms, fx),
+            Some(Purpose::Disks(host)) => health::disks(state, host, &exit, &stdout, fx),
+            _ => {}
+        },
+        SshFact::SessionOpened { session } => session::opened(state, session, fx),
+        SshFact::SessionClosed {
+            session,
+            exit,
+            bytes,
+            recording_error,
+        } => session::closed(state, session, &exit, bytes, recording_error, fx),
+        SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
+        SshFact::SessionBell { session } => window::session_called(state, session, true),
+        SshFact::SessionActivity { session } => window::session_called(state, session, false),
+        SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
+        SshFact::StdinTaken { req, .. } => {
+            if let Some(Purpose::Call(line)) = state.inflight.get(req) {
+                fx.push(Effect::Emit(*line, super::effect::Emission::Taken));
+            }
+        }
+        SshFact::QuestionClosed { id } => question::withdrawn(state, id),
+        SshFact::Refused { ask, why } => warn(state, format!("{ask}: {why}")),
+        SshFact::ProbeDone { req, host, result } => {
+            state.inflight.remove(req);
+            health::probed(state, host, result, fx);
+        }
+        SshFact::Question {
+            id,
+            target,
+            hop,
+            kind,
+        } => question::asked(state, id, &target, &hop, kind, fx),
+    }
+}
+
+/// The process was told to end: sessions and runs are told to stop, and what is durable stays so.
+fn stop(state: &mut State, fx: &mut Vec<Effect>) {
+    state.stopping = true;
+    let windows: Vec<_> = state.windows.keys().copied().collect();
+    fx.extend(windows.into_iter().map(Effect::CloseWindow));
+    fx.push(Effect::Quit);
+}

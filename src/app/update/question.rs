@@ -1,0 +1,195 @@
+//! Questions that need a person: an unknown host key, a passphrase, a step that wants a yes.
+
+use secrecy::SecretString;
+
+use crate::app::effect::{Effect, Inquiry, InquiryKind, line_of};
+use crate::app::event::LineId;
+use crate::app::purpose::Purpose;
+use crate::app::state::State;
+use crate::domain::host::Target;
+use crate::domain::ids::RunId;
+use crate::domain::runbook::Confirm;
+use crate::model::{Question, QuestionId, QuestionKind};
+use crate::runbook::machine::Input;
+use crate::ssh::{self, Reply, SshAsk};
+use crate::ui;
+
+use super::run;
+
+/// A connection asks something.
+pub(super) fn asked(
+    state: &mut State,
+    asked: ssh::QuestionId,
+    target: &Target,
+    hop: &str,
+    kind: ssh::QuestionKind,
+    fx: &mut Vec<Effect>,
+) {
+    let place = if hop == target.name {
+        hop.to_owned()
+    } else {
+        format!("{hop}, on the way to {}", target.name)
+    };
+    let id = QuestionId(state.mint.request().0);
+    match waiting_line(state) {
+        Some(line) => fx.push(Effect::Question(
+            line,
+            Inquiry {
+                id,
+                place,
+                kind: InquiryKind::Connection(kind),
+            },
+        )),
+        None if state.windows.is_empty() => {
+            return fx.push(Effect::Ssh(SshAsk::Answer {
+                question: asked,
+                reply: Reply::No,
+            }));
+        }
+        None => state.model.questions.push_back(on_screen(id, &place, kind)),
+    }
+    state.questions.insert(id, asked);
+}
+
+/// A question of a connection as the screen asks it.
+fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
+    let (title, body, kind) = match kind {
+        ssh::QuestionKind::HostKey {
+            host,
+            algorithm,
+            fingerprint,
+            file,
+        } => (
+            "unknown host key".to_owned(),
+            vec![
+                format!("{place}: the key of {host} is not known yet."),
+                format!("{algorithm} {fingerprint}"),
+                format!("Trust it and remember it in {}?", file.display()),
+            ],
+            QuestionKind::YesNo { default_no: true },
+        ),
+        ssh::QuestionKind::Secret { prompt } => {
+            (place.to_owned(), vec![prompt], QuestionKind::Secret)
+        }
+        ssh::QuestionKind::Text { prompt } => (place.to_owned(), vec![prompt], QuestionKind::Text),
+    };
+    Question {
+        id,
+        title,
+        body,
+        kind,
+        session: None,
+    }
+}
+
+/// The command line that waits for a connection, if there is one.
+fn waiting_line(state: &State) -> Option<LineId> {
+    state
+        .inflight
+        .iter()
+        .find_map(|(_, flight)| match &flight.purpose {
+            Purpose::Call(line) => Some(*line),
+            Purpose::Fan(number, _) => state.fans.get(number).and_then(|fan| line_of(fan.caller)),
+            Purpose::Step(run, ..) => state.runs.get(run).and_then(|run| line_of(run.caller)),
+            _ => None,
+        })
+}
+
+/// A step of a run wants to be confirmed.
+pub(super) fn confirm_step(
+    state: &mut State,
+    run: RunId,
+    step: u32,
+    confirm: Confirm,
+    text: String,
+    fx: &mut Vec<Effect>,
+) {
+    let id = QuestionId(state.mint.request().0);
+    let Some(live) = state.runs.get(&run) else {
+        return;
+    };
+    let place = live.reference.clone();
+    let name = live.steps.get(step as usize).cloned().unwrap_or_default();
+    let typed = confirm == Confirm::Typed;
+    match line_of(live.caller) {
+        Some(line) => {
+            let kind = if typed {
+                InquiryKind::Typed {
+                    prompt: text,
+                    word: name,
+                }
+            } else {
+                InquiryKind::Confirm(text)
+            };
+            fx.push(Effect::Question(line, Inquiry { id, place, kind }));
+        }
+        None => {
+            let kind = if typed {
+                QuestionKind::Typed(name.clone())
+            } else {
+                QuestionKind::YesNo { default_no: true }
+            };
+            let body = text.lines().map(str::to_owned).collect();
+            state.model.questions.push_back(Question {
+                id,
+                title: format!("{place}: {name}"),
+                body,
+                kind,
+                session: None,
+            });
+        }
+    }
+    state.steps_asked.insert(id, (run, step));
+}
+
+/// A person answered at a command line.
+pub(super) fn answer(state: &mut State, id: QuestionId, answer: Reply, fx: &mut Vec<Effect>) {
+    state.model.questions.retain(|question| question.id != id);
+    if let Some((run, step)) = state.steps_asked.remove(&id) {
+        return run::feed(
+            state,
+            run,
+            Input::Answered {
+                step,
+                yes: matches!(answer, Reply::Yes),
+            },
+            fx,
+        );
+    }
+    if let Some(question) = state.questions.remove(&id) {
+        fx.push(Effect::Ssh(SshAsk::Answer {
+            question,
+            reply: answer,
+        }));
+    }
+}
+
+/// A person answered on a screen.
+pub(super) fn answered_on_screen(
+    state: &mut State,
+    id: QuestionId,
+    reply: ui::Reply,
+    fx: &mut Vec<Effect>,
+) {
+    let reply = match reply {
+        ui::Reply::Yes => Reply::Yes,
+        ui::Reply::No => Reply::No,
+        ui::Reply::Text(text) => Reply::Text(SecretString::from(text)),
+        ui::Reply::Secret(secret) => Reply::Text(secret),
+    };
+    answer(state, id, reply, fx);
+}
+
+/// A connection needs no answer any more.
+pub(super) fn withdrawn(state: &mut State, asked: ssh::QuestionId) {
+    let gone: Vec<QuestionId> = state
+        .questions
+        .iter()
+        .filter(|(_, question)| **question == asked)
+        .map(|(id, _)| *id)
+        .collect();
+    for id in gone {
+        state.questions.remove(&id);
+        state.model.questions.retain(|question| question.id != id);
+    }
+}

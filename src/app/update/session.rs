@@ -1,0 +1,302 @@
+//! Sessions: opened after their record is durable, recorded, and closed with what became of them.
+
+use crate::app::effect::Effect;
+use crate::app::event::Caller;
+use crate::app::purpose::{Gather, Purpose, Then};
+use crate::app::state::{LiveSession, State};
+use crate::command::{Answer, Outcome, SessionCommand};
+use crate::domain::case::{CaseEvent, EntryKind};
+use crate::domain::ids::SessionId;
+use crate::domain::op::{Draft, Entity, EntityKind, Value};
+use crate::domain::run::Exit;
+use crate::domain::session::SessionFact;
+use crate::model::{SessionState, SessionView};
+use crate::ssh::SshAsk;
+use crate::store::{Ask, Batch, Committed};
+use crate::term::{Size, cast};
+
+use super::{gather, reply};
+
+/// The size of a pane that no window has measured yet.
+const UNSEEN: Size = Size { cols: 80, rows: 24 };
+
+/// Carries out a command for which everything was gathered.
+pub(super) fn execute(
+    state: &mut State,
+    gather: Gather,
+    command: SessionCommand,
+    fx: &mut Vec<Effect>,
+) {
+    let caller = gather.caller;
+    match command {
+        SessionCommand::List => super::ask(
+            state,
+            Ask::Sessions { limit: None },
+            Purpose::Show(caller),
+            fx,
+        ),
+        SessionCommand::Open { host, .. } => open(state, &gather, host, fx),
+        SessionCommand::Close { reference } => match live(state, &reference) {
+            Some(session) => {
+                fx.push(Effect::Ssh(SshAsk::Close { session }));
+                reply(
+                    state,
+                    caller,
+                    Outcome::ok(Answer::Done(format!("{reference} is closing"))),
+                    fx,
+                );
+            }
+            None => reply(state, caller, no_session(&reference), fx),
+        },
+        SessionCommand::Send { reference, text } => match live(state, &reference) {
+            Some(session) => {
+                fx.push(Effect::Ssh(SshAsk::Raw {
+                    session,
+                    bytes: text.into_bytes(),
+                }));
+                reply(state, caller, Outcome::ok(Answer::Silent), fx);
+            }
+            None => reply(state, caller, no_session(&reference), fx),
+        },
+        SessionCommand::Show { reference } => match gather.session {
+            None => reply(
+                state,
+                caller,
+                Outcome::error(3, format!("there is no session {reference}")),
+                fx,
+            ),
+            Some(session) => {
+                let text = String::from_utf8_lossy(&gather.bytes.unwrap_or_default()).into_owned();
+                let text = match cast::read(&text) {
+                    Ok(recorded) => cast::text(&recorded),
+                    Err(_) if text.is_empty() => String::new(),
+                    Err(why) => format!("(the recording cannot be read: {why})"),
+                };
+                reply(
+                    state,
+                    caller,
+                    Outcome::ok(Answer::Session {
+                        session: Box::new(session),
+                        text,
+                    }),
+                    fx,
+                );
+            }
+        },
+    }
+}
+
+/// The session of this reference, if this process owns it.
+fn live(state: &State, reference: &str) -> Option<SessionId> {
+    let view = state
+        .model
+        .sessions
+        .iter()
+        .find(|session| session.reference.eq_ignore_ascii_case(reference))?;
+    state.sessions.contains_key(&view.id).then_some(view.id)
+}
+
+fn no_session(reference: &str) -> Outcome {
+    Outcome::error(
+        3,
+        format!("there is no live session {reference} here; `session ls` lists them"),
+    )
+}
+
+fn open(state: &mut State, gather: &Gather, host: String, fx: &mut Vec<Effect>) {
+    let id = SessionId(state.mint.entity());
+    let (now, me) = (state.model.now, state.model.me.clone());
+    let recording = format!("{id}.cast");
+    let ticket = gather.ticket.as_ref();
+    let mut case = CaseEvent::new(
+        state.mint.entity(),
+        now,
+        EntryKind::Session,
+        &me,
+        format!("opened a shell on {host}"),
+    );
+    (case.ticket, case.host, case.session) =
+        (ticket.map(|ticket| ticket.id), Some(host.clone()), Some(id));
+    let opened = SessionFact::Opened {
+        at: now,
+        host: host.clone(),
+        ticket: case.ticket,
+        recording: Some(recording.clone()),
+        author: me,
+    };
+    let drafts = vec![
+        opened.draft(id),
+        Draft::Reference {
+            entity: Entity {
+                kind: EntityKind::Session,
+                id: id.0,
+            },
+        },
+        case.draft(),
+    ];
+    state.model.sessions.push(opening(
+        id,
+        &host,
+        ticket.map(|ticket| ticket.reference.clone()),
+    ));
+    state.sessions.insert(
+        id,
+        LiveSession {
+            caller: gather.caller,
+            case,
+            recording,
+            host,
+            told: false,
+        },
+    );
+    fx.push(Effect::Hold(id.0));
+    super::append(
+        state,
+        Batch {
+            drafts,
+            local: Vec::new(),
+        },
+        Purpose::Commit(gather.caller, Then::Open(id)),
+        fx,
+    );
+    super::window::focus_session(state, gather.caller, id);
+}
+
+/// The record of a session is durable: its shell may be opened.
+pub(super) fn launch(
+    state: &mut State,
+    id: SessionId,
+    committed: &Committed,
+    fx: &mut Vec<Effect>,
+) {
+    let reference = committed
+        .references
+        .iter()
+        .find(|(entity, _)| *entity == id.0)
+        .map(|(_, reference)| reference.clone())
+        .unwrap_or_default();
+    let Some(live) = state.sessions.get(&id) else {
+        return;
+    };
+    let (host, recording) = (
+        live.host.clone(),
+        state.setup.recordings.join(&live.recording),
+    );
+    if let Some(view) = state.model.session_mut(id) {
+        view.reference = reference;
+    }
+    let size = super::window::pane_size(state, id).unwrap_or(UNSEEN);
+    let target = gather::target(state, &host);
+    let term = state.setup.term.clone();
+    fx.push(Effect::Ssh(SshAsk::Open {
+        session: id,
+        target,
+        size,
+        term,
+        recording: Some(recording),
+    }));
+}
+
+/// The shell is there: whoever opened it by a command line is told its reference.
+pub(super) fn opened(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
+    let Some(view) = state.model.session_mut(id) else {
+        return;
+    };
+    view.state = SessionState::Live;
+    let reference = view.reference.clone();
+    let Some(live) = state.sessions.get_mut(&id) else {
+        return;
+    };
+    if !std::mem::replace(&mut live.told, true) {
+        let caller = live.caller;
+        tell(state, caller, Outcome::ok(Answer::Done(reference)), fx);
+    }
+}
+
+/// Tells a command line; a window sees the pane itself.
+fn tell(state: &mut State, caller: Caller, outcome: Outcome, fx: &mut Vec<Effect>) {
+    if let Caller::Line(_) = caller {
+        reply(state, caller, outcome, fx);
+    }
+}
+
+/// The record could not be written: nothing is opened.
+pub(super) fn refused(state: &mut State, id: SessionId, why: &str, fx: &mut Vec<Effect>) {
+    state.sessions.remove(&id);
+    if let Some(view) = state.model.session_mut(id) {
+        view.state = SessionState::Closed(format!("not opened: {why}"));
+    }
+    fx.push(Effect::Release(id.0));
+}
+
+/// The shell has ended, or never began.
+pub(super) fn closed(
+    state: &mut State,
+    id: SessionId,
+    exit: &Exit,
+    bytes: u64,
+    recording_error: Option<String>,
+    fx: &mut Vec<Effect>,
+) {
+    let now = state.model.now;
+    let words = super::exit_words(exit);
+    if let Some(view) = state.model.session_mut(id) {
+        view.state = SessionState::Closed(words.clone());
+    }
+    let Some(mut live) = state.sessions.remove(&id) else {
+        return;
+    };
+    live.case
+        .data
+        .insert("exit".to_owned(), Value::Int(exit.code().into()));
+    live.case.data.insert(
+        "took_ms".to_owned(),
+        Value::Int(i64::try_from(now.since(live.case.at)).unwrap_or(i64::MAX)),
+    );
+    live.case.data.insert(
+        "bytes".to_owned(),
+        Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)),
+    );
+    let closed = SessionFact::Closed {
+        at: now,
+        exit: Some(exit.code().into()),
+        bytes,
+        reason: words.clone(),
+    };
+    let batch = Batch {
+        drafts: vec![closed.draft(id), live.case.draft()],
+        local: Vec::new(),
+    };
+    super::append(state, batch, Purpose::Ended(id), fx);
+    if let Some(why) = recording_error {
+        super::warn(
+            state,
+            format!(
+                "the recording of the session on {} is incomplete: {why}",
+                live.host
+            ),
+        );
+    }
+    if !live.told {
+        let caller = live.caller;
+        tell(state, caller, Outcome::error(255, words.clone()), fx);
+    }
+    if matches!(exit, Exit::Unreachable(_)) {
+        super::warn(state, format!("{}: {words}", live.host));
+    }
+}
+
+fn opening(id: SessionId, host: &str, ticket: Option<String>) -> SessionView {
+    SessionView {
+        id,
+        reference: String::new(),
+        host: host.to_owned(),
+        ticket,
+        title: String::new(),
+        state: SessionState::Opening("connecting".to_owned()),
+        screen: None,
+        bell: false,
+        activity: false,
+        recording: true,
+    }
+}

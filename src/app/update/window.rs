@@ -1,0 +1,366 @@
+//! Windows: what their users want, where an outcome is shown, and what is on a pane.
+
+use std::sync::Arc;
+
+use crate::app::effect::Effect;
+use crate::app::event::{Caller, WindowEvent};
+use crate::app::purpose::Gather;
+use crate::app::state::State;
+use crate::command::{
+    Answer, Command, HostCommand, Outcome, RunCommand, ScreenCommand, SessionCommand, TicketCommand,
+};
+use crate::domain::ids::{SessionId, WindowId};
+use crate::model::{Level, Notice};
+use crate::ssh::SshAsk;
+use crate::term::{Screen, Size};
+use crate::ui::{Intent, SessionInput, Ui, UiInput, View, extent};
+
+use super::{gather, page, question};
+
+/// The size of a window that has not told it.
+const UNSEEN: Size = Size { cols: 80, rows: 24 };
+
+/// Something happened at a window.
+pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
+    match event {
+        WindowEvent::Opened { size, caps } => {
+            let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
+            drop(ui.input(
+                &state.model,
+                UiInput::Resize {
+                    cols: size.cols,
+                    rows: size.rows,
+                },
+            ));
+            state.windows.insert(id, ui);
+            state.sizes.insert(id, size);
+        }
+        WindowEvent::Input(input) => {
+            if let UiInput::Resize { cols, rows } = input {
+                state.sizes.insert(id, Size { cols, rows });
+            }
+            let Some(ui) = state.windows.get_mut(&id) else {
+                return;
+            };
+            let intents = ui.input(&state.model, input);
+            intents
+                .into_iter()
+                .for_each(|intent| wanted(state, id, intent, fx));
+        }
+        WindowEvent::Closed => {
+            state.windows.remove(&id);
+            state.sizes.remove(&id);
+            // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
+            if state.windows.is_empty() && !state.stopping {
+                super::stop(state, fx);
+            }
+        }
+    }
+}
+
+/// Does what a user wants.
+fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>) {
+    match intent {
+        Intent::Command(command) => carry_out(state, id, command, fx),
+        Intent::Session(session, input) => fx.push(Effect::Ssh(match input {
+            SessionInput::Key(key) => SshAsk::Key { session, key },
+            SessionInput::Paste(text) => SshAsk::Paste { session, text },
+            SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
+            SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
+        })),
+        Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
+        Intent::Dismiss(session) => state.model.sessions.retain(|view| view.id != session),
+        Intent::Theme(name) => {
+            say(
+                state,
+                Level::Error,
+                format!("there is no theme {name:?}; `:theme ls` lists them"),
+            );
+        }
+        Intent::Quit => super::stop(state, fx),
+        Intent::Suspend => fx.push(Effect::Suspend(id)),
+        Intent::Redraw => fx.push(Effect::Redraw(id)),
+    }
+}
+
+/// Carries out a command from a window; one that only leads somewhere does so at once.
+fn carry_out(state: &mut State, id: WindowId, command: Command, fx: &mut Vec<Effect>) {
+    match command {
+        Command::Screen(command) => screen(state, Caller::Window(id), command, fx),
+        Command::Ticket(TicketCommand::Show { reference }) => {
+            open(state, id, View::Case(reference.to_uppercase()))
+        }
+        Command::Host(HostCommand::Show { name }) => open(state, id, View::Host(name)),
+        Command::Run(RunCommand::Show { reference }) => {
+            open(state, id, View::Run(reference.to_uppercase()))
+        }
+        Command::Run(RunCommand::Book { book }) => open(state, id, View::Book(book)),
+        Command::Run(RunCommand::List { ticket: None }) => open(state, id, View::Runs),
+        Command::Run(RunCommand::Books) => open(state, id, View::Books),
+        Command::Session(SessionCommand::Show { reference }) => {
+            open(state, id, View::Recording(reference.to_uppercase()))
+        }
+        Command::Session(SessionCommand::List) => open(state, id, View::Sessions),
+        Command::Host(HostCommand::List { pattern: None, .. }) => open(state, id, View::Hosts),
+        other => gather::begin(state, Gather::new(Caller::Window(id), other), fx),
+    }
+}
+
+/// Does what a command of the screen says.
+pub(super) fn screen(
+    state: &mut State,
+    caller: Caller,
+    command: ScreenCommand,
+    fx: &mut Vec<Effect>,
+) {
+    let Caller::Window(id) = caller else { return };
+    let Some(ui) = state.windows.get_mut(&id) else {
+        return;
+    };
+    let intents = ui.perform(&state.model, &command);
+    intents
+        .into_iter()
+        .for_each(|intent| wanted(state, id, intent, fx));
+}
+
+/// Leads a window to a view.
+pub(super) fn open(state: &mut State, id: WindowId, view: View) {
+    if let Some(ui) = state.windows.get_mut(&id) {
+        ui.open(&state.model, view);
+    }
+}
+
+/// Says something at the bottom of every window.
+pub(super) fn say(state: &mut State, level: Level, text: String) {
+    let at = state.model.now;
+    state.model.notices.push(Notice { at, level, text });
+}
+
+/// Shows what came of a command: a line where a line is enough, else a text over the view.
+pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome, _fx: &mut Vec<Effect>) {
+    let level = if outcome.exit == 0 {
+        Level::Info
+    } else {
+        Level::Error
+    };
+    match outcome.answer {
+        Answer::Done(text) => say(state, level, text),
+        Answer::Error(text) => say(state, Level::Error, text),
+        Answer::Ticket(ticket) => say(state, level, format!("{} saved", ticket.reference)),
+        Answer::Import(report) => {
+            let text = format!(
+                "imported: {} new, {} changed, {} stale",
+                report.added.len(),
+                report.changed.len(),
+                report.stale.len()
+            );
+            say(
+                state,
+                if report.warnings.is_empty() {
+                    level
+                } else {
+                    Level::Warn
+                },
+                text,
+            );
+        }
+        Answer::Run(run) => {
+            let tally = run.tally;
+            let bad = tally.failed + tally.unreachable + tally.skipped;
+            let text = format!(
+                "{} {}: {} ok, {} failed, {} unreachable, {} skipped",
+                run.reference, run.state, tally.ok, tally.failed, tally.unreachable, tally.skipped
+            );
+            say(
+                state,
+                if bad == 0 { Level::Info } else { Level::Warn },
+                text,
+            );
+        }
+        Answer::Diagnostics(findings) if findings.is_empty() => {
+            say(state, Level::Info, "no errors".to_owned())
+        }
+        Answer::Diagnostics(findings) => text(
+            state,
+            id,
+            "errors",
+            findings.iter().map(ToString::to_string),
+        ),
+        Answer::Preview {
+            hosts,
+            steps,
+            merged,
+        } => {
+            let head = format!("would run on {} hosts: {}", hosts.len(), hosts.join(" "));
+            let steps = steps
+                .into_iter()
+                .flat_map(|step| [String::new(), step.name, step.text]);
+            text(
+                state,
+                id,
+                "preview",
+                std::iter::once(head).chain(merged).chain(steps),
+            );
+        }
+        Answer::Doctor(lines) => {
+            let lines = lines.iter().map(|line| {
+                format!(
+                    "{}  {}: {}",
+                    if line.ok { "ok " } else { "BAD" },
+                    line.name,
+                    line.detail
+                )
+            });
+            text(state, id, "doctor", lines);
+        }
+        Answer::Info(info) => {
+            let lines = [
+                ("version", info.version),
+                ("sqlite", info.sqlite),
+                ("settings", info.config),
+                ("store", info.data),
+                ("log", info.state),
+                ("device", info.device),
+            ];
+            text(
+                state,
+                id,
+                "about",
+                lines
+                    .into_iter()
+                    .map(|(name, value)| format!("{name:<9} {value}")),
+            );
+        }
+        Answer::Names(names) => text(state, id, "names", names),
+        Answer::Tickets(tickets) => text(
+            state,
+            id,
+            "tickets",
+            tickets
+                .iter()
+                .map(|ticket| format!("{}  {}  {}", ticket.reference, ticket.state, ticket.title)),
+        ),
+        Answer::Hosts { hosts, .. } => {
+            text(state, id, "hosts", hosts.into_iter().map(|host| host.name))
+        }
+        Answer::Runs(runs) => text(
+            state,
+            id,
+            "runs",
+            runs.iter()
+                .map(|run| format!("{}  {}  {}", run.reference, run.state, run.book)),
+        ),
+        Answer::Host { host, .. } => open(state, id, View::Host(host.name)),
+        Answer::Session { session, .. } => open(state, id, View::Recording(session.reference)),
+        Answer::Book(book) => open(state, id, View::Book(book.name)),
+        Answer::Sessions(_) => open(state, id, View::Sessions),
+        Answer::Books { .. } => open(state, id, View::Books),
+        Answer::Health(_) => open(state, id, View::Hosts),
+        Answer::Exec(_) | Answer::Silent => {}
+    }
+}
+
+fn text(state: &mut State, id: WindowId, title: &str, lines: impl IntoIterator<Item = String>) {
+    let lines: Vec<String> = lines.into_iter().collect();
+    if let Some(ui) = state.windows.get_mut(&id) {
+        ui.show(title, &lines.join("\n"));
+    }
+}
+
+/// Before a frame: panes get their sizes, pages that are shown are read.
+pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
+    page::overlay(state);
+    let mut sizes = Vec::new();
+    let mut wants = Vec::new();
+    for (id, ui) in &mut state.windows {
+        ui.layout(
+            &state.model,
+            extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)),
+        );
+        sizes.extend(ui.pane_size());
+        wants.extend(ui.wants(&state.model));
+    }
+    for (session, size) in sizes {
+        let size = Size {
+            cols: size.width,
+            rows: size.height,
+        };
+        let known = state.pane_sizes.insert(session, size);
+        if known.is_some_and(|known| known != size) {
+            fx.push(Effect::Ssh(SshAsk::Resize { session, size }));
+        }
+    }
+    page::follow(state, wants, fx);
+}
+
+/// The size that a session's pane has, or will have, in a window.
+pub(super) fn pane_size(state: &State, id: SessionId) -> Option<Size> {
+    state.pane_sizes.get(&id).copied()
+}
+
+/// A new session is shown to whoever opened it.
+pub(super) fn focus_session(state: &mut State, caller: Caller, session: SessionId) {
+    if let Caller::Window(id) = caller {
+        open(state, id, View::Pane(session));
+    }
+    // The pane's size is known before the shell begins, so that the shell never sees another.
+    for (id, ui) in &mut state.windows {
+        ui.layout(
+            &state.model,
+            extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)),
+        );
+        if let Some((shown, size)) = ui.pane_size() {
+            state.pane_sizes.insert(
+                shown,
+                Size {
+                    cols: size.width,
+                    rows: size.height,
+                },
+            );
+        }
+    }
+}
+
+/// A pane's newest screen.
+pub(super) fn screen_changed(state: &mut State, id: SessionId, screen: Arc<Screen>) {
+    if let Some(view) = state.model.session_mut(id) {
+        view.screen = Some(screen);
+    }
+}
+
+/// A remote program named its window.
+pub(super) fn session_title(state: &mut State, id: SessionId, title: String) {
+    if let Some(view) = state.model.session_mut(id) {
+        view.title = title;
+    }
+}
+
+/// A session rang, or wrote something, while nobody looked.
+pub(super) fn session_called(state: &mut State, id: SessionId, bell: bool) {
+    let seen = state
+        .windows
+        .values()
+        .any(|ui| *ui.view() == View::Pane(id));
+    if let Some(view) = state.model.session_mut(id).filter(|_| !seen) {
+        view.bell |= bell;
+        view.activity = true;
+    }
+}
+
+/// A remote program wants a text on the clipboard; the size is told, because terminals may ignore the wish.
+pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx: &mut Vec<Effect>) {
+    let Some(window) = state
+        .windows
+        .iter()
+        .find(|(_, ui)| *ui.view() == View::Pane(session))
+        .map(|(id, _)| *id)
+    else {
+        return;
+    };
+    say(
+        state,
+        Level::Info,
+        format!("{} bytes offered to the clipboard", text.len()),
+    );
+    fx.push(Effect::Clipboard(window, text));
+}

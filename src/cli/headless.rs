@@ -1,0 +1,187 @@
+//! One command through the app, without a window: opens the store, starts the loop, shows what comes back.
+
+use std::io::{IsTerminal, Read};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use crate::app::clock;
+use crate::app::effect::Emission;
+use crate::app::event::LineEvent;
+use crate::app::runtime::{Line, LineClient, ToLine};
+use crate::app::start::{self, Interactive, StartError};
+use crate::command::{Command, Globals};
+
+use super::output::Output;
+use super::signals::{Received, Signals};
+use super::terminal::{self, Raw};
+
+/// How many pieces of standard input are on their way at once.
+const AHEAD: usize = 32;
+
+/// Why nothing was done, and the exit status that says so.
+#[derive(Debug)]
+pub struct Refused {
+    /// What was attempted, why it failed, what to do next.
+    pub text: String,
+    /// As interface.md says.
+    pub exit: u8,
+}
+
+impl From<StartError> for Refused {
+    fn from(error: StartError) -> Self {
+        Self {
+            exit: error.exit(),
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            text: format!("the system refused what every command needs: {error}"),
+            exit: 1,
+        }
+    }
+}
+
+/// Opens the workstation in this terminal.
+pub(super) fn window(globals: &Globals) -> Result<u8, Refused> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        let text = "the workstation needs a terminal; `qd --help` lists the commands that work without one".to_owned();
+        return Err(Refused { text, exit: 2 });
+    }
+    let places = start::places(globals)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
+        let app = tokio::spawn(app.run());
+        let shown = crate::attach::run(client).await;
+        drop(app.await);
+        shown.map_err(|error| Refused {
+            text: format!("the window failed: {error}"),
+            exit: 1,
+        })
+    })?;
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+/// Runs one command and shows what comes of it.
+pub(super) fn run(globals: &Globals, command: Command) -> Result<u8, Refused> {
+    let places = start::places(globals)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let exit = runtime.block_on(async {
+        let someone = if std::fs::File::open("/dev/tty").is_ok() {
+            Interactive::Line
+        } else {
+            Interactive::Nobody
+        };
+        let (app, client) = start::assemble(&places, globals, someone)?;
+        let app = tokio::spawn(app.run());
+        let line = client.line().await.map_err(|gone| Refused {
+            text: gone.to_string(),
+            exit: 1,
+        })?;
+        drop(client);
+        let exit = drive(line, command, globals).await?;
+        drop(app.await);
+        Ok::<u8, Refused>(exit)
+    })?;
+    // A thread may still wait for standard input; it has nothing left to say.
+    runtime.shutdown_background();
+    Ok(exit)
+}
+
+/// Asks, and shows until the end.
+async fn drive(line: Line, command: Command, globals: &Globals) -> Result<u8, Refused> {
+    let mut signals = Signals::new()?;
+    let fold = matches!(&command, Command::Exec(exec) if exec.fold);
+    let call = matches!(&command, Command::Ssh(_)).then(|| wants_terminal(&command));
+    let mut output = Output::new(globals, fold);
+    let mut raw: Option<Raw> = None;
+    let gone = |gone: crate::app::runtime::Gone| Refused {
+        text: gone.to_string(),
+        exit: 1,
+    };
+    line.ask(command).await.map_err(gone)?;
+    let client = line.client();
+    let mut messages = line.out;
+    let credit = Arc::new(Semaphore::new(AHEAD));
+    loop {
+        tokio::select! {
+            message = messages.recv() => match message {
+                None => return Err(Refused { text: "the app ended without an answer; see its log".to_owned(), exit: 1 }),
+                Some(ToLine::Emit(Emission::Attached)) => {
+                    if call == Some(true) {
+                        raw = Raw::enter()?;
+                    }
+                    if let Some(size) = terminal::size() {
+                        client.send(LineEvent::Resized(size)).await.map_err(gone)?;
+                    }
+                    feed_stdin(client.clone(), Arc::clone(&credit));
+                }
+                Some(ToLine::Emit(Emission::Taken)) => credit.add_permits(1),
+                Some(ToLine::Emit(emission)) => output.emit(emission),
+                Some(ToLine::Question(inquiry)) => {
+                    // A question needs a cooked terminal, and must not stop the flow of everything else.
+                    let was_raw = raw.take().is_some();
+                    let (client, yes) = (client.clone(), globals.yes);
+                    let id = inquiry.id;
+                    let reply = tokio::task::spawn_blocking(move || terminal::ask(&inquiry, yes)).await;
+                    if was_raw {
+                        raw = Raw::enter()?;
+                    }
+                    let reply = reply.unwrap_or(crate::ssh::Reply::No);
+                    client.send(LineEvent::Answered(id, reply)).await.map_err(gone)?;
+                }
+                Some(ToLine::Done(outcome)) => {
+                    drop(raw.take());
+                    return Ok(output.finish(&outcome, clock::now()));
+                }
+            },
+            received = signals.next() => match received {
+                Received::Interrupt | Received::End => client.send(LineEvent::Interrupted).await.map_err(gone)?,
+                Received::Resized => if let Some(size) = terminal::size() {
+                    client.send(LineEvent::Resized(size)).await.map_err(gone)?;
+                },
+            },
+        }
+    }
+}
+
+/// Whether the terminal should go raw: for a shell, or when a terminal was asked for.
+fn wants_terminal(command: &Command) -> bool {
+    matches!(command, Command::Ssh(ssh) if ssh.command.is_empty() || ssh.tty)
+}
+
+/// Passes standard input on from a thread of its own, because reading it cannot be cancelled. It waits while [`AHEAD`]
+/// pieces are on their way, so a host that reads slowly slows down what fills the pipe.
+fn feed_stdin(client: LineClient, credit: Arc<Semaphore>) {
+    let runtime = Handle::current();
+    drop(std::thread::spawn(move || {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            match runtime.block_on(credit.acquire()) {
+                Ok(permit) => permit.forget(),
+                Err(_) => return,
+            }
+            let data = match std::io::stdin().lock().read(&mut buffer) {
+                Ok(0) | Err(_) => None,
+                Ok(got) => Some(buffer[..got].to_vec()),
+            };
+            let over = data.is_none();
+            if client.send_blocking(LineEvent::Stdin(data)).is_err() || over {
+                return;
+            }
+        }
+    }));
+}

@@ -1,0 +1,255 @@
+//! The only place that writes to standard output and standard error of a command line.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::{Value, json};
+
+use crate::app::effect::Emission;
+use crate::command::{Answer, Globals, Outcome};
+use crate::domain::run::{CellState, Exit, RunFact};
+use crate::domain::text;
+use crate::domain::time::{Time, short};
+use crate::ssh::Stream;
+
+use super::render::{self, Style};
+use super::terminal;
+
+/// Writes what a command says, in the form that was asked for.
+#[derive(Debug)]
+pub(super) struct Output {
+    json: bool,
+    jsonl: bool,
+    quiet: bool,
+    terminal: bool,
+    fold: bool,
+    /// Standard output was closed by its reader; nothing more is written there.
+    closed: bool,
+}
+
+impl Output {
+    /// Output as the options want it.
+    pub(super) fn new(globals: &Globals, fold: bool) -> Self {
+        let terminal = std::io::stdout().is_terminal() && !globals.plain;
+        Self {
+            json: globals.json,
+            jsonl: globals.jsonl,
+            quiet: globals.quiet,
+            terminal,
+            fold,
+            closed: false,
+        }
+    }
+
+    /// A part of the output of a command that streams.
+    pub(super) fn emit(&mut self, emission: Emission) {
+        match emission {
+            Emission::Bytes(Stream::Out, data) => self.out(&data),
+            Emission::Bytes(Stream::Err, data) => err(&data),
+            Emission::Note(note) => {
+                if !self.quiet {
+                    err(format!("qd: {}\n", text::block(&note)).as_bytes());
+                }
+            }
+            Emission::Attached | Emission::Taken => {}
+            Emission::Health(rows) => {
+                let answer = Answer::Health(rows);
+                self.finish(&Outcome::ok(answer), crate::app::clock::now());
+            }
+            Emission::HostLine { host, stream, line } => self.host_line(&host, stream, &line),
+            Emission::HostDone {
+                host,
+                exit,
+                took_ms,
+            } => self.host_done(&host, &exit, took_ms),
+            Emission::Run {
+                reference,
+                fact,
+                step,
+            } => self.run(&reference, &fact, &step),
+            Emission::StepOutput {
+                host,
+                step,
+                stream,
+                data,
+            } => {
+                if self.jsonl {
+                    let stream = if stream == Stream::Out {
+                        "stdout"
+                    } else {
+                        "stderr"
+                    };
+                    self.line(&json!({ "event": "output", "host": host, "step": step, "stream": stream, "data": String::from_utf8_lossy(&data) }));
+                }
+            }
+        }
+    }
+
+    /// The end of a command; the answer is its exit status.
+    pub(super) fn finish(&mut self, outcome: &Outcome, now: Time) -> u8 {
+        match &outcome.answer {
+            Answer::Silent => {}
+            Answer::Error(why) => {
+                if self.json || self.jsonl {
+                    self.line(&render::json(&outcome.answer));
+                }
+                err(format!("qd: {}\n", text::block(why)).as_bytes());
+            }
+            answer if self.json => self.document(&render::json(answer)),
+            answer if self.jsonl => match (answer, render::json(answer)) {
+                (Answer::Run(_) | Answer::Exec(_), _) => {}
+                (_, Value::Array(rows)) => rows.iter().for_each(|row| self.line(row)),
+                (_, value) => self.line(&value),
+            },
+            answer => {
+                let width = self
+                    .terminal
+                    .then(|| terminal::size().map_or(80, |size| usize::from(size.cols)));
+                let style = Style {
+                    width,
+                    now,
+                    fold: self.fold,
+                };
+                let written = render::text(answer, style);
+                self.out(written.as_bytes());
+            }
+        }
+        outcome.exit
+    }
+
+    fn host_line(&mut self, host: &str, stream: Stream, line: &[u8]) {
+        if self.json {
+            return;
+        }
+        if self.jsonl {
+            let stream = if stream == Stream::Out {
+                "stdout"
+            } else {
+                "stderr"
+            };
+            return self.line(&json!({ "event": "output", "host": host, "stream": stream, "data": String::from_utf8_lossy(line) }));
+        }
+        let body = String::from_utf8_lossy(line);
+        // On a terminal a host's bytes are made harmless; a pipe gets them as they are.
+        let body = if self.terminal {
+            text::line(body.trim_end_matches('\r'))
+        } else {
+            body.into_owned()
+        };
+        let whole = format!("{}: {body}\n", text::line(host));
+        if stream == Stream::Out {
+            self.out(whole.as_bytes())
+        } else {
+            err(whole.as_bytes())
+        }
+    }
+
+    fn host_done(&mut self, host: &str, exit: &Exit, took_ms: u64) {
+        if self.jsonl {
+            return self.line(&json!({ "event": "host.finished", "host": host, "exit": exit.code(), "took_ms": took_ms }));
+        }
+        if !self.json && !exit.is_ok() && !matches!(exit, Exit::Unreachable(_)) {
+            err(format!("{}: exit {}\n", text::line(host), exit.code()).as_bytes());
+        }
+    }
+
+    fn run(&mut self, reference: &str, fact: &RunFact, step: &str) {
+        if self.jsonl {
+            let event = match fact {
+                RunFact::Started {
+                    hosts, steps, book, ..
+                } => {
+                    json!({ "event": "run.started", "run": reference, "book": book, "hosts": hosts, "steps": steps })
+                }
+                RunFact::StepStarted { host, attempt, .. } => {
+                    json!({ "event": "step.started", "host": host, "step": step, "attempt": attempt })
+                }
+                RunFact::StepFinished {
+                    host,
+                    exit,
+                    took_ms,
+                    state,
+                    ..
+                } => {
+                    json!({ "event": "step.finished", "host": host, "step": step, "exit": exit, "took_ms": took_ms, "state": state })
+                }
+                RunFact::Finished { state, tally, .. } => json!({
+                    "event": "run.finished", "run": reference, "state": state,
+                    "ok": tally.ok, "failed": tally.failed, "unreachable": tally.unreachable, "skipped": tally.skipped,
+                }),
+            };
+            return self.line(&event);
+        }
+        if self.json || self.quiet {
+            return;
+        }
+        match fact {
+            RunFact::Started { hosts, book, .. } => err(format!(
+                "qd: {reference}: {} on {} hosts\n",
+                text::line(book),
+                hosts.len()
+            )
+            .as_bytes()),
+            RunFact::StepFinished {
+                host,
+                state,
+                exit,
+                took_ms,
+                reason,
+                ..
+            } => {
+                let exit = exit
+                    .filter(|_| *state == CellState::Failed)
+                    .map(|exit| format!(" exit {exit}"))
+                    .unwrap_or_default();
+                let why = if reason.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", text::line(reason))
+                };
+                err(format!(
+                    "{}  {}  {state}{exit}  {}{why}\n",
+                    text::line(host),
+                    text::line(step),
+                    short(*took_ms)
+                )
+                .as_bytes());
+            }
+            RunFact::StepStarted { .. } | RunFact::Finished { .. } => {}
+        }
+    }
+
+    fn document(&mut self, value: &Value) {
+        let text = if self.terminal {
+            serde_json::to_string_pretty(value)
+        } else {
+            serde_json::to_string(value)
+        };
+        self.out(format!("{}\n", text.unwrap_or_default()).as_bytes());
+    }
+
+    fn line(&mut self, value: &Value) {
+        self.out(format!("{value}\n").as_bytes());
+    }
+
+    fn out(&mut self, bytes: &[u8]) {
+        if self.closed {
+            return;
+        }
+        let mut stdout = std::io::stdout().lock();
+        // A reader that went away, such as `head`, is no error; what happens on the hosts goes on and is recorded.
+        self.closed = stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .is_err();
+    }
+}
+
+/// Writes to standard error; there is nowhere to report that this failed.
+pub(super) fn err(bytes: &[u8]) {
+    drop(std::io::stderr().lock().write_all(bytes));
+}
+
+/// Writes to standard output, for texts that exist before any command runs.
+pub(super) fn print(text: &str) {
+    drop(std::io::stdout().lock().write_all(text.as_bytes()));
+}

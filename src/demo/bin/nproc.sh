@@ -1,0 +1,3 @@
+#!/bin/sh
+# nproc(1) of a sample host.
+grep -c '^processor' "$QD_PROC/cpuinfo"

@@ -1,1 +1,0 @@
-//! Host patterns: one language for every place that names hosts.

@@ -1,0 +1,249 @@
+//! What the loop may ask of the engine: plain data, printed without what people type or send.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::domain::host::Target;
+use crate::domain::ids::{HostId, ReqId, SessionId};
+use crate::domain::key::Key;
+use crate::term::Size;
+
+use super::fact::QuestionId;
+
+/// One request to the engine. Its `Debug` names requests, hosts and sizes, never contents.
+pub enum SshAsk {
+    /// Runs one command; answered by [`super::SshFact::ExecDone`], always and once.
+    Exec {
+        /// Names the request in every fact about it.
+        req: ReqId,
+        /// Where.
+        target: Target,
+        /// What and how.
+        spec: ExecSpec,
+    },
+    /// More standard input for an exec with [`Stdin::Stream`]; each is answered by `StdinTaken` when the host took it.
+    Stdin {
+        /// The exec.
+        req: ReqId,
+        /// The bytes, at most a few hundred KiB; `None` is the end of the input.
+        data: Option<Vec<u8>>,
+    },
+    /// The window of an exec with a pseudo-terminal changed.
+    Window {
+        /// The exec.
+        req: ReqId,
+        /// Columns.
+        cols: u16,
+        /// Rows.
+        rows: u16,
+    },
+    /// Stops an exec: TERM, then the channel is closed.
+    Cancel {
+        /// The exec.
+        req: ReqId,
+    },
+    /// Opens a shell in an emulated pane.
+    Open {
+        /// Names the session in every fact and ask about it.
+        session: SessionId,
+        /// Where.
+        target: Target,
+        /// The pane's size.
+        size: Size,
+        /// The `TERM` to announce.
+        term: String,
+        /// The file for an asciicast recording; `None` records nothing.
+        recording: Option<PathBuf>,
+    },
+    /// A key for a session, encoded with the modes its pane has at that moment.
+    Key {
+        /// The session.
+        session: SessionId,
+        /// The key.
+        key: Key,
+    },
+    /// Pasted text for a session, bracketed if the remote program asked for it.
+    Paste {
+        /// The session.
+        session: SessionId,
+        /// The text.
+        text: String,
+    },
+    /// Bytes for a session, sent as they are.
+    Raw {
+        /// The session.
+        session: SessionId,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A pane's size changed.
+    Resize {
+        /// The session.
+        session: SessionId,
+        /// The new size.
+        size: Size,
+    },
+    /// Scrolls a pane.
+    Scroll {
+        /// The session.
+        session: SessionId,
+        /// How far: positive is back in time, 0 is to the end.
+        lines: i32,
+    },
+    /// Ends a session as a hangup would.
+    Close {
+        /// The session.
+        session: SessionId,
+    },
+    /// Starts the one long probe channel of a host, or keeps the one that runs; never asks a person.
+    Probe {
+        /// The host.
+        host: HostId,
+        /// Where it is.
+        target: Target,
+        /// A program that answers each line with lines up to a lone `.`.
+        command: String,
+    },
+    /// Asks the probe for one sample; answered by `ProbeDone`.
+    ProbeAsk {
+        /// Names the request.
+        req: ReqId,
+        /// The host.
+        host: HostId,
+    },
+    /// Ends a host's probe channel.
+    ProbeStop {
+        /// The host.
+        host: HostId,
+    },
+    /// Reads the effective settings of destinations without connecting; answered by `Resolved`.
+    Resolve {
+        /// Names the request.
+        req: ReqId,
+        /// Which.
+        targets: Vec<Target>,
+    },
+    /// The answer to a `Question`.
+    Answer {
+        /// Which question.
+        question: QuestionId,
+        /// What was said.
+        reply: Reply,
+    },
+    /// Closes the connections to a destination; what runs there ends as unreachable.
+    Disconnect {
+        /// Where.
+        target: Target,
+    },
+}
+
+impl fmt::Debug for SshAsk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exec { req, target, spec } => {
+                write!(f, "Exec({req:?}, {}, {spec:?})", target.name)
+            }
+            Self::Stdin { req, data } => {
+                let len = data.as_ref().map(Vec::len);
+                write!(f, "Stdin({req:?}, bytes: {len:?})")
+            }
+            Self::Window { req, cols, rows } => write!(f, "Window({req:?}, {cols}x{rows})"),
+            Self::Cancel { req } => write!(f, "Cancel({req:?})"),
+            Self::Open {
+                session, target, ..
+            } => write!(f, "Open({session}, {})", target.name),
+            Self::Key { session, .. } => write!(f, "Key({session})"),
+            Self::Paste { session, text } => write!(f, "Paste({session}, {} bytes)", text.len()),
+            Self::Raw { session, bytes } => write!(f, "Raw({session}, {} bytes)", bytes.len()),
+            Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),
+            Self::Scroll { session, lines } => write!(f, "Scroll({session}, {lines})"),
+            Self::Close { session } => write!(f, "Close({session})"),
+            Self::Probe { host, target, .. } => write!(f, "Probe({host}, {})", target.name),
+            Self::ProbeAsk { req, host } => write!(f, "ProbeAsk({req:?}, {host})"),
+            Self::ProbeStop { host } => write!(f, "ProbeStop({host})"),
+            Self::Resolve { req, targets } => {
+                write!(f, "Resolve({req:?}, {} targets)", targets.len())
+            }
+            Self::Answer { question, reply } => write!(f, "Answer({question:?}, {reply:?})"),
+            Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
+        }
+    }
+}
+
+/// One command and what to do with its streams.
+#[derive(Clone, Debug)]
+pub struct ExecSpec {
+    /// Sent as the exec request, so the login shell reads it; empty starts the login shell itself.
+    pub command: String,
+    /// What it reads.
+    pub stdin: Stdin,
+    /// Where its output goes.
+    pub sink: Sink,
+    /// From the moment the command starts; connecting has a time-out of its own.
+    pub timeout: Option<Duration>,
+    /// A pseudo-terminal: the `TERM` to announce and its size.
+    pub pty: Option<(String, Size)>,
+    /// Whether a person may be asked about keys and passwords; background work says no.
+    pub interactive: bool,
+}
+
+impl ExecSpec {
+    /// A background command without input whose output is collected up to `limit` bytes.
+    pub fn collect(command: impl Into<String>, limit: usize) -> Self {
+        Self {
+            command: command.into(),
+            stdin: Stdin::None,
+            sink: Sink::Collect { limit },
+            timeout: None,
+            pty: None,
+            interactive: false,
+        }
+    }
+}
+
+/// What a command reads.
+#[derive(Clone)]
+pub enum Stdin {
+    /// Nothing: it meets the end of its input at once.
+    None,
+    /// These bytes, then the end.
+    Bytes(Vec<u8>),
+    /// What [`SshAsk::Stdin`] brings.
+    Stream,
+}
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Stream => f.write_str("Stream"),
+        }
+    }
+}
+
+/// Where a command's output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// Into `ExecDone`, both streams together up to `limit` bytes; the rest is counted in `dropped`.
+    Collect {
+        /// Bytes.
+        limit: usize,
+    },
+    /// Into `Output` facts as it comes.
+    Stream,
+}
+
+/// What a person answered.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// Agreed.
+    Yes,
+    /// Declined, or closed the question.
+    No,
+    /// Typed this; never printed.
+    Text(SecretString),
+}

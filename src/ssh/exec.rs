@@ -1,0 +1,466 @@
+//! One command on one channel, from the ask to its last fact.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::domain::host::Target;
+use crate::domain::ids::ReqId;
+use crate::domain::run::Exit;
+
+use super::ask::{ExecSpec, Sink, Stdin};
+use super::error::Error;
+use super::fact::{SshFact, Stream};
+use super::link::{Held, Slot};
+use super::manager::Manager;
+use super::settings::Settings;
+use super::spool::Spool;
+
+/// How many inputs wait for a host that does not read. When it is full the command is stopped, with words: input must
+/// not be lost. `StdinTaken` tells the sender how fast it may go.
+pub(crate) const INPUTS: usize = 64;
+
+/// How long a stopped command may take to end by itself.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long to wait for the reason of a broken connection, which comes by another way than the end of the channel.
+const REASON: Duration = Duration::from_millis(500);
+
+/// Input for a running command.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Data(Vec<u8>),
+    End,
+    Window(u16, u16),
+}
+
+/// Why a command is stopped from our side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Cancelled,
+    /// Input came faster than the host took it.
+    Overrun,
+}
+
+/// A command to run.
+pub(crate) struct Job {
+    pub(crate) req: ReqId,
+    pub(crate) target: Target,
+    pub(crate) spec: ExecSpec,
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) stop: watch::Receiver<Option<Stop>>,
+}
+
+/// What was collected, and how it ended.
+pub(crate) struct Outcome {
+    exit: Exit,
+    collected: Collected,
+    took: Duration,
+}
+
+impl Outcome {
+    /// The fact about it.
+    pub(crate) fn fact(self, req: ReqId) -> SshFact {
+        SshFact::ExecDone {
+            req,
+            exit: self.exit,
+            stdout: self.collected.out,
+            stderr: self.collected.err,
+            merged: self.collected.merged,
+            dropped: self.collected.dropped,
+            took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn early(exit: Exit, since: Instant) -> Self {
+        Self {
+            exit,
+            collected: Collected::default(),
+            took: since.elapsed(),
+        }
+    }
+}
+
+/// Runs it to its end. Output of `Sink::Stream` is reported on the way.
+pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: Job) -> Outcome {
+    let asked = Instant::now();
+    let mut stop = job.stop.clone();
+    let opened = tokio::select! {
+        opened = manager.session(&job.target, job.spec.interactive) => opened,
+        reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
+    };
+    let (held, settings) = match opened {
+        Ok(opened) => opened,
+        Err(why) => return Outcome::early(Exit::Unreachable(why.to_string()), asked),
+    };
+    let Held { channel, slot } = held;
+    let (read, write) = channel.split();
+    let begun = Instant::now();
+    if let Err(why) = begin(&write, &settings, &job.spec).await {
+        return Outcome::early(lost(&slot, why.to_string()).await, asked);
+    }
+    let running = Running {
+        req: job.req,
+        read,
+        write: &write,
+        stop,
+        deadline: job.spec.timeout.map(|limit| begun + limit),
+        sink: job.spec.sink,
+        command: !job.spec.command.is_empty(),
+        pty: job.spec.pty.is_some(),
+        facts,
+        spool: Arc::new(Spool::default()),
+        collected: Collected::default(),
+        ending: Ending::default(),
+    };
+    let feeding = feed(&write, job.req, job.spec.stdin, job.inputs, facts);
+    let (exit, collected) = running.drive(feeding, &slot).await;
+    Outcome {
+        exit,
+        collected,
+        took: begun.elapsed(),
+    }
+}
+
+impl Stop {
+    fn exit(self) -> Exit {
+        match self {
+            Self::Cancelled => Exit::Cancelled,
+            Self::Overrun => Exit::Unreachable(
+                "the command was stopped: its input came faster than the host took it".to_owned(),
+            ),
+        }
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
+    let reason = stop.wait_for(Option::is_some).await.map(|reason| *reason);
+    match reason {
+        Ok(reason) => reason.unwrap_or(Stop::Cancelled),
+        // Nobody can stop it any more; the engine ends everything itself when it goes.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Sends the requests that start the command; their answers come with the output.
+pub(crate) async fn begin(
+    write: &ChannelWriteHalf<Msg>,
+    settings: &Settings,
+    spec: &ExecSpec,
+) -> Result<(), russh::Error> {
+    for (name, value) in &settings.env {
+        // Servers accept few names (AcceptEnv) and refuse the others silently, so no answer is asked for.
+        write.set_env(false, name.as_str(), value.as_str()).await?;
+    }
+    if let Some((term, size)) = &spec.pty {
+        let (cols, rows) = (u32::from(size.cols), u32::from(size.rows));
+        write.request_pty(true, term, cols, rows, 0, 0, &[]).await?;
+    }
+    match (spec.command.as_str(), &settings.remote_command) {
+        ("", Some(command)) => write.exec(true, command.as_str()).await,
+        ("", None) => write.request_shell(true).await,
+        (command, _) => write.exec(true, command).await,
+    }
+}
+
+/// Writes the input. It waits where the host does not read; the output is drained beside it.
+async fn feed(
+    write: &ChannelWriteHalf<Msg>,
+    req: ReqId,
+    stdin: Stdin,
+    mut inputs: mpsc::Receiver<Input>,
+    facts: &mpsc::Sender<SshFact>,
+) -> Result<(), russh::Error> {
+    match stdin {
+        Stdin::None => write.eof().await?,
+        Stdin::Bytes(bytes) => {
+            write.data_bytes(bytes).await?;
+            write.eof().await?;
+        }
+        Stdin::Stream => {}
+    }
+    while let Some(input) = inputs.recv().await {
+        match input {
+            Input::Data(data) => {
+                let bytes = data.len();
+                write.data_bytes(data).await?;
+                facts.send(SshFact::StdinTaken { req, bytes }).await.ok();
+            }
+            Input::End => write.eof().await?,
+            Input::Window(cols, rows) => {
+                write
+                    .window_change(u32::from(cols), u32::from(rows), 0, 0)
+                    .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves streamed output from the spool to the queue of facts, at the pace of whoever reads them.
+async fn report(
+    spool: Arc<Spool>,
+    req: ReqId,
+    facts: mpsc::Sender<SshFact>,
+) -> std::io::Result<()> {
+    while let Some(piece) = spool.pop().await {
+        let (stream, data) = piece?;
+        let fact = SshFact::Output { req, stream, data };
+        if facts.send(fact).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Output kept for `ExecDone`.
+#[derive(Debug, Default)]
+struct Collected {
+    out: Vec<u8>,
+    err: Vec<u8>,
+    merged: Vec<u8>,
+    dropped: u64,
+}
+
+impl Collected {
+    fn add(&mut self, stream: Stream, data: &[u8], limit: usize) {
+        let room = limit.saturating_sub(self.merged.len()).min(data.len());
+        let (kept, rest) = data.split_at(room);
+        self.merged.extend_from_slice(kept);
+        match stream {
+            Stream::Out => self.out.extend_from_slice(kept),
+            Stream::Err => self.err.extend_from_slice(kept),
+        }
+        self.dropped += rest.len() as u64;
+    }
+}
+
+struct Running<'a> {
+    req: ReqId,
+    read: ChannelReadHalf,
+    write: &'a ChannelWriteHalf<Msg>,
+    stop: watch::Receiver<Option<Stop>>,
+    deadline: Option<Instant>,
+    sink: Sink,
+    command: bool,
+    pty: bool,
+    facts: &'a mpsc::Sender<SshFact>,
+    spool: Arc<Spool>,
+    collected: Collected,
+    ending: Ending,
+}
+
+/// What came out of one message.
+enum Flow {
+    On,
+    /// The host closed the channel.
+    Closed,
+    /// The connection is gone.
+    Lost,
+    /// We stop it.
+    Stop(Exit),
+}
+
+impl Running<'_> {
+    async fn drive(
+        mut self,
+        feeding: impl Future<Output = Result<(), russh::Error>>,
+        slot: &Slot,
+    ) -> (Exit, Collected) {
+        let mut feeding = pin!(feeding);
+        let mut fed = false;
+        // A task of its own, because the reader below waits for it; it dies with the set.
+        let mut reporting = JoinSet::new();
+        if self.sink == Sink::Stream {
+            let spool = Arc::clone(&self.spool);
+            reporting.spawn(report(spool, self.req, self.facts.clone()));
+        }
+        let exit = loop {
+            let flow = tokio::select! {
+                message = self.read.wait() => self.take(message).await,
+                // When writing fails the reading side says why.
+                _ = &mut feeding, if !fed => { fed = true; Flow::On }
+                Some(done) = reporting.join_next() => Flow::Stop(match done {
+                    Ok(Err(why)) => spool_failed(&why),
+                    // Nobody listens any more.
+                    Ok(Ok(())) | Err(_) => Exit::Cancelled,
+                }),
+                reason = stopped(&mut self.stop) => Flow::Stop(reason.exit()),
+                () = at(self.deadline) => Flow::Stop(Exit::TimedOut),
+            };
+            match flow {
+                Flow::On => {}
+                Flow::Closed => break self.ending.exit(),
+                Flow::Lost => {
+                    break lost(slot, "the connection ended".to_owned()).await;
+                }
+                Flow::Stop(exit) => {
+                    self.end().await;
+                    break exit;
+                }
+            }
+        };
+        self.spool.close();
+        if let Some(Ok(Err(why))) = reporting.join_next().await {
+            return (spool_failed(&why), self.collected);
+        }
+        (exit, self.collected)
+    }
+
+    async fn take(&mut self, message: Option<ChannelMsg>) -> Flow {
+        let (stream, data) = match message {
+            Some(ChannelMsg::Data { data }) => (Stream::Out, data),
+            Some(ChannelMsg::ExtendedData { data, ext: 1 }) => (Stream::Err, data),
+            Some(ChannelMsg::Success) => {
+                // The answers come in order: the pseudo-terminal's first.
+                self.pty = false;
+                return Flow::On;
+            }
+            Some(ChannelMsg::Failure) => return self.refused(),
+            Some(ChannelMsg::Close) => return Flow::Closed,
+            None => return Flow::Lost,
+            Some(other) => {
+                self.ending.see(&other);
+                return Flow::On;
+            }
+        };
+        match self.sink {
+            Sink::Collect { limit } => self.collected.add(stream, &data, limit),
+            Sink::Stream => {
+                if let Err(why) = self.spool.push(stream, &data).await {
+                    return Flow::Stop(spool_failed(&why));
+                }
+            }
+        }
+        Flow::On
+    }
+
+    /// The host refused a request.
+    fn refused(&mut self) -> Flow {
+        let what = if self.pty {
+            "give a pseudo-terminal"
+        } else if self.command {
+            "run the command"
+        } else {
+            "start a shell"
+        };
+        Flow::Stop(refusal(what))
+    }
+
+    /// Ends a command that runs: politely, then by closing its channel. What it still says is kept.
+    async fn end(&mut self) {
+        let closing = async {
+            self.write.signal(Sig::TERM).await.ok();
+            self.write.eof().await.ok();
+        };
+        tokio::time::timeout(GRACE, closing).await.ok();
+        let ended = async {
+            loop {
+                let message = self.read.wait().await;
+                if !matches!(self.take(message).await, Flow::On) {
+                    break;
+                }
+            }
+        };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            // The connection may be stuck; its own keep-alives will find that out.
+            tokio::time::timeout(GRACE, self.write.close()).await.ok();
+        }
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn spool_failed(why: &std::io::Error) -> Exit {
+    Exit::Unreachable(format!(
+        "the command was stopped: its output could not be kept: {why}"
+    ))
+}
+
+/// The exit of what the host refused to start.
+pub(crate) fn refusal(what: &str) -> Exit {
+    Exit::Unreachable(format!(
+        "the host let us in but refused to {what}; the account may be restricted (ForceCommand, PermitTTY, nologin)"
+    ))
+}
+
+/// How a program on a channel ended, as far as the host said.
+#[derive(Debug, Default)]
+pub(crate) struct Ending(Option<Exit>);
+
+impl Ending {
+    /// Looks at a message for what it says about the end.
+    pub(crate) fn see(&mut self, message: &ChannelMsg) {
+        match message {
+            ChannelMsg::ExitStatus { exit_status } => {
+                // Codes beyond the range do not happen outside of broken servers.
+                self.0 = Some(Exit::Code(i32::try_from(*exit_status).unwrap_or(i32::MAX)));
+            }
+            ChannelMsg::ExitSignal { signal_name, .. } => {
+                self.0 = Some(Exit::Signal(signal_word(signal_name)));
+            }
+            _ => {}
+        }
+    }
+
+    /// The exit once the host has closed the channel.
+    pub(crate) fn exit(&mut self) -> Exit {
+        self.0.take().unwrap_or_else(|| {
+            Exit::Unreachable("the host closed the channel without an exit status".to_owned())
+        })
+    }
+}
+
+/// The exit of a command whose connection broke.
+pub(crate) async fn lost(slot: &Slot, otherwise: String) -> Exit {
+    let link = &slot.link;
+    let reason = tokio::time::timeout(REASON, link.ended().wait()).await;
+    let error = Error::Lost {
+        hop: link.hop.clone(),
+        why: reason.unwrap_or(otherwise),
+    };
+    Exit::Unreachable(error.to_string())
+}
+
+/// A signal's name without `SIG`.
+fn signal_word(signal: &Sig) -> String {
+    match signal {
+        Sig::Custom(name) => name.clone(),
+        // The variants are called as the protocol names them.
+        known => format!("{known:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_for_both_streams_together() {
+        let mut collected = Collected::default();
+        collected.add(Stream::Out, b"abc", 5);
+        collected.add(Stream::Err, b"defg", 5);
+        collected.add(Stream::Out, b"h", 5);
+        assert_eq!(collected.out, b"abc");
+        assert_eq!(collected.err, b"de");
+        assert_eq!(collected.merged, b"abcde");
+        assert_eq!(collected.dropped, 3);
+    }
+
+    #[test]
+    fn signals_are_named_without_sig() {
+        assert_eq!(signal_word(&Sig::TERM), "TERM");
+        assert_eq!(signal_word(&Sig::Custom("WINCH".to_owned())), "WINCH");
+    }
+}

@@ -1,0 +1,211 @@
+//! What the engine reports: ordered facts, none of which is ever dropped.
+
+use std::path::PathBuf;
+
+use crate::domain::host::{Effective, Target};
+use crate::domain::ids::{HostId, ReqId, SessionId};
+use crate::domain::run::Exit;
+
+/// Names a question until it is answered or withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum SshFact {
+    /// A connection is up; later asks for the same destination share it.
+    Connected {
+        /// As it was asked for.
+        target: Target,
+        /// What was negotiated.
+        info: ConnectionInfo,
+    },
+    /// A connection is gone.
+    Disconnected {
+        /// As it was asked for.
+        target: Target,
+        /// Why.
+        reason: String,
+    },
+    /// Output of an exec with `Sink::Stream`, in order within each stream.
+    Output {
+        /// The exec.
+        req: ReqId,
+        /// Which stream.
+        stream: Stream,
+        /// At most 64 KiB.
+        data: Vec<u8>,
+    },
+    /// The host took this much standard input of an exec with `Stdin::Stream`.
+    StdinTaken {
+        /// The exec.
+        req: ReqId,
+        /// Bytes.
+        bytes: usize,
+    },
+    /// An exec ended; the last fact about its request.
+    ExecDone {
+        /// The exec.
+        req: ReqId,
+        /// How it ended.
+        exit: Exit,
+        /// Standard output, when collected.
+        stdout: Vec<u8>,
+        /// Standard error, when collected.
+        stderr: Vec<u8>,
+        /// Both as they came, when collected.
+        merged: Vec<u8>,
+        /// Bytes that did not fit into the limit.
+        dropped: u64,
+        /// From the start of the command, or from the ask if it never started.
+        took_ms: u64,
+    },
+    /// A session's shell runs.
+    SessionOpened {
+        /// The session.
+        session: SessionId,
+    },
+    /// A session ended, or never came up; the last fact about it.
+    SessionClosed {
+        /// The session.
+        session: SessionId,
+        /// How it ended.
+        exit: Exit,
+        /// Bytes in the recording.
+        bytes: u64,
+        /// Why the recording is missing or incomplete.
+        recording_error: Option<String>,
+    },
+    /// The remote program set the window title.
+    SessionTitle {
+        /// The session.
+        session: SessionId,
+        /// The title, as it came: to be made harmless before it is shown.
+        title: String,
+    },
+    /// The bell rang.
+    SessionBell {
+        /// The session.
+        session: SessionId,
+    },
+    /// The remote program wants this on the clipboard (OSC 52); it is for the person's settings to allow it.
+    SessionClipboard {
+        /// The session.
+        session: SessionId,
+        /// The text.
+        text: String,
+    },
+    /// There was output; at most once a second.
+    SessionActivity {
+        /// The session.
+        session: SessionId,
+    },
+    /// A probe answered, or could not.
+    ProbeDone {
+        /// The request.
+        req: ReqId,
+        /// The host.
+        host: HostId,
+        /// The lines before the lone `.`, or why there are none.
+        result: Result<ProbeReply, String>,
+    },
+    /// Effective settings were read, or could not be; in the order of the ask.
+    Resolved {
+        /// The request.
+        req: ReqId,
+        /// What `ssh -G` says of each, or why it says nothing.
+        results: Vec<(Target, Result<Effective, String>)>,
+    },
+    /// A person is needed; answered with `SshAsk::Answer`.
+    Question {
+        /// Names it.
+        id: QuestionId,
+        /// What was to be reached.
+        target: Target,
+        /// The hop that asks: the target itself or a bastion before it.
+        hop: String,
+        /// What is asked.
+        kind: QuestionKind,
+    },
+    /// A question needs no answer any more.
+    QuestionClosed {
+        /// Which.
+        id: QuestionId,
+    },
+    /// An ask could not be taken: a queue was full or nothing of that name runs.
+    Refused {
+        /// The ask, without its contents.
+        ask: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Which output stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// What is known of a connection that is up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// The login.
+    pub user: String,
+    /// The name or address that was connected to.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// The hops before it, first hop first.
+    pub via: Vec<String>,
+    /// The key exchange; without `mlkem` or `sntrup` in it, it is not safe against later quantum computers.
+    pub kex: String,
+    /// The host key's algorithm.
+    pub host_key: String,
+    /// The cipher.
+    pub cipher: String,
+    /// What the server calls itself.
+    pub server: String,
+    /// How we logged in.
+    pub auth: String,
+    /// Things worth telling, such as an ignored line of a known_hosts file.
+    pub notes: Vec<String>,
+}
+
+/// One answer of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeReply {
+    /// The lines before the lone `.`.
+    pub text: String,
+    /// From the question to the end of the answer, in milliseconds.
+    pub rtt_ms: u32,
+}
+
+/// What a person is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuestionKind {
+    /// Whether an unknown host key is the right one.
+    HostKey {
+        /// The name it would be known by.
+        host: String,
+        /// The key's algorithm.
+        algorithm: String,
+        /// `SHA256:…`, as `ssh-keygen -l` prints it.
+        fingerprint: String,
+        /// The file it would be written to.
+        file: PathBuf,
+    },
+    /// A password or passphrase, not to be echoed.
+    Secret {
+        /// The prompt, as the server or we put it.
+        prompt: String,
+    },
+    /// Something that may be echoed.
+    Text {
+        /// The prompt, as the server put it.
+        prompt: String,
+    },
+}

@@ -1,0 +1,47 @@
+//! The newest screen of each session: a slot where the latest wins, never a queue.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::domain::ids::SessionId;
+use crate::term::Screen;
+
+/// Where shells publish screens and the loop takes them.
+#[derive(Default)]
+pub struct Screens {
+    // A std mutex: it is held only to swap a pointer, never across an await.
+    dirty: Mutex<HashMap<SessionId, Arc<Screen>>>,
+    wake: Notify,
+}
+
+impl fmt::Debug for Screens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Screens({} dirty)", self.lock().len())
+    }
+}
+
+impl Screens {
+    /// Puts `screen` in the session's slot, over one that nobody took yet.
+    pub fn publish(&self, session: SessionId, screen: Arc<Screen>) {
+        self.lock().insert(session, screen);
+        self.wake.notify_one();
+    }
+
+    /// Takes every screen that changed since the last call.
+    pub fn take_dirty(&self) -> Vec<(SessionId, Arc<Screen>)> {
+        self.lock().drain().collect()
+    }
+
+    /// Waits until something was published after the last wait; for one waiter.
+    pub async fn notified(&self) {
+        self.wake.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Screen>>> {
+        // Nothing can be half-done under this lock, so a panic elsewhere leaves it usable.
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,458 @@
+//! What `ssh -G` printed, as typed values with the tokens it leaves expanded. Unknown options are somebody else's.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sha1::{Digest, Sha1};
+
+use crate::domain::host::Effective;
+
+use super::config::{Spec, check_name, check_user};
+use super::error::Error;
+use super::stamps::{account_home, account_name};
+
+/// How long a connection may take when the configuration names no time.
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// How often a silent server is asked for a sign of life when the configuration names no interval.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// What to do with a host key that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strict {
+    /// Refuse.
+    Yes,
+    /// Ask a person; refuse when there is none.
+    Ask,
+    /// Trust it and write it down.
+    AcceptNew,
+    /// The same; changed keys are refused all the same, unlike in OpenSSH.
+    No,
+}
+
+/// Where signatures may come from besides files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AgentSocket {
+    /// What the engine was started with.
+    Default,
+    /// Nowhere.
+    None,
+    /// This socket.
+    Path(PathBuf),
+}
+
+/// Everything the engine needs to know of one hop.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How people call it.
+    pub(crate) label: String,
+    pub(crate) spec: Spec,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) jump: Vec<String>,
+    pub(crate) proxy_command: Option<String>,
+    pub(crate) ipv4: bool,
+    pub(crate) ipv6: bool,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) alive_interval: Duration,
+    pub(crate) alive_max: usize,
+    pub(crate) compression: bool,
+    pub(crate) kex: Vec<String>,
+    pub(crate) ciphers: Vec<String>,
+    pub(crate) macs: Vec<String>,
+    pub(crate) host_key_algorithms: Vec<String>,
+    pub(crate) host_key_alias: Option<String>,
+    pub(crate) strict: Strict,
+    pub(crate) known_hosts: Vec<PathBuf>,
+    pub(crate) global_known_hosts: Vec<PathBuf>,
+    pub(crate) hash_known_hosts: bool,
+    pub(crate) revoked_keys: Option<PathBuf>,
+    pub(crate) identity_files: Vec<PathBuf>,
+    pub(crate) certificate_files: Vec<PathBuf>,
+    pub(crate) identities_only: bool,
+    pub(crate) agent: AgentSocket,
+    /// The methods in the order to try them.
+    pub(crate) methods: Vec<String>,
+    pub(crate) password_prompts: u32,
+    pub(crate) batch: bool,
+    /// What runs instead of the login shell.
+    pub(crate) remote_command: Option<String>,
+    /// Variables to set on the remote side.
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Reads what `ssh -G` printed for `spec`.
+    ///
+    /// # Errors
+    /// A name that came out of the configuration is unfit, or a path has a token that is not known here.
+    pub(crate) fn read(spec: &Spec, effective: &Effective) -> Result<Self, Error> {
+        let label = spec.label();
+        let host = effective.get("hostname").unwrap_or(&spec.name).to_owned();
+        let user = effective.get("user").unwrap_or_default().to_owned();
+        check_name(&label, &host)?;
+        check_user(&label, &user)?;
+        let port = effective
+            .get("port")
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(22);
+        let family = effective.get("addressfamily").unwrap_or("any");
+        let alias = effective.get("hostkeyalias").map(str::to_owned);
+        let tokens = Tokens {
+            name: spec.name.clone(),
+            host: host.clone(),
+            port,
+            user: user.clone(),
+            alias: alias.clone(),
+            jump: effective.get("proxyjump").unwrap_or_default().to_owned(),
+        };
+        let path = |value: &str| tokens.path(value, &label);
+        let on = |option: &str| matches!(effective.get(option), Some("yes" | "true"));
+        let list = |option: &str| -> Vec<String> {
+            let value = effective.get(option).unwrap_or_default();
+            value
+                .split(',')
+                .filter(|item| !item.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let files = |option: &str| -> Result<Vec<PathBuf>, Error> {
+            let values = effective.all(option).iter();
+            values
+                .flat_map(|line| line.split_whitespace())
+                .filter(|value| *value != "none")
+                .map(path)
+                .collect()
+        };
+        let single_files = |option: &str| -> Result<Vec<PathBuf>, Error> {
+            let values = effective.all(option).iter();
+            values
+                .filter(|value| *value != "none")
+                .map(|value| path(value))
+                .collect()
+        };
+        let command = |option: &str| -> Result<Option<String>, Error> {
+            let command = effective.get(option);
+            command.map(|text| tokens.expand(text, &label)).transpose()
+        };
+        let proxy_command = command("proxycommand")?;
+        if proxy_command.is_some() && on("proxyusefdpass") {
+            return Err(Error::Config {
+                name: label,
+                why: "ProxyUseFdpass is not supported; set transport = \"openssh\" for this host"
+                    .to_owned(),
+            });
+        }
+        Ok(Self {
+            host,
+            port,
+            user,
+            jump: list("proxyjump"),
+            proxy_command,
+            ipv4: family != "inet6",
+            ipv6: family != "inet",
+            connect_timeout: seconds(effective, "connecttimeout").unwrap_or(CONNECT),
+            alive_interval: seconds(effective, "serveraliveinterval").unwrap_or(ALIVE),
+            alive_max: effective
+                .get("serveralivecountmax")
+                .and_then(|count| count.parse().ok())
+                .filter(|count| *count > 0)
+                .unwrap_or(3),
+            compression: on("compression"),
+            kex: list("kexalgorithms"),
+            ciphers: list("ciphers"),
+            macs: list("macs"),
+            host_key_algorithms: list("hostkeyalgorithms"),
+            host_key_alias: alias,
+            strict: match effective.get("stricthostkeychecking") {
+                Some("yes" | "true") => Strict::Yes,
+                Some("accept-new") => Strict::AcceptNew,
+                Some("no" | "false" | "off") => Strict::No,
+                _ => Strict::Ask,
+            },
+            known_hosts: files("userknownhostsfile")?,
+            global_known_hosts: files("globalknownhostsfile")?,
+            hash_known_hosts: on("hashknownhosts"),
+            revoked_keys: single_files("revokedhostkeys")?.into_iter().next(),
+            identity_files: single_files("identityfile")?,
+            certificate_files: single_files("certificatefile")?,
+            identities_only: on("identitiesonly"),
+            agent: agent(effective, path)?,
+            methods: methods(effective),
+            password_prompts: effective
+                .get("numberofpasswordprompts")
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(3),
+            batch: on("batchmode"),
+            remote_command: command("remotecommand")?,
+            env: environment(effective),
+            label,
+            spec: spec.clone(),
+        })
+    }
+
+    /// Name, address and port for error texts.
+    pub(crate) fn place(&self) -> String {
+        let address = address(&self.host, self.port);
+        if self.label == self.host {
+            address
+        } else {
+            format!("{} ({address})", self.label)
+        }
+    }
+}
+
+/// `host:port`, with brackets around an address that has colons itself.
+pub(crate) fn address(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+fn seconds(effective: &Effective, option: &str) -> Option<Duration> {
+    let seconds: u64 = effective.get(option)?.parse().ok()?;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+fn agent(
+    effective: &Effective,
+    path: impl Fn(&str) -> Result<PathBuf, Error>,
+) -> Result<AgentSocket, Error> {
+    let Some(value) = effective.all("identityagent").first() else {
+        return Ok(AgentSocket::Default);
+    };
+    Ok(match value.as_str() {
+        "none" => AgentSocket::None,
+        "SSH_AUTH_SOCK" => AgentSocket::Default,
+        value => match value.strip_prefix('$') {
+            Some(name) if !name.starts_with('{') => match std::env::var_os(name) {
+                Some(socket) if !socket.is_empty() => AgentSocket::Path(PathBuf::from(socket)),
+                _ => AgentSocket::None,
+            },
+            _ => AgentSocket::Path(path(value)?),
+        },
+    })
+}
+
+/// The methods of `PreferredAuthentications` that are switched on and that the engine knows.
+fn methods(effective: &Effective) -> Vec<String> {
+    let off = |option: &str| matches!(effective.get(option), Some("no" | "false"));
+    let preferred = effective
+        .get("preferredauthentications")
+        .unwrap_or("publickey,keyboard-interactive,password");
+    preferred
+        .split(',')
+        .filter(|method| match *method {
+            "publickey" => !off("pubkeyauthentication"),
+            "keyboard-interactive" => !off("kbdinteractiveauthentication"),
+            "password" => !off("passwordauthentication"),
+            _ => false,
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// `SetEnv`, and of our own environment what `SendEnv` names.
+fn environment(effective: &Effective) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> = Vec::new();
+    for line in effective.all("setenv") {
+        if let Some((name, value)) = line.split_once('=') {
+            env.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let patterns: Vec<glob::Pattern> = effective
+        .all("sendenv")
+        .iter()
+        .flat_map(|line| line.split_whitespace())
+        .filter_map(|pattern| glob::Pattern::new(pattern).ok())
+        .collect();
+    for (name, value) in std::env::vars() {
+        let known = env.iter().any(|(set, _)| *set == name);
+        if !known && patterns.iter().any(|pattern| pattern.matches(&name)) {
+            env.push((name, value));
+        }
+    }
+    env
+}
+
+/// The values of the percent tokens, ssh_config(5), section TOKENS.
+struct Tokens {
+    name: String,
+    host: String,
+    port: u16,
+    user: String,
+    alias: Option<String>,
+    jump: String,
+}
+
+impl Tokens {
+    fn path(&self, value: &str, label: &str) -> Result<PathBuf, Error> {
+        let value = value.trim_matches('"');
+        let expanded = self.expand(&variables(value, label)?, label)?;
+        Ok(match expanded.strip_prefix("~/") {
+            Some(rest) => account_home().join(rest),
+            None if expanded == "~" => account_home(),
+            None => PathBuf::from(expanded),
+        })
+    }
+
+    fn expand(&self, text: &str, label: &str) -> Result<String, Error> {
+        let mut out = String::with_capacity(text.len());
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            if c != '%' {
+                out.push(c);
+                continue;
+            }
+            match chars.next() {
+                Some('%') => out.push('%'),
+                Some('h') => out.push_str(&self.host),
+                Some('n') => out.push_str(&self.name),
+                Some('k') => out.push_str(self.alias.as_deref().unwrap_or(&self.name)),
+                Some('p') => out.push_str(&self.port.to_string()),
+                Some('r') => out.push_str(&self.user),
+                Some('u') => out.push_str(&account_name()),
+                Some('d') => out.push_str(&account_home().to_string_lossy()),
+                Some('i') => out.push_str(&rustix::process::getuid().as_raw().to_string()),
+                Some('j') => out.push_str(&self.jump),
+                Some('l') => out.push_str(&machine()),
+                Some('L') => out.push_str(machine().split('.').next().unwrap_or_default()),
+                Some('C') => out.push_str(&self.digest()),
+                other => {
+                    let token: String = other.into_iter().collect();
+                    return Err(Error::Config {
+                        name: label.to_owned(),
+                        why: format!("the token %{token} in {text:?} is not known here"),
+                    });
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// `%C`: the hash of `%l%h%p%r%j`.
+    fn digest(&self) -> String {
+        let mut hash = Sha1::new();
+        hash.update(machine());
+        hash.update(&self.host);
+        hash.update(self.port.to_string());
+        hash.update(&self.user);
+        hash.update(&self.jump);
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// Replaces `${NAME}`; as in OpenSSH an unset variable is an error.
+fn variables(text: &str, label: &str) -> Result<String, Error> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let value = after
+            .split_once('}')
+            .and_then(|(name, tail)| Some((std::env::var(name).ok()?, tail)));
+        let Some((value, tail)) = value else {
+            return Err(Error::Config {
+                name: label.to_owned(),
+                why: format!("{text:?} names an environment variable that is not set"),
+            });
+        };
+        out.push_str(&value);
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn machine() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &str) -> Result<Settings, Error> {
+        let mut effective = Effective::default();
+        for line in lines.lines() {
+            let (option, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            effective
+                .options
+                .entry(option.to_owned())
+                .or_default()
+                .push(value.to_owned());
+        }
+        let spec = Spec {
+            name: "web1".to_owned(),
+            user: None,
+            port: None,
+            config: None,
+        };
+        Settings::read(&spec, &effective)
+    }
+
+    #[test]
+    fn tokens_that_ssh_leaves_are_expanded() -> Result<(), Error> {
+        let settings = read(
+            "hostname 10.0.0.1\nuser me\nport 2222\nidentityfile /k/%r@%h:%p-%n-%%\nidentityfile ~/.ssh/id\n\
+             proxycommand nc %h %p\nuserknownhostsfile /a/%k /b",
+        )?;
+        let home = account_home();
+        assert_eq!(
+            settings.identity_files,
+            [
+                PathBuf::from("/k/me@10.0.0.1:2222-web1-%"),
+                home.join(".ssh/id")
+            ]
+        );
+        assert_eq!(settings.proxy_command.as_deref(), Some("nc 10.0.0.1 2222"));
+        assert_eq!(
+            settings.known_hosts,
+            [PathBuf::from("/a/web1"), PathBuf::from("/b")]
+        );
+        assert_eq!(settings.place(), "web1 (10.0.0.1:2222)");
+        assert!(read("hostname a\nuser me\nidentityfile /%z").is_err());
+        assert!(read("hostname a\nuser me\nidentityfile /${NO_SUCH_VARIABLE_HERE}").is_err());
+        assert!(read("hostname -oX\nuser me").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn defaults_and_words() -> Result<(), Error> {
+        let plain = read("hostname a\nuser me\nconnecttimeout none\nserveraliveinterval 0")?;
+        assert_eq!(
+            (plain.connect_timeout, plain.alive_interval),
+            (CONNECT, ALIVE)
+        );
+        assert_eq!(
+            (plain.strict, plain.agent.clone()),
+            (Strict::Ask, AgentSocket::Default)
+        );
+        assert_eq!(
+            plain.methods,
+            ["publickey", "keyboard-interactive", "password"]
+        );
+        let other = read(
+            "hostname a\nuser me\nstricthostkeychecking accept-new\nidentityagent none\nconnecttimeout 3\n\
+             preferredauthentications gssapi-with-mic,password,publickey\npubkeyauthentication false\n\
+             proxyjump b,me@c:22\naddressfamily inet",
+        )?;
+        assert_eq!(
+            (other.strict, other.agent.clone()),
+            (Strict::AcceptNew, AgentSocket::None)
+        );
+        assert_eq!(other.methods, ["password"]);
+        assert_eq!(other.jump, ["b", "me@c:22"]);
+        assert_eq!(other.connect_timeout, Duration::from_secs(3));
+        assert!(other.ipv4 && !other.ipv6);
+        Ok(())
+    }
+}

@@ -1,0 +1,431 @@
+//! A shell in a pane: the reading half owns the emulator, drains the channel whatever happens, and shows the newest screen.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::domain::host::Target;
+use crate::domain::ids::SessionId;
+use crate::domain::run::Exit;
+use crate::term::{Emulator, Modes, Notice, Size};
+
+use super::ask::{ExecSpec, Sink, Stdin};
+use super::exec::{self, Ending};
+use super::fact::SshFact;
+use super::link::{Held, Slot};
+use super::manager::Manager;
+use super::recording::{Recorded, Recording};
+use super::screens::Screens;
+use super::writer::{self, PaneInput};
+
+/// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
+pub(crate) const INPUTS: usize = 1024;
+
+/// How many changes of the view wait for the reader, which takes them between two pieces of output.
+pub(crate) const VIEWS: usize = 256;
+
+/// How many answers of the terminal wait for a host that does not read. When it is full they are dropped: whoever asks
+/// without reading the answers has no use for them.
+const REPLIES: usize = 64;
+
+/// The shortest time between two screens.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// The shortest time between two reports of activity.
+const ACTIVITY: Duration = Duration::from_secs(1);
+
+/// A pane to open.
+pub(crate) struct Pane {
+    pub(crate) session: SessionId,
+    pub(crate) target: Target,
+    pub(crate) size: Size,
+    pub(crate) term: String,
+    pub(crate) recording: Option<PathBuf>,
+}
+
+/// A change of what the pane shows.
+pub(crate) enum View {
+    Resize(Size),
+    Scroll(i32),
+}
+
+/// How the asks for a pane come in.
+pub(crate) struct Inlets {
+    pub(crate) inputs: mpsc::Receiver<PaneInput>,
+    pub(crate) views: mpsc::Receiver<View>,
+    /// Becomes true when the pane is to be closed.
+    pub(crate) close: watch::Receiver<bool>,
+}
+
+/// Runs the session to its end and returns the last fact about it.
+pub(crate) async fn run(
+    manager: &Manager,
+    facts: &mpsc::Sender<SshFact>,
+    screens: &Screens,
+    pane: Pane,
+    inlets: Inlets,
+) -> SshFact {
+    let session = pane.session;
+    let (exit, recorded) = live(manager, facts, screens, pane, inlets).await;
+    SshFact::SessionClosed {
+        session,
+        exit,
+        bytes: recorded.bytes,
+        recording_error: recorded.error,
+    }
+}
+
+async fn live(
+    manager: &Manager,
+    facts: &mpsc::Sender<SshFact>,
+    screens: &Screens,
+    pane: Pane,
+    mut inlets: Inlets,
+) -> (Exit, Recorded) {
+    let opened = tokio::select! {
+        opened = manager.session(&pane.target, true) => opened,
+        () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default()),
+    };
+    let (held, settings) = match opened {
+        Ok(opened) => opened,
+        Err(why) => return (Exit::Unreachable(why.to_string()), Recorded::default()),
+    };
+    let Held { channel, slot } = held;
+    let (read, write) = channel.split();
+    let spec = ExecSpec {
+        command: String::new(),
+        stdin: Stdin::Stream,
+        sink: Sink::Stream,
+        timeout: None,
+        pty: Some((pane.term.clone(), pane.size)),
+        interactive: true,
+    };
+    if let Err(why) = exec::begin(&write, &settings, &spec).await {
+        return (
+            exec::lost(&slot, why.to_string()).await,
+            Recorded::default(),
+        );
+    }
+    let mut recorded = Recorded::default();
+    let recording = match &pane.recording {
+        Some(path) => {
+            match Recording::start(path.clone(), pane.size, &pane.target.name, &pane.term).await {
+                Ok(recording) => Some(recording),
+                Err(why) => {
+                    recorded.error = Some(why);
+                    None
+                }
+            }
+        }
+        None => None,
+    };
+    let (modes, current) = watch::channel(Modes::default());
+    let (replies, answers) = mpsc::channel(REPLIES);
+    let news = Arc::new(News::default());
+    // Both die with the set, so nothing of a session outlives it.
+    let mut helpers = JoinSet::new();
+    helpers.spawn(tell(Arc::clone(&news), pane.session, facts.clone()));
+    let mut reader = Reader {
+        session: pane.session,
+        emulator: Emulator::new(pane.size),
+        screens,
+        modes,
+        replies,
+        news,
+        recording,
+        dirty: true,
+        shown: None,
+        ending: Ending::default(),
+    };
+    let writing = writer::write(&write, inlets.inputs, answers, current);
+    let exit = reader
+        .drive(
+            read,
+            &write,
+            writing,
+            &mut inlets.views,
+            &mut inlets.close,
+            &slot,
+        )
+        .await;
+    reader.publish();
+    if let Some(recording) = reader.recording.take() {
+        recorded = recording.finish().await;
+    }
+    reader.news.close();
+    // What is still to be told comes before the last fact.
+    helpers.join_next().await;
+    (exit, recorded)
+}
+
+async fn closed(close: &mut watch::Receiver<bool>) {
+    let gone = close.wait_for(|close| *close).await.is_err();
+    if gone {
+        // Nobody can close it any more; the engine ends everything itself when it goes.
+        std::future::pending::<()>().await;
+    }
+}
+
+struct Reader<'a> {
+    session: SessionId,
+    emulator: Emulator,
+    screens: &'a Screens,
+    modes: watch::Sender<Modes>,
+    replies: mpsc::Sender<Vec<u8>>,
+    news: Arc<News>,
+    recording: Option<Recording>,
+    /// The screen changed since it was last shown.
+    dirty: bool,
+    shown: Option<Instant>,
+    ending: Ending,
+}
+
+impl Reader<'_> {
+    async fn drive(
+        &mut self,
+        mut read: ChannelReadHalf,
+        write: &ChannelWriteHalf<Msg>,
+        writing: impl Future<Output = ()>,
+        views: &mut mpsc::Receiver<View>,
+        close: &mut watch::Receiver<bool>,
+        slot: &Slot,
+    ) -> Exit {
+        let mut writing = std::pin::pin!(writing);
+        let mut written = false;
+        // The answers to the two requests that start the shell.
+        let mut answers = 0;
+        loop {
+            let due = self.due();
+            tokio::select! {
+                message = read.wait() => match message {
+                    Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => {
+                        self.feed(&data);
+                    }
+                    Some(ChannelMsg::Success) => {
+                        answers += 1;
+                        if answers == 2 {
+                            self.news.opened();
+                        }
+                    }
+                    Some(ChannelMsg::Failure) => {
+                        let what = if answers == 0 { "give a pseudo-terminal" } else { "start a shell" };
+                        write.close().await.ok();
+                        return exec::refusal(what);
+                    }
+                    Some(ChannelMsg::Close) => return self.ending.exit(),
+                    None => return exec::lost(slot, "the connection ended".to_owned()).await,
+                    Some(other) => self.ending.see(&other),
+                },
+                Some(view) = views.recv() => self.look(view, write).await,
+                // When writing fails the reading side says why.
+                () = &mut writing, if !written => written = true,
+                () = at(due) => {
+                    if self.emulator.sync_deadline().is_some_and(|end| end <= Instant::now()) {
+                        self.emulator.stop_sync();
+                        self.dirty = true;
+                    }
+                    self.publish();
+                }
+                () = closed(close) => {
+                    write.close().await.ok();
+                    return Exit::Cancelled;
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.emulator.feed(bytes);
+        if let Some(recording) = &mut self.recording {
+            recording.output(bytes);
+        }
+        let replies = self.emulator.take_replies();
+        if !replies.is_empty() {
+            // See REPLIES for why a full queue is no loss.
+            self.replies.try_send(replies).ok();
+        }
+        for notice in self.emulator.take_notices() {
+            self.news.notice(notice);
+        }
+        self.news.activity();
+        let modes = self.emulator.modes();
+        self.modes.send_if_modified(|old| {
+            let changed = *old != modes;
+            *old = modes;
+            changed
+        });
+        self.dirty = true;
+        if self.shown.is_none_or(|last| last.elapsed() >= FRAME) {
+            self.publish();
+        }
+    }
+
+    async fn look(&mut self, view: View, write: &ChannelWriteHalf<Msg>) {
+        match view {
+            View::Resize(size) => {
+                self.emulator.resize(size);
+                if let Some(recording) = &mut self.recording {
+                    recording.resize(size);
+                }
+                let (cols, rows) = (u32::from(size.cols), u32::from(size.rows));
+                // A broken connection shows on the reading side.
+                write.window_change(cols, rows, 0, 0).await.ok();
+            }
+            View::Scroll(lines) => self.emulator.scroll(lines),
+        }
+        self.dirty = true;
+        self.publish();
+    }
+
+    /// When something is to be shown even though nothing comes.
+    fn due(&self) -> Option<Instant> {
+        let frame = self
+            .dirty
+            .then(|| self.shown.map_or_else(Instant::now, |last| last + FRAME));
+        let sync = self.emulator.sync_deadline();
+        match (frame, sync) {
+            (Some(frame), Some(sync)) => Some(frame.min(sync)),
+            (frame, sync) => frame.or(sync),
+        }
+    }
+
+    fn publish(&mut self) {
+        if self.dirty {
+            self.screens.publish(self.session, self.emulator.screen());
+            self.dirty = false;
+            self.shown = Some(Instant::now());
+        }
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is to be told about a session: slots, so that a flood of titles or bells costs neither memory nor the reader's time.
+#[derive(Default)]
+struct News {
+    // A std mutex: held to set a flag, never across an await.
+    state: Mutex<Told>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Told {
+    opened: bool,
+    title: Option<String>,
+    clipboard: Option<String>,
+    bell: bool,
+    activity: bool,
+    closed: bool,
+}
+
+impl News {
+    fn change(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_one();
+    }
+
+    fn opened(&self) {
+        self.change(|told| told.opened = true);
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.change(|told| match notice {
+            Notice::Title(title) => told.title = Some(title),
+            Notice::Bell => told.bell = true,
+            Notice::Clipboard(text) => told.clipboard = Some(text),
+        });
+    }
+
+    fn activity(&self) {
+        let mut told = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.activity {
+            told.activity = true;
+            drop(told);
+            self.wake.notify_one();
+        }
+    }
+
+    fn close(&self) {
+        self.change(|told| told.closed = true);
+    }
+
+    /// Takes what is new; activity only if `active` is allowed now.
+    fn take(&self, active: bool) -> Told {
+        let mut told = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let activity = told.activity && active;
+        Told {
+            activity: if activity {
+                std::mem::take(&mut told.activity)
+            } else {
+                false
+            },
+            opened: std::mem::take(&mut told.opened),
+            title: told.title.take(),
+            clipboard: told.clipboard.take(),
+            bell: std::mem::take(&mut told.bell),
+            closed: told.closed,
+        }
+    }
+}
+
+/// Tells the loop, at its pace.
+async fn tell(news: Arc<News>, session: SessionId, facts: mpsc::Sender<SshFact>) {
+    let mut active: Option<Instant> = None;
+    loop {
+        let next = active.map(|last| last + ACTIVITY);
+        let told = news.take(next.is_none_or(|next| next <= Instant::now()));
+        if told.activity {
+            active = Some(Instant::now());
+        }
+        let closed = told.closed;
+        for fact in facts_of(told, session) {
+            if facts.send(fact).await.is_err() {
+                return;
+            }
+        }
+        if closed {
+            return;
+        }
+        let waiting = news
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .activity;
+        tokio::select! {
+            () = news.wake.notified() => {}
+            () = at(active.map(|last| last + ACTIVITY)), if waiting => {}
+        }
+    }
+}
+
+fn facts_of(told: Told, session: SessionId) -> Vec<SshFact> {
+    let mut facts = Vec::new();
+    if told.opened {
+        facts.push(SshFact::SessionOpened { session });
+    }
+    facts.extend(
+        told.title
+            .map(|title| SshFact::SessionTitle { session, title }),
+    );
+    facts.extend(
+        told.clipboard
+            .map(|text| SshFact::SessionClipboard { session, text }),
+    );
+    if told.bell {
+        facts.push(SshFact::SessionBell { session });
+    }
+    if told.activity {
+        facts.push(SshFact::SessionActivity { session });
+    }
+    facts
+}

@@ -1,0 +1,264 @@
+//! Examines the store: the file, the index, the logs and their chains, and what nobody works on any more.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use rusqlite::Connection;
+
+use super::ask::{DoctorLine, DoctorReport, Logged};
+use super::failure::Outcome;
+use super::log;
+use super::read::{Scene, abandoned};
+use crate::domain::ids::{DeviceId, EntityId};
+use crate::domain::op::{FAR_AHEAD_MS, Hlc, Op};
+
+/// The tables whose rows are counted.
+const COUNTED: &[&str] = &[
+    "op",
+    "ticket",
+    "note",
+    "conflict",
+    "host",
+    "run",
+    "run_step",
+    "session",
+    "case_event",
+    "sample",
+];
+
+/// Examines everything; reads the whole file.
+pub(super) fn examine(scene: Scene<'_>) -> Outcome<DoctorReport> {
+    let conn = scene.conn;
+    let mut lines = vec![
+        library(),
+        files(scene),
+        integrity(conn)?,
+        index(conn)?,
+        counts(conn)?,
+    ];
+    lines.extend(logs(scene)?);
+    lines.push(conflicts(conn)?);
+    lines.push(runs(scene)?);
+    Ok(DoctorReport {
+        ok: lines.iter().all(|line| line.ok),
+        lines,
+    })
+}
+
+fn line(name: &str, ok: bool, detail: impl Into<String>) -> DoctorLine {
+    DoctorLine {
+        name: name.to_owned(),
+        ok,
+        detail: detail.into(),
+    }
+}
+
+fn library() -> DoctorLine {
+    line("sqlite", true, rusqlite::version())
+}
+
+/// Sizes and permissions come from stat(2): the file is never opened but by SQLite.
+fn files(scene: Scene<'_>) -> DoctorLine {
+    let mut wrong = Vec::new();
+    let mut size = 0;
+    for (path, wanted) in [
+        (scene.folder.to_owned(), 0o077),
+        (scene.folder.join("store.db"), 0o077),
+        (scene.folder.join("store.db-wal"), 0o077),
+    ] {
+        if let Ok(meta) = fs::metadata(&path) {
+            if meta.permissions().mode() & wanted != 0 {
+                wrong.push(format!("chmod go= {}", path.display()));
+            }
+            if meta.is_file() {
+                size += meta.len();
+            }
+        }
+    }
+    if wrong.is_empty() {
+        line(
+            "files",
+            true,
+            format!("{} KiB in {}", size / 1024, scene.folder.display()),
+        )
+    } else {
+        let advice = wrong.join("; ");
+        line(
+            "files",
+            false,
+            format!("other accounts may read the store; run: {advice}"),
+        )
+    }
+}
+
+fn integrity(conn: &Connection) -> Outcome<DoctorLine> {
+    // Tables only; the index is examined on its own, so that the advice fits.
+    let mut statement = conn.prepare("PRAGMA quick_check(5)")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let found: Vec<String> = rows.collect::<Result<_, _>>()?;
+    let found: Vec<&str> = found
+        .iter()
+        .map(String::as_str)
+        .filter(|text| *text != "ok" && !text.contains("ticket_fts"))
+        .collect();
+    Ok(if found.is_empty() {
+        line("database", true, "every page is in order")
+    } else {
+        let advice = "keep a copy of the file and restore the last backup with `qd restore FILE`";
+        line("database", false, format!("{}; {advice}", found.join("; ")))
+    })
+}
+
+fn index(conn: &Connection) -> Outcome<DoctorLine> {
+    let mut statement = conn.prepare("PRAGMA integrity_check(ticket_fts)")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let found: Vec<String> = rows.collect::<Result<_, _>>()?;
+    let mut wrong: Vec<String> = found.into_iter().filter(|text| text != "ok").collect();
+    let missing: i64 = conn.query_row(
+        "SELECT count(*) FROM ticket t WHERE (t.title <> '' OR t.body <> '')
+         AND NOT EXISTS (SELECT 1 FROM ticket_fts_docsize d WHERE d.id = t.n)",
+        [],
+        |row| row.get(0),
+    )?;
+    if missing > 0 {
+        wrong.push(format!("{missing} tickets are not in it"));
+    }
+    Ok(if wrong.is_empty() {
+        line("search index", true, "every ticket is in it")
+    } else {
+        let advice = "rebuild it from the log";
+        line(
+            "search index",
+            false,
+            format!("{}; {advice}", wrong.join("; ")),
+        )
+    })
+}
+
+fn counts(conn: &Connection) -> Outcome<DoctorLine> {
+    let mut parts = Vec::new();
+    for table in COUNTED {
+        let count: i64 = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+            row.get(0)
+        })?;
+        parts.push(format!("{table} {count}"));
+    }
+    Ok(line("rows", true, parts.join(", ")))
+}
+
+/// What one pass over a device's log shows.
+#[derive(Default)]
+struct Chain {
+    last: u64,
+    hash: [u8; 32],
+    newest: Hlc,
+    fault: Option<String>,
+}
+
+/// One pass over all logs: numbers without gaps, each hash following from the one before, clocks that can be right.
+fn logs(scene: Scene<'_>) -> Outcome<Vec<DoctorLine>> {
+    let mut chains: BTreeMap<DeviceId, Chain> = BTreeMap::new();
+    let mut unread = 0u64;
+    let mut statement = scene
+        .conn
+        .prepare("SELECT dev, seq, hlc, body, hash FROM op ORDER BY dev, seq")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let op = Logged {
+            device: DeviceId(EntityId::from_bytes(row.get(0)?)),
+            seq: row.get::<_, i64>(1)?.cast_unsigned(),
+            hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()),
+            body: row.get(3)?,
+        };
+        let chain = chains.entry(op.device).or_default();
+        let hash = log::link(&chain.hash, &op);
+        if op.seq != chain.last + 1 {
+            chain.fault.get_or_insert(format!(
+                "operations {} to {} of device {} are missing",
+                chain.last + 1,
+                op.seq - 1,
+                op.device
+            ));
+        }
+        if row.get::<_, [u8; 32]>(4)? != hash {
+            chain.fault.get_or_insert(format!(
+                "operation {} of device {} is not what was written",
+                op.seq, op.device
+            ));
+        }
+        (chain.last, chain.hash) = (op.seq, hash);
+        chain.newest = chain.newest.max(op.hlc);
+        unread += u64::from(!matches!(Op::decode(&op.body), Ok(Some(_))));
+    }
+    let mut faults: Vec<String> = chains
+        .values_mut()
+        .filter_map(|chain| chain.fault.take())
+        .collect();
+    for (device, seq) in log::heads(scene.conn)? {
+        if chains.get(&device).is_none_or(|chain| chain.last != seq) {
+            faults.push(format!("the log of device {device} does not end at {seq}"));
+        }
+    }
+    let far: Vec<String> = chains
+        .iter()
+        .filter(|(_, chain)| chain.newest > Hlc::at(scene.now.plus(FAR_AHEAD_MS)))
+        .map(|(device, _)| device.to_string())
+        .collect();
+    let carried = match unread {
+        0 => String::new(),
+        count => format!("; {count} operations of a newer program are carried unread"),
+    };
+    Ok(vec![
+        if faults.is_empty() {
+            let total: u64 = chains.values().map(|chain| chain.last).sum();
+            let detail = format!(
+                "{total} operations of {} devices, no gap, every hash follows{carried}",
+                chains.len()
+            );
+            line("log", true, detail)
+        } else {
+            let advice = "restore the last backup with `qd restore FILE`";
+            line("log", false, format!("{}; {advice}", faults.join("; ")))
+        },
+        if far.is_empty() {
+            line("clocks", true, "no device is more than a day ahead")
+        } else {
+            let detail = format!(
+                "more than a day ahead, set their clocks: {}",
+                far.join(", ")
+            );
+            line("clocks", false, detail)
+        },
+    ])
+}
+
+fn conflicts(conn: &Connection) -> Outcome<DoctorLine> {
+    let count: i64 = conn.query_row(
+        "SELECT count(*) FROM (SELECT DISTINCT ent, kind, field FROM conflict)",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(line(
+        "conflicts",
+        true,
+        format!("{count} fields were changed on two devices at once and wait to be settled"),
+    ))
+}
+
+/// A run whose owner died is something to look at, not a fault of the store.
+fn runs(scene: Scene<'_>) -> Outcome<DoctorLine> {
+    let abandoned = abandoned(scene)?;
+    Ok(line(
+        "runs",
+        true,
+        if abandoned.is_empty() {
+            "none was left without its owner".to_owned()
+        } else {
+            format!(
+                "left by their owner, look with `qd run show`: {}",
+                abandoned.join(", ")
+            )
+        },
+    ))
+}

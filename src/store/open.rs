@@ -1,0 +1,367 @@
+//! Opening the file: who it belongs to, which settings every connection needs, and migrations with a copy beforehand.
+//!
+//! Nothing here may open `store.db` with `std::fs`; its size and permissions come from stat(2) and chmod(2).
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite_migration::{M, Migrations};
+
+use super::StoreError;
+use super::failure::{Failure, Outcome};
+use super::lock;
+use crate::domain::ids::{DeviceId, EntityId, Mint};
+
+/// The name of the file in its folder.
+const FILE: &str = "store.db";
+
+/// "QDCK": the mark of our files in SQLite's header.
+const APPLICATION_ID: i64 = 1_363_428_171;
+
+/// The first version in which a commit cannot be lost to another process's checkpoint
+/// (<https://sqlite.org/wal.html>, "The WAL-Reset Bug").
+const LIBRARY_MIN: i32 = 3_051_003;
+
+/// Appended, never edited: each file was run on somebody's data.
+const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("migrations/0001_first.sql"))];
+
+/// Opens connections to one file, all with the same settings.
+#[derive(Clone, Debug)]
+pub(super) struct Opener {
+    pub(super) path: PathBuf,
+    /// The file cannot change and SQLite may make no files beside it: a folder that may not be written.
+    frozen: bool,
+}
+
+/// What is at the path before we touch it.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Ours { version: i64 },
+}
+
+impl Opener {
+    /// Examines the folder and the file, makes or migrates it unless `read_only`, and gives the device's id.
+    pub(super) fn prepare(
+        folder: &Path,
+        read_only: bool,
+        seed: fn() -> [u8; 32],
+    ) -> Result<(Self, DeviceId), StoreError> {
+        Self::prepare_with(folder, read_only, seed, MIGRATIONS)
+    }
+
+    fn prepare_with(
+        folder: &Path,
+        read_only: bool,
+        seed: fn() -> [u8; 32],
+        migrations: &[M<'_>],
+    ) -> Result<(Self, DeviceId), StoreError> {
+        if rusqlite::version_number() < LIBRARY_MIN {
+            return Err(StoreError::OldLibrary {
+                found: rusqlite::version().to_owned(),
+            });
+        }
+        if read_only {
+            return Self::prepare_reading(folder, migrations);
+        }
+        lock::make_folder(folder)?;
+        refuse_network(folder)?;
+        let opener = Self {
+            path: folder.join(FILE),
+            frozen: false,
+        };
+        // Two processes that find no file, or an old one, must not both make the tables.
+        let alone = lock::migration(folder)?;
+        let found = opener.examine(migrations)?;
+        let mut conn = opener
+            .write(found == Found::Nothing)
+            .map_err(|why| opener.explain(why))?;
+        let device = opener
+            .migrate(&mut conn, &found, migrations)
+            .and_then(|()| device(&conn, Some(seed)))
+            .map_err(|why| opener.explain(why))?;
+        drop(alone);
+        Ok((opener, device))
+    }
+
+    fn prepare_reading(
+        folder: &Path,
+        migrations: &[M<'_>],
+    ) -> Result<(Self, DeviceId), StoreError> {
+        refuse_network(folder)?;
+        let mut opener = Self {
+            path: folder.join(FILE),
+            frozen: false,
+        };
+        let found = match opener.examine(migrations) {
+            Err(StoreError::ReadOnly { .. } | StoreError::Io { .. }) if opener.is_at_rest() => {
+                opener.frozen = true;
+                opener.examine(migrations)?
+            }
+            other => other?,
+        };
+        let newest = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+        match found {
+            Found::Nothing => Err(StoreError::Refused {
+                why: format!(
+                    "there is no store in {} yet; start once without --read-only",
+                    folder.display()
+                ),
+            }),
+            Found::Ours { version } if version < newest => Err(StoreError::Refused {
+                why: format!(
+                    "{} must be brought up to date first; start once without --read-only",
+                    opener.path.display()
+                ),
+            }),
+            Found::Ours { .. } => {
+                let device = opener
+                    .read()
+                    .and_then(|conn| device(&conn, None))
+                    .map_err(|why| why.at(&opener.path))?;
+                Ok((opener, device))
+            }
+        }
+    }
+
+    /// A connection that may write. `fresh` is a file that we have just made.
+    fn write(&self, fresh: bool) -> Outcome<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&self.path, flags)?;
+        if fresh {
+            // By name, not through a descriptor. SQLite gives the files beside it the same permissions.
+            fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600))
+                .map_err(|why| StoreError::io("protecting", &self.path, &why))?;
+        }
+        settings(&conn)?;
+        let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(Failure::refused(format!(
+                "{} cannot be used by several processes at once on this file system (SQLite offers only {mode}); name \
+                 a folder on a local disk with --home",
+                self.path.display()
+            )));
+        }
+        Ok(conn)
+    }
+
+    /// The connection of the writer thread.
+    pub(super) fn writer(&self) -> Outcome<Connection> {
+        self.write(false)
+    }
+
+    /// A connection that can only read.
+    pub(super) fn read(&self) -> Outcome<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = if self.frozen {
+            let uri = format!("file:{}?immutable=1", escape(&self.path));
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+        } else {
+            Connection::open_with_flags(&self.path, flags)?
+        };
+        settings(&conn)?;
+        conn.pragma_update(None, "query_only", true)?;
+        Ok(conn)
+    }
+
+    /// Looks at the file without changing a byte of it.
+    fn examine(&self, migrations: &[M<'_>]) -> Result<Found, StoreError> {
+        match fs::metadata(&self.path) {
+            Ok(meta) if meta.is_dir() => {
+                return Err(StoreError::NotADatabase {
+                    path: self.path.clone(),
+                });
+            }
+            Ok(meta) if meta.len() > 0 => {}
+            Ok(_) => return Ok(Found::Nothing),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(why) => return Err(StoreError::io("examining", &self.path, &why)),
+        }
+        let read = || -> Outcome<(i64, i64, i64)> {
+            let conn = self.read()?;
+            Ok((
+                conn.query_row("PRAGMA application_id", [], |row| row.get(0))?,
+                conn.query_row("PRAGMA user_version", [], |row| row.get(0))?,
+                conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+            ))
+        };
+        let (application, version, tables) = read().map_err(|why| self.explain(why))?;
+        let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+        match (application, version, tables) {
+            // A process died between making the file and filling it.
+            (0, 0, 0) => Ok(Found::Nothing),
+            (APPLICATION_ID, found, _) if found > known => Err(StoreError::Newer {
+                path: self.path.clone(),
+                found,
+                known,
+            }),
+            (APPLICATION_ID, version, _) if version > 0 => Ok(Found::Ours { version }),
+            _ => Err(StoreError::Foreign {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    fn migrate(&self, conn: &mut Connection, found: &Found, migrations: &[M<'_>]) -> Outcome<()> {
+        let newest = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+        match found {
+            Found::Ours { version } if *version == newest => return Ok(()),
+            Found::Ours { version } => {
+                let copy = self
+                    .path
+                    .with_file_name(format!("store-schema-{version}.db"));
+                backup(conn, &copy)?;
+            }
+            Found::Nothing => {}
+        }
+        Migrations::from_slice(migrations)
+            .to_latest(conn)
+            .map_err(|why| match why {
+                rusqlite_migration::Error::RusqliteError { err, .. } => Failure::Sql(err),
+                other => Failure::Store(StoreError::Io {
+                    attempt: format!("bringing {} up to date", self.path.display()),
+                    why: other.to_string(),
+                }),
+            })
+    }
+
+    /// SQLite says "unable to open" of everything; the system knows better why.
+    fn explain(&self, why: Failure) -> StoreError {
+        let cannot_open = matches!(
+            &why,
+            Failure::Sql(rusqlite::Error::SqliteFailure(code, _)) if code.code == rusqlite::ErrorCode::CannotOpen
+        );
+        let folder = self.path.parent().unwrap_or(&self.path);
+        if cannot_open && rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err() {
+            return StoreError::ReadOnly {
+                path: self.path.clone(),
+            };
+        }
+        why.at(&self.path)
+    }
+
+    /// Whether everything is in the main file: no process left pages in the log beside it.
+    fn is_at_rest(&self) -> bool {
+        let mut wal = self.path.clone().into_os_string();
+        wal.push("-wal");
+        fs::metadata(wal).map_or(true, |meta| meta.len() == 0) && self.path.is_file()
+    }
+}
+
+/// What every connection needs: all of these belong to the connection, not to the file.
+fn settings(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(Duration::from_secs(5))?;
+    // FULL, because NORMAL loses acknowledged transactions when the power fails.
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cache_size = -65536;",
+    )?;
+    // These answer with a row, which `execute_batch` would take for an error in some builds.
+    conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(()))
+        .optional()?;
+    Ok(())
+}
+
+/// Copies a live database into the new file `to`, which must not exist.
+pub(super) fn backup(from: &Connection, to: &Path) -> Outcome<()> {
+    let part = to.with_extension("part");
+    // What an interrupted copy left; a copy is complete only under its own name.
+    match fs::remove_file(&part) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+            return Err(StoreError::io("removing", &part, &why).into());
+        }
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let copied = Connection::open_with_flags(&part, flags).and_then(|mut target| {
+        Backup::new(from, &mut target)?.run_to_completion(-1, Duration::ZERO, None)?;
+        // A copy in one file, without a log beside it.
+        target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+    });
+    copied.map_err(|why| StoreError::sqlite(&part, &why))?;
+    fs::set_permissions(&part, fs::Permissions::from_mode(0o600))
+        .and_then(|()| fs::rename(&part, to))
+        .map_err(|why| StoreError::io("writing the copy", to, &why))?;
+    Ok(())
+}
+
+/// The id of this device, drawn on the file's first day.
+fn device(conn: &Connection, seed: Option<fn() -> [u8; 32]>) -> Outcome<DeviceId> {
+    let stored = |conn: &Connection| {
+        conn.query_row("SELECT value FROM meta WHERE name = 'device'", [], |row| {
+            row.get::<_, [u8; 16]>(0)
+        })
+        .optional()
+    };
+    if let Some(bytes) = stored(conn)? {
+        return Ok(DeviceId(EntityId::from_bytes(bytes)));
+    }
+    let Some(seed) = seed else {
+        return Err(Failure::refused(
+            "this store has never been written; start once without --read-only",
+        ));
+    };
+    let device = DeviceId(Mint::new(seed()).entity());
+    conn.execute(
+        "INSERT INTO meta (name, value) VALUES ('device', ?1)",
+        params![device.0.as_bytes()],
+    )?;
+    Ok(device)
+}
+
+/// WAL shares memory between processes, which file systems of several machines cannot do.
+fn refuse_network(folder: &Path) -> Result<(), StoreError> {
+    #[cfg(target_os = "linux")]
+    {
+        let stat = rustix::fs::statfs(folder)
+            .map_err(|why| StoreError::io("examining", folder, &std::io::Error::from(why)))?;
+        // The type is a 32 bit number that some platforms sign-extend.
+        if let Some(kind) = network_kind(stat.f_type as u32) {
+            return Err(StoreError::NetworkFs {
+                path: folder.to_owned(),
+                kind,
+            });
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    drop(folder);
+    Ok(())
+}
+
+/// The numbers in statfs(2).
+#[cfg(target_os = "linux")]
+fn network_kind(magic: u32) -> Option<&'static str> {
+    match magic {
+        0x6969 => Some("NFS"),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("an SMB share"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x7375_7245 => Some("Coda"),
+        0x00c3_6400 => Some("Ceph"),
+        0x0bd0_0bd0 => Some("Lustre"),
+        _ => None,
+    }
+}
+
+/// A path in a URI (<https://sqlite.org/uri.html>).
+fn escape(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(byte) {
+            text.push(char::from(*byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}

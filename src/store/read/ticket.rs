@@ -1,0 +1,162 @@
+//! Reads tickets.
+
+use rusqlite::types::Value as Cell;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use super::entry;
+use crate::domain::ids::{EntityId, TicketId};
+use crate::domain::op::Value;
+use crate::domain::query::Query;
+use crate::domain::ticket::{Priority, Ticket, TicketKind, TicketState};
+use crate::domain::time::Time;
+use crate::store::ask::{COUNT_CAP, Conflict};
+use crate::store::failure::Outcome;
+use crate::store::reference::{self, Noun};
+use crate::store::{fold, query};
+
+const COLUMNS: &str = "t.id, t.ref, t.title, t.body, t.state, t.priority, t.kind, t.queue, t.owner, t.requester, \
+                       t.due, t.wait_until, coalesce(t.created, t.born), t.updated";
+
+/// The tickets that match, newest first, and how many there are.
+pub(super) fn list(
+    conn: &Connection,
+    query: &Query,
+    limit: Option<u32>,
+) -> Outcome<(Vec<Ticket>, u64)> {
+    let sql = query::sql(query);
+    let mut order = "coalesce(t.created, t.born) DESC, t.id";
+    let mut params = sql.params.clone();
+    let mut total = None;
+    if let Some(limit) = limit {
+        let counted = count(conn, &sql)?;
+        total = Some(counted);
+        if sql.by_words && counted >= COUNT_CAP {
+            // Sorting this many takes seconds; the index has them in the order in which they came.
+            order = "f.rowid DESC";
+        }
+        params.push(Cell::Integer(limit.into()));
+    }
+    let limited = if limit.is_some() { "LIMIT ?" } else { "" };
+    let text = format!(
+        "SELECT {COLUMNS} FROM {} WHERE {} ORDER BY {order} {limited}",
+        sql.from, sql.condition
+    );
+    let mut statement = conn.prepare_cached(&text)?;
+    let rows = statement.query_map(params_from_iter(params), read)?;
+    let mut tickets = Vec::new();
+    for row in rows {
+        let mut ticket = row?;
+        complete(conn, &mut ticket)?;
+        tickets.push(ticket);
+    }
+    let total = total.unwrap_or(tickets.len() as u64);
+    Ok((tickets, total))
+}
+
+/// How many match, up to [`COUNT_CAP`].
+fn count(conn: &Connection, sql: &query::Sql) -> Outcome<u64> {
+    let text = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {COUNT_CAP})",
+        sql.from, sql.condition
+    );
+    let count: i64 = conn
+        .prepare_cached(&text)?
+        .query_row(params_from_iter(&sql.params), |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// One ticket with its history.
+pub(super) fn one(conn: &Connection, text: &str) -> Outcome<Ticket> {
+    let id = reference::find(conn, Noun::Ticket, text)?;
+    let sql = format!("SELECT {COLUMNS} FROM ticket t WHERE t.id = ?1");
+    let mut ticket = conn
+        .prepare_cached(&sql)?
+        .query_row(params![id.as_bytes()], read)?;
+    complete(conn, &mut ticket)?;
+    ticket.entries = entry::of_ticket(conn, id)?;
+    Ok(ticket)
+}
+
+/// The names of the hosts linked to a ticket.
+pub(super) fn hosts(conn: &Connection, text: &str) -> Outcome<Vec<String>> {
+    let id = reference::find(conn, Noun::Ticket, text)?;
+    members(conn, "ticket", id, "hosts")
+}
+
+/// The unsettled fields of a ticket with every value, the one in force first.
+pub(super) fn conflicts(conn: &Connection, text: &str) -> Outcome<Vec<Conflict>> {
+    let id = reference::find(conn, Noun::Ticket, text)?;
+    let mut conflicts = Vec::new();
+    for field in conflict_fields(conn, id)? {
+        let register = fold::register(conn, "ticket", id, &field)?;
+        let values = register
+            .heads()
+            .into_iter()
+            .map(|(stamp, written)| (stamp, Value::from_cbor(&written.value)))
+            .collect();
+        conflicts.push(Conflict { field, values });
+    }
+    Ok(conflicts)
+}
+
+/// The members of a set, sorted.
+pub(super) fn members(
+    conn: &Connection,
+    kind: &str,
+    id: EntityId,
+    set: &str,
+) -> Outcome<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT member FROM flag WHERE ent = ?1 AND kind = ?2 AND set_name = ?3 AND present = 1 ORDER BY member",
+    )?;
+    let rows = statement.query_map(params![id.as_bytes(), kind, set], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn conflict_fields(conn: &Connection, id: EntityId) -> Outcome<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT DISTINCT field FROM conflict WHERE ent = ?1 AND kind = 'ticket' ORDER BY field",
+    )?;
+    let rows = statement.query_map(params![id.as_bytes()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn complete(conn: &Connection, ticket: &mut Ticket) -> Outcome<()> {
+    let id = ticket.id.0;
+    ticket.tags = members(conn, "ticket", id, "tags")?;
+    ticket.hosts = members(conn, "ticket", id, "hosts")?;
+    ticket.links = members(conn, "ticket", id, "links")?;
+    ticket.conflicts = conflict_fields(conn, id)?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Ticket> {
+    let id = EntityId::from_bytes(row.get(0)?);
+    let (state, kind): (String, String) = (row.get(4)?, row.get(6)?);
+    let time = |at: Option<i64>| at.map(Time);
+    Ok(Ticket {
+        id: TicketId(id),
+        reference: Noun::Ticket.shown(row.get(1)?, id),
+        title: row.get(2)?,
+        body: row.get(3)?,
+        // A word of a later program: the ticket needs somebody, whatever it says. The register keeps the word.
+        state: state.parse().unwrap_or(TicketState::Open),
+        priority: u8::try_from(row.get::<_, i64>(5)?)
+            .ok()
+            .and_then(Priority::new)
+            .unwrap_or(Priority::NORMAL),
+        kind: kind.parse().unwrap_or(TicketKind::Task),
+        queue: row.get(7)?,
+        owner: row.get(8)?,
+        requester: row.get(9)?,
+        tags: Vec::new(),
+        hosts: Vec::new(),
+        due: time(row.get(10)?),
+        wait_until: time(row.get(11)?),
+        created: Time(row.get(12)?),
+        updated: Time(row.get(13)?),
+        entries: Vec::new(),
+        links: Vec::new(),
+        conflicts: Vec::new(),
+    })
+}

@@ -1,0 +1,81 @@
+//! The threads that read. Two of them, so that a long examination does not hold up a list on the screen.
+
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::ask::{Answer, Ask};
+use super::failure::Failure;
+use super::open::{self, Opener};
+use super::read::{self, Scene};
+use super::writer::Reply;
+use crate::domain::time::Time;
+
+/// How many threads read.
+pub(super) const READERS: usize = 2;
+
+/// Something to do without writing.
+pub(super) enum Question {
+    /// Answer.
+    Ask(Ask, Reply<Answer>),
+    /// Copy the database into a new file.
+    Backup(PathBuf, Reply<()>),
+}
+
+impl Question {
+    /// Answers without having looked.
+    pub(super) fn refuse(self, why: StoreError) {
+        match self {
+            Self::Ask(_, reply) => reply(Err(why)),
+            Self::Backup(_, reply) => reply(Err(why)),
+        }
+    }
+}
+
+/// One reading thread.
+pub(super) struct Reader {
+    pub(super) conn: Connection,
+    pub(super) opener: Opener,
+    pub(super) folder: PathBuf,
+    pub(super) now: fn() -> Time,
+}
+
+impl Reader {
+    /// Works until the last handle is dropped and the queue is empty.
+    pub(super) fn run(self, questions: &Arc<Mutex<Receiver<Question>>>) {
+        loop {
+            // Whoever has the lock waits for the next question; the other one is busy with the last.
+            let next = questions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv();
+            match next {
+                Ok(Question::Ask(ask, reply)) => reply(self.answer(&ask)),
+                Ok(Question::Backup(to, reply)) => {
+                    reply(open::backup(&self.conn, &to).map_err(|why| why.at(&self.opener.path)))
+                }
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn answer(&self, ask: &Ask) -> Result<Answer, StoreError> {
+        let scene = Scene {
+            conn: &self.conn,
+            folder: &self.folder,
+            now: (self.now)(),
+        };
+        self.conn
+            .unchecked_transaction()
+            .map_err(Failure::from)
+            .and_then(|snapshot| {
+                let answer = read::answer(scene, ask)?;
+                snapshot.finish()?;
+                Ok(answer)
+            })
+            .map_err(|why| why.at(&self.opener.path))
+    }
+}

@@ -1,0 +1,198 @@
+//! The one thread that writes: it puts what is queued into one transaction, commits once, then answers all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::ask::{Batch, Committed, Logged};
+use super::failure::{Failure, Outcome};
+use super::log;
+use super::open::Opener;
+use crate::domain::ids::DeviceId;
+use crate::domain::time::Time;
+
+/// Most jobs in one transaction, so that the first of them does not wait for ever.
+const GROUP_MAX: usize = 1024;
+
+/// How often another process's commits are looked for.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Where an answer goes. It is called on the writer thread, so it must not block.
+pub(super) type Reply<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+
+/// Something to do in a transaction.
+pub(super) enum Job {
+    /// Write what this device did.
+    Append(Batch, Reply<Committed>),
+    /// Take in what other devices did.
+    Absorb(Vec<Logged>, Reply<u64>),
+    /// Fold everything anew.
+    Rebuild(Reply<u64>),
+}
+
+impl Job {
+    /// Answers without having done anything.
+    pub(super) fn refuse(self, why: StoreError) {
+        match self {
+            Self::Append(_, reply) => reply(Err(why)),
+            Self::Absorb(_, reply) | Self::Rebuild(reply) => reply(Err(why)),
+        }
+    }
+}
+
+/// A job that was done in a transaction which is not yet on the disk.
+enum Done {
+    Append(Result<Committed, StoreError>, Reply<Committed>),
+    Count(Result<u64, StoreError>, Reply<u64>),
+}
+
+impl Done {
+    /// Answers; `broken` says why nothing of the transaction is on the disk.
+    fn answer(self, broken: Option<&StoreError>) {
+        match self {
+            Self::Append(result, reply) => reply(judge(result, broken)),
+            Self::Count(result, reply) => reply(judge(result, broken)),
+        }
+    }
+}
+
+/// A job that failed by itself keeps its own reason.
+fn judge<T>(result: Result<T, StoreError>, broken: Option<&StoreError>) -> Result<T, StoreError> {
+    match (result, broken) {
+        (Ok(_), Some(why)) => Err(why.clone()),
+        (result, _) => result,
+    }
+}
+
+/// The writer's side of the store.
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    pub(super) opener: Opener,
+    pub(super) device: DeviceId,
+    pub(super) now: fn() -> Time,
+    /// Called after another process committed.
+    pub(super) changed: Option<Box<dyn Fn() + Send>>,
+}
+
+impl Writer {
+    /// Opens the writing connection and counts its commits in `commits`. A store that may not be written gets a
+    /// connection that cannot, only to see what others commit.
+    pub(super) fn connect(
+        opener: &Opener,
+        read_only: bool,
+        commits: Arc<AtomicU64>,
+    ) -> Outcome<Connection> {
+        if read_only {
+            return opener.read();
+        }
+        let conn = opener.writer()?;
+        conn.commit_hook(Some(move || {
+            commits.fetch_add(1, Ordering::Relaxed);
+            false
+        }))?;
+        Ok(conn)
+    }
+
+    /// Works until the last handle is dropped and the queue is empty.
+    pub(super) fn run(self, jobs: &Receiver<Job>) {
+        let mut seen = self.data_version();
+        loop {
+            match jobs.recv_timeout(POLL) {
+                Ok(first) => {
+                    let mut group = vec![first];
+                    group.extend(jobs.try_iter().take(GROUP_MAX - 1));
+                    self.group(group);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            // On the writing connection this number moves for commits of others only, never for its own.
+            let version = self.data_version();
+            if version != seen && version.is_some() {
+                seen = version;
+                if let Some(changed) = &self.changed {
+                    changed();
+                }
+            }
+        }
+        // Statistics for the query planner; they are worth a try, not an error.
+        drop(self.conn.execute_batch("PRAGMA optimize"));
+    }
+
+    fn data_version(&self) -> Option<i64> {
+        self.conn
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .ok()
+    }
+
+    /// Does all `jobs` in one transaction. A job that fails takes only itself back.
+    pub(super) fn group(&self, jobs: Vec<Job>) {
+        let mut done = Vec::with_capacity(jobs.len());
+        let mut broken = self.batch("BEGIN IMMEDIATE").err();
+        for job in jobs {
+            done.push(self.job(job, &mut broken));
+        }
+        if broken.is_none() {
+            broken = self.batch("COMMIT").err();
+        }
+        if broken.is_some() && !self.conn.is_autocommit() {
+            // When even this fails, the next BEGIN says so.
+            drop(self.batch("ROLLBACK"));
+        }
+        for done in done {
+            done.answer(broken.as_ref());
+        }
+    }
+
+    fn job(&self, job: Job, broken: &mut Option<StoreError>) -> Done {
+        let (device, now) = (self.device, (self.now)());
+        match job {
+            Job::Append(batch, reply) => {
+                let work = |conn: &Connection| log::append(conn, device, now, &batch);
+                Done::Append(self.savepoint(broken, work), reply)
+            }
+            Job::Absorb(ops, reply) => {
+                let work = |conn: &Connection| log::absorb(conn, device, now, &ops);
+                Done::Count(self.savepoint(broken, work), reply)
+            }
+            Job::Rebuild(reply) => Done::Count(self.savepoint(broken, log::rebuild), reply),
+        }
+    }
+
+    /// Runs `work` so that a failure takes back just what it did.
+    fn savepoint<T>(
+        &self,
+        broken: &mut Option<StoreError>,
+        work: impl FnOnce(&Connection) -> Outcome<T>,
+    ) -> Result<T, StoreError> {
+        if let Some(why) = broken {
+            return Err(why.clone());
+        }
+        let result = self
+            .batch("SAVEPOINT job")
+            .and_then(|()| work(&self.conn).map_err(|why| why.at(&self.opener.path)))
+            .and_then(|value| self.batch("RELEASE job").map(|()| value));
+        let Err(why) = result else { return result };
+        // A full disk ends the whole transaction inside SQLite, and with it the jobs before this one.
+        let undone = if self.conn.is_autocommit() {
+            Err(why.clone())
+        } else {
+            self.batch("ROLLBACK TO job; RELEASE job")
+        };
+        if let Err(cause) = undone {
+            *broken = Some(cause);
+        }
+        Err(why)
+    }
+
+    fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.conn
+            .execute_batch(sql)
+            .map_err(|why| Failure::Sql(why).at(&self.opener.path))
+    }
+}

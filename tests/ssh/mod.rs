@@ -1,0 +1,8 @@
+//! The SSH engine against real OpenSSH servers on loopback.
+
+mod auth;
+mod exec;
+mod host_key;
+mod jump;
+mod shared;
+mod shell;

@@ -1,0 +1,191 @@
+//! A real pseudo-terminal with the program in it, read through the emulator as a person would read the screen.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use quarterdeck::term::{Emulator, Size};
+
+/// How long a screen may take to show what a test waits for; generous, because machines are slow and a pass never waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program in a terminal.
+pub(crate) struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    bytes: Receiver<Vec<u8>>,
+    emulator: Emulator,
+    /// Everything that the program wrote, for tests about bytes.
+    pub(crate) written: Vec<u8>,
+}
+
+impl Terminal {
+    /// Starts `program` in a terminal of this size, with these variables and nothing of ours but `PATH` and `HOME`.
+    pub(crate) fn start(
+        program: &Path,
+        args: &[&str],
+        variables: &[(&str, &str)],
+        size: Size,
+    ) -> Self {
+        let pair = native_pty_system()
+            .openpty(PtySize {
+                rows: size.rows,
+                cols: size.cols,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
+            .expect("a pseudo-terminal can be opened");
+        let mut command = CommandBuilder::new(program);
+        command.args(args);
+        command.env_clear();
+        for name in ["PATH", "HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        variables
+            .iter()
+            .for_each(|(name, value)| command.env(name, value));
+        let child = pair
+            .slave
+            .spawn_command(command)
+            .expect("the program starts");
+        let mut reader = pair
+            .master
+            .try_clone_reader()
+            .expect("the terminal can be read");
+        let writer = pair
+            .master
+            .take_writer()
+            .expect("the terminal can be written");
+        // Bounded; a reader that is ahead waits for the test.
+        let (tx, bytes) = sync_channel(1024);
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 16 * 1024];
+            while let Ok(got @ 1..) = reader.read(&mut buffer) {
+                if tx.send(buffer[..got].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            master: pair.master,
+            writer,
+            bytes,
+            emulator: Emulator::new(size),
+            written: Vec::new(),
+        }
+    }
+
+    /// Types text, control characters and all.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.writer
+            .write_all(keys.as_bytes())
+            .and_then(|()| self.writer.flush())
+            .expect("the terminal takes keys");
+    }
+
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&mut self, size: Size) {
+        self.master
+            .resize(PtySize {
+                rows: size.rows,
+                cols: size.cols,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
+            .expect("the terminal can be resized");
+        self.emulator.resize(size);
+    }
+
+    /// Waits until the screen shows what `wanted` looks for.
+    pub(crate) fn until(&mut self, why: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.screen();
+            if wanted(&screen) {
+                return screen;
+            }
+            match self
+                .bytes
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(bytes) => self.feed(&bytes),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    unreachable!(
+                        "waited in vain until {why}; the screen is:\n{}",
+                        self.screen()
+                    )
+                }
+            }
+        }
+    }
+
+    /// Waits until the screen shows `text`.
+    pub(crate) fn until_shows(&mut self, text: &str) -> String {
+        self.until(&format!("{text:?} is shown"), |screen| {
+            screen.contains(text)
+        })
+    }
+
+    /// Waits for the end of the program and takes in the rest of what it wrote.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let status = self.child.wait().expect("the program can be waited for");
+        while let Ok(bytes) = self.bytes.recv_timeout(Duration::from_millis(200)) {
+            self.feed(&bytes);
+        }
+        status
+    }
+
+    /// The program's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child
+            .process_id()
+            .expect("the program has a process id")
+    }
+
+    /// The screen as lines, trailing blanks cut.
+    pub(crate) fn screen(&mut self) -> String {
+        let screen = self.emulator.screen();
+        let line = |row: &quarterdeck::term::Row| {
+            row.cells
+                .iter()
+                .map(|cell| cell.text.as_str())
+                .collect::<String>()
+                .trim_end()
+                .to_owned()
+        };
+        screen
+            .rows
+            .iter()
+            .map(|row| line(row))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// The settings of the terminal, as `stty -a` would print them.
+    pub(crate) fn settings(&self) -> String {
+        format!("{:?}", self.master.get_termios())
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.written.extend_from_slice(bytes);
+        self.emulator.feed(bytes);
+        let replies = self.emulator.take_replies();
+        if !replies.is_empty() {
+            drop(self.writer.write_all(&replies));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+    }
+}
