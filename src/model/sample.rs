@@ -382,6 +382,8 @@ fn books() -> Vec<Runbook> {
         steps,
         path: Some(PathBuf::from(format!("runbooks/{name}.md"))),
         hash: String::new(),
+        when: Vec::new(),
+        epilogue: String::new(),
     };
     let mut full = book(
         "disk-full",

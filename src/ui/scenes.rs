@@ -63,7 +63,10 @@ impl Scene {
 
     fn frame(&self) -> Frame {
         let size = self.ui.size();
-        let size = crate::term::Size { cols: size.width, rows: size.height };
+        let size = crate::term::Size {
+            cols: size.width,
+            rows: size.height,
+        };
         self.ui.frame(&self.model, size)
     }
 
