@@ -69,6 +69,7 @@ pub(super) fn register(
     Ok(kind == "ticket" && matches!(field, "title" | "body"))
 }
 
+// tidy: table
 /// The statement and the cell for a register, if a column shows it.
 fn column(kind: &str, field: &str, value: &Value) -> Option<(&'static str, Cell)> {
     let column = match (kind, field) {

@@ -95,6 +95,39 @@ async fn channels_that_stay_do_not_lock_others_out() -> Result<(), Failed> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_commands_leave_no_channel_behind() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let _web = lab.server("web1", "", "MaxSessions 1")?;
+    let mut client = lab.client();
+    client.run("web1", "true").await?;
+    for steps in 0..40 {
+        let req = client.start("web1", ExecSpec::collect("true", 100));
+        // The cancel meets the command in another state each time.
+        for _ in 0..steps * 10 {
+            tokio::task::yield_now().await;
+        }
+        client.engine.send(SshAsk::Cancel { req });
+        client.done(req).await?;
+    }
+    let done = client.run("web1", "echo in").await?;
+    assert_eq!(done.stdout, "in\n", "{done:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strict_names_do_not_share_what_lax_names_let_through() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let lax = "  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null";
+    let web = lab.stranger("lax", lax, "")?;
+    lab.host("strict", web.port, "")?;
+    let mut client = lab.client();
+    assert_eq!(client.run("lax", "echo in").await?.stdout, "in\n");
+    let done = client.run("strict", "true").await?;
+    assert!(done.why().contains("is not known"), "{done:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_that_nobody_reads_does_not_stall_the_connection() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let web = lab.server("web1", "", "")?;
