@@ -1,6 +1,6 @@
 //! One command through the app, without a window: opens the store, starts the loop, shows what comes back.
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;

@@ -98,7 +98,7 @@ fn read_file(state: &mut State, ask: FileAsk, purpose: Purpose, fx: &mut Vec<Eff
 fn reply(state: &mut State, caller: Caller, outcome: Outcome, fx: &mut Vec<Effect>) {
     match caller {
         Caller::Line(line) => fx.push(Effect::Reply(line, Box::new(outcome))),
-        Caller::Window(window) => window::show(state, window, outcome, fx),
+        Caller::Window(window) => window::show(state, window, outcome),
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt::{Arguments, Write as _};
 use serde_json::{Value, json};
 
 use crate::command::Answer;
+use crate::domain::session::SessionRow;
 use crate::domain::text;
 use crate::domain::time::Time;
 
@@ -85,31 +86,7 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Host { host, effective } => host::host_text(host, effective),
         Answer::Import(report) => host::import_text(report),
         Answer::Health(rows) => host::health_table(rows, style),
-        Answer::Sessions(sessions) => {
-            let mut table =
-                Table::new(["REF", "STATE", "HOST", "TICKET", "OPENED", "BYTES", "EXIT"]);
-            for session in sessions {
-                let state = if session.live {
-                    "live"
-                } else if session.closed.is_some() {
-                    "closed"
-                } else {
-                    "lost"
-                };
-                let exit = session.exit.map_or("-".to_owned(), |exit| exit.to_string());
-                let ticket = session.ticket.as_deref().unwrap_or("-");
-                table.row([
-                    &session.reference,
-                    state,
-                    &session.host,
-                    ticket,
-                    &session.opened.local(),
-                    &session.bytes.to_string(),
-                    &exit,
-                ]);
-            }
-            table.render(style.width)
-        }
+        Answer::Sessions(sessions) => session_table(sessions, style),
         Answer::Session { session, text } => format!(
             "{} on {}, opened {}, {} bytes recorded\n\n{}\n",
             session.reference,
@@ -118,30 +95,7 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
             session.bytes,
             text::block(text)
         ),
-        Answer::Books { books, broken } => {
-            let mut table = Table::new(["NAME", "STEPS", "PARAMETERS", "TITLE"]);
-            for book in books {
-                let params: Vec<&str> = book
-                    .params
-                    .iter()
-                    .map(|param| param.name.as_str())
-                    .collect();
-                table.row([
-                    book.name.clone(),
-                    book.steps.len().to_string(),
-                    params.join(","),
-                    book.title.clone(),
-                ]);
-            }
-            let mut out = table.render(style.width);
-            broken.iter().for_each(|finding| {
-                say(
-                    &mut out,
-                    format_args!("{}", text::line(&finding.to_string())),
-                )
-            });
-            out
-        }
+        Answer::Books { books, broken } => run::book_table(books, broken, style),
         Answer::Book(book) => run::book_text(book),
         Answer::Diagnostics(findings) if findings.is_empty() => "no errors\n".to_owned(),
         Answer::Diagnostics(findings) => findings
@@ -152,63 +106,40 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
             hosts,
             steps,
             merged,
-        } => {
-            let mut out = format!(
-                "would run on {} hosts: {}\n",
-                hosts.len(),
-                text::line(&hosts.join(" "))
-            );
-            merged
-                .iter()
-                .for_each(|note| say(&mut out, format_args!("{}", text::line(note))));
-            for (index, step) in steps.iter().enumerate() {
-                say(
-                    &mut out,
-                    format_args!(
-                        "\n{}. {}\n{}",
-                        index + 1,
-                        text::line(&step.name),
-                        indent(&step.text)
-                    ),
-                );
-            }
-            out
-        }
-        Answer::Runs(runs) => {
-            let mut table = Table::new(["REF", "STATE", "BOOK", "HOSTS", "TICKET", "STARTED"]);
-            for run in runs {
-                let ticket = run.ticket.as_deref().unwrap_or("-");
-                table.row([
-                    &run.reference,
-                    run.state.word(),
-                    &run.book,
-                    &run.hosts.len().to_string(),
-                    ticket,
-                    &run.started.local(),
-                ]);
-            }
-            table.render(style.width)
-        }
+        } => run::preview_text(hosts, steps, merged),
+        Answer::Runs(runs) => run::run_table(runs, style),
         Answer::Run(run) => run::run_text(run),
         Answer::Exec(cells) => run::exec_text(cells, style),
-        Answer::Doctor(lines) => lines
-            .iter()
-            .map(|line| {
-                format!(
-                    "{}  {}: {}\n",
-                    if line.ok { "ok " } else { "BAD" },
-                    line.name,
-                    text::line(&line.detail)
-                )
-            })
-            .collect(),
-        Answer::Info(info) => format!(
-            "version   {}\nsqlite    {}\nsettings  {}\nstore     {}\nlog       {}\ndevice    {}\n",
-            info.version, info.sqlite, info.config, info.data, info.state, info.device
-        ),
-        Answer::Names(names) => names.iter().map(|name| text::line(name) + "\n").collect(),
+        Answer::Doctor(_) | Answer::Info(_) | Answer::Names(_) => {
+            let lines = answer.listing().map(|(_, lines)| lines).unwrap_or_default();
+            lines.iter().map(|line| text::line(line) + "\n").collect()
+        }
         Answer::Silent => String::new(),
     }
+}
+
+fn session_table(sessions: &[SessionRow], style: Style) -> String {
+    let mut table = Table::new(["REF", "STATE", "HOST", "TICKET", "OPENED", "BYTES", "EXIT"]);
+    for session in sessions {
+        let state = match (session.live, session.closed) {
+            (true, _) => "live",
+            (false, Some(_)) => "closed",
+            (false, None) => "lost",
+        };
+        let exit = session.exit.map_or("-".to_owned(), |exit| exit.to_string());
+        let ticket = session.ticket.as_deref().unwrap_or("-");
+        let (opened, bytes) = (session.opened.local(), session.bytes.to_string());
+        table.row([
+            &session.reference,
+            state,
+            &session.host,
+            ticket,
+            &opened,
+            &bytes,
+            &exit,
+        ]);
+    }
+    table.render(style.width)
 }
 
 fn indent(script: &str) -> String {

@@ -1,10 +1,12 @@
 //! Runbooks, runs and fan-outs as text.
 
+use crate::command::StepPreview;
 use crate::domain::run::{Cell, RunRow};
-use crate::domain::runbook::{Action, Runbook};
+use crate::domain::runbook::{Action, Diagnostic, Runbook};
 use crate::domain::text;
 use crate::domain::time::short;
 
+use super::super::table::Table;
 use super::{Style, indent, say};
 
 pub(super) fn book_text(book: &Runbook) -> String {
@@ -146,6 +148,70 @@ pub(super) fn exec_text(cells: &[Cell], style: Style) -> String {
                 text::line(&cell.host),
                 cell.state,
                 text::line(&cell.reason)
+            ),
+        );
+    }
+    out
+}
+
+pub(super) fn book_table(books: &[Runbook], broken: &[Diagnostic], style: Style) -> String {
+    let mut table = Table::new(["NAME", "STEPS", "PARAMETERS", "TITLE"]);
+    for book in books {
+        let params: Vec<&str> = book
+            .params
+            .iter()
+            .map(|param| param.name.as_str())
+            .collect();
+        table.row([
+            &book.name,
+            &book.steps.len().to_string(),
+            &params.join(","),
+            &book.title,
+        ]);
+    }
+    let mut out = table.render(style.width);
+    for finding in broken {
+        say(
+            &mut out,
+            format_args!("{}", text::line(&finding.to_string())),
+        );
+    }
+    out
+}
+
+pub(super) fn run_table(runs: &[RunRow], style: Style) -> String {
+    let mut table = Table::new(["REF", "STATE", "BOOK", "HOSTS", "TICKET", "STARTED"]);
+    for run in runs {
+        let ticket = run.ticket.as_deref().unwrap_or("-");
+        let (hosts, started) = (run.hosts.len().to_string(), run.started.local());
+        table.row([
+            &run.reference,
+            run.state.word(),
+            &run.book,
+            &hosts,
+            ticket,
+            &started,
+        ]);
+    }
+    table.render(style.width)
+}
+
+pub(super) fn preview_text(hosts: &[String], steps: &[StepPreview], merged: &[String]) -> String {
+    let mut out = format!(
+        "would run on {} hosts: {}\n",
+        hosts.len(),
+        text::line(&hosts.join(" "))
+    );
+    for note in merged {
+        say(&mut out, format_args!("{}", text::line(note)));
+    }
+    for (number, step) in (1..).zip(steps) {
+        say(
+            &mut out,
+            format_args!(
+                "\n{number}. {}\n{}",
+                text::line(&step.name),
+                indent(&step.text)
             ),
         );
     }
