@@ -1,20 +1,71 @@
 //! Windows onto the app: the protocol, the app's side and the terminal's side.
 //!
 //! The app draws cells; a window is a small pump on somebody's terminal. Between them go plain messages, in-process today
-//! and over a socket when the app becomes a server: nothing here knows which.
+//! and over a socket when the app becomes a server: neither side knows which.
 
+mod colours;
+mod encoder;
+mod listener;
 mod protocol;
+mod terminal;
+mod window;
 
+use std::io::{self, IsTerminal};
+
+pub use encoder::Encoder;
 pub use protocol::{
     AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,
     pair,
 };
 
-/// Stub until the window is here.
-pub async fn run(_: crate::app::runtime::Client) -> Result<(), crate::app::start::Refused> {
-    Ok(())
+use crate::app::runtime::Client;
+use crate::app::start::{self, Interactive, Refused};
+use crate::command::Globals;
+
+/// Opens the workstation in this terminal.
+///
+/// # Errors
+/// There is no terminal, or the app cannot be put together.
+pub fn open(globals: &Globals) -> Result<u8, Refused> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        let text = "the workstation needs a terminal; `qd --help` lists the commands that work without one".to_owned();
+        return Err(Refused { text, exit: 2 });
+    }
+    let places = start::places(globals)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let shown = runtime.block_on(async {
+        let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
+        let app = tokio::spawn(app.run());
+        let shown = run(client).await;
+        app.await.ok();
+        shown
+    });
+    runtime.shutdown_background();
+    shown.map(|()| 0)
 }
-/// Stub until the window is here.
-pub fn open(_: &crate::command::Globals) -> Result<u8, crate::app::start::Refused> {
-    Ok(0)
+
+/// Opens a window onto the app in this terminal, and returns when it is closed and the terminal is given back.
+///
+/// # Errors
+/// There is no terminal, or it cannot be made ready.
+pub async fn run(client: Client) -> Result<(), Refused> {
+    let failed = |error: io::Error| Refused {
+        text: format!("the window failed: {error}"),
+        exit: 1,
+    };
+    let window = client
+        .window()
+        .await
+        .map_err(|gone| failed(io::Error::other(gone)))?;
+    let (here, there) = pair();
+    let serving = tokio::spawn(listener::serve(window, there));
+    let shown = window::show(here).await;
+    // The window's end of the conversation is dropped: the app's side ends by itself, and the app knows that it did.
+    serving
+        .await
+        .map_err(|error| failed(io::Error::other(error)))?;
+    shown.map_err(failed)
 }

@@ -82,6 +82,8 @@ pub enum ToWindow {
     },
     /// Stop as Ctrl-Z stops others; the next message after that is a `Resize`, which asks for a whole frame.
     Suspend,
+    /// Put this text on the terminal's clipboard (OSC 52).
+    Clipboard(String),
     /// The window must close and print these lines, if any, below the shell's prompt.
     Bye {
         /// Lines for people.

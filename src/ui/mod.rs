@@ -6,6 +6,7 @@
 mod act;
 mod chrome;
 mod doc;
+mod frame;
 mod input;
 mod intent;
 mod keymap;
@@ -16,7 +17,7 @@ mod paint;
 #[cfg(test)]
 mod scenes;
 mod text;
-pub mod theme;
+mod theme;
 mod view;
 mod views;
 mod widgets;
@@ -36,6 +37,7 @@ use layers::question::Answering;
 use paint::{Look, Painter};
 use views::{Cx, Views};
 
+pub use frame::Frame;
 pub use intent::{Intent, Mouse, MouseKind, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
@@ -57,15 +59,6 @@ impl Default for Caps {
             unicode: true,
         }
     }
-}
-
-/// A drawn screen: cells, and where the cursor is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Frame {
-    /// The cells.
-    pub buffer: Buffer,
-    /// Where the cursor is; `None` when it is hidden.
-    pub cursor: Option<Position>,
 }
 
 /// The screen.
@@ -176,13 +169,6 @@ impl Ui {
             cursor = answering.draw(question, &mut painter, self.areas.whole);
         }
         cursor
-    }
-
-    /// Draws into a buffer of the window's size.
-    pub fn frame(&self, model: &Model) -> Frame {
-        let mut buffer = Buffer::empty(Rect::from((Position::ORIGIN, self.size)));
-        let cursor = self.draw(model, &mut buffer);
-        Frame { buffer, cursor }
     }
 
     /// What data the visible view needs.

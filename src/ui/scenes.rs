@@ -57,12 +57,16 @@ impl Scene {
     }
 
     pub(crate) fn buffer(&self) -> Buffer {
-        self.ui.frame(&self.model).buffer
+        self.frame().buffer
+    }
+
+    fn frame(&self) -> Frame {
+        self.ui.frame(&self.model)
     }
 
     /// The screen as text.
     pub(crate) fn text(&self) -> String {
-        let frame = self.ui.frame(&self.model);
+        let frame = self.frame();
         let mut text = rows(&frame.buffer).join("\n");
         if let Some(cursor) = frame.cursor {
             text.push_str(&format!("\ncursor {},{}", cursor.x, cursor.y));

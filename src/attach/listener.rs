@@ -1,0 +1,136 @@
+//! The app's side of a window: its inputs become events, the app's newest frame becomes bytes for its terminal.
+
+use std::sync::Arc;
+
+use super::encoder::Encoder;
+use super::protocol::{AppLink, Hello, PROTOCOL, Size, ToApp, ToWindow};
+use crate::app::event::WindowEvent;
+use crate::app::runtime::{self, Gone, Window};
+use crate::term;
+use crate::ui::{Caps, Frame, UiInput, keys};
+
+/// Serves one window until it or the app leaves.
+pub(super) async fn serve(mut window: Window, mut link: AppLink) {
+    let Some(ToApp::Hello(hello)) = link.from_window.recv().await else {
+        return;
+    };
+    if hello.version != PROTOCOL {
+        let message = format!(
+            "this window speaks version {} and the running qd version {PROTOCOL}; restart the older one",
+            hello.version
+        );
+        link.to_window.send(ToWindow::Bye { message }).await.ok();
+        return;
+    }
+    let opened = opened(&hello);
+    let mut served = Served {
+        encoder: Encoder::new(opened.1),
+        seq: 0,
+        waiting: false,
+    };
+    let size = term_size(hello.size);
+    let event = WindowEvent::Opened {
+        size,
+        caps: opened.1,
+    };
+    let mut here = window.event(event).await.is_ok();
+    while here {
+        tokio::select! {
+            biased;
+            told = link.from_window.recv() => here = heard(&window, &mut served, told).await.is_ok_and(|stays| stays),
+            told = window.out.recv() => here = pass_on(&mut served, &link, told).await,
+            // One frame is in flight: the next is made from what is newest when the last has arrived.
+            changed = window.frames.changed(), if !served.waiting => {
+                here = changed.is_ok();
+            }
+        }
+        let frame = window.frames.borrow_and_update().clone();
+        if here && !served.waiting {
+            here = served.send(&link, frame).await;
+        }
+    }
+    // The app may have ended before its window did.
+    window.event(WindowEvent::Closed).await.ok();
+    let message = String::new();
+    link.to_window.send(ToWindow::Bye { message }).await.ok();
+}
+
+/// What is kept of a window between two messages.
+struct Served {
+    encoder: Encoder,
+    seq: u64,
+    /// A frame is on its way and was not acknowledged.
+    waiting: bool,
+}
+
+impl Served {
+    /// Sends what is new in `frame`, if anything is; false when the window is gone.
+    async fn send(&mut self, link: &AppLink, frame: Option<Arc<Frame>>) -> bool {
+        let bytes = frame.map_or_else(Vec::new, |frame| self.encoder.encode(&frame));
+        if bytes.is_empty() {
+            return true;
+        }
+        self.seq += 1;
+        self.waiting = true;
+        let seq = self.seq;
+        link.to_window
+            .send(ToWindow::Frame { seq, bytes })
+            .await
+            .is_ok()
+    }
+}
+
+fn opened(hello: &Hello) -> (Size, Caps) {
+    let caps = Caps {
+        colors: hello.colours,
+        unicode: hello.unicode,
+    };
+    (hello.size, caps)
+}
+
+fn term_size(size: Size) -> term::Size {
+    term::Size {
+        cols: size.cols,
+        rows: size.rows,
+    }
+}
+
+/// Takes what the window said; false when it has left.
+async fn heard(window: &Window, served: &mut Served, told: Option<ToApp>) -> Result<bool, Gone> {
+    match told {
+        Some(ToApp::Input(event)) => {
+            if let Some(input) = keys::input(event) {
+                window.event(WindowEvent::Input(input)).await?;
+            }
+        }
+        Some(ToApp::Resize(Size { cols, rows })) => {
+            // A terminal that was resized, or shown again, may show anything.
+            served.encoder.reset();
+            let input = UiInput::Resize { cols, rows };
+            window.event(WindowEvent::Input(input)).await?;
+        }
+        Some(ToApp::Ack { seq }) => served.waiting &= seq != served.seq,
+        Some(ToApp::Ran { .. }) => served.encoder.reset(),
+        // A second greeting says nothing new.
+        Some(ToApp::Hello(_)) => {}
+        Some(ToApp::Bye) | None => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Passes on what the app says; false when one of them has left.
+async fn pass_on(served: &mut Served, link: &AppLink, told: Option<runtime::ToWindow>) -> bool {
+    let message = match told {
+        Some(runtime::ToWindow::Redraw) => {
+            served.encoder.reset();
+            return true;
+        }
+        Some(runtime::ToWindow::Suspend) => {
+            served.encoder.reset();
+            ToWindow::Suspend
+        }
+        Some(runtime::ToWindow::Clipboard(text)) => ToWindow::Clipboard(text),
+        Some(runtime::ToWindow::Close) | None => return false,
+    };
+    link.to_window.send(message).await.is_ok()
+}
