@@ -16,6 +16,8 @@ mod list;
 mod paint;
 #[cfg(test)]
 mod scenes;
+#[cfg(test)]
+mod stories;
 mod text;
 mod theme;
 mod view;
@@ -258,7 +260,7 @@ impl Ui {
         let asked = self.question(model);
         let known = self.answering.as_ref().map(|answering| answering.id);
         if asked.map(|question| question.id) != known {
-            self.answering = asked.map(Answering::new);
+            self.answering = asked.map(|question| Answering::new(question, model.now));
         }
     }
 }

@@ -4,9 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::*;
-use crate::domain::ids::HostId;
-use crate::model::sample::{model, session_id};
-use crate::model::{Notice, QuestionId, QuestionKind};
+use crate::model::sample::model;
 
 /// A screen with its model, and everything the user wanted so far.
 pub(crate) struct Scene {
@@ -57,7 +55,7 @@ impl Scene {
         self
     }
 
-    pub(crate) fn buffer(&self) -> Buffer {
+    pub(super) fn buffer(&self) -> Buffer {
         self.frame().buffer
     }
 
