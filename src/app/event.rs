@@ -37,7 +37,7 @@ pub enum Event {
     /// Another process wrote to the store.
     StoreChanged,
     /// Something happened on a connection.
-    Ssh(SshFact),
+    Ssh(Box<SshFact>),
     /// A pane's newest screen.
     Screen(SessionId, Arc<Screen>),
     /// A file was read.

@@ -39,7 +39,7 @@ pub(super) async fn run(
         took_ms,
     };
     // The app is gone when nobody takes the fact; then nobody wants it.
-    drop(facts.send(Event::Ssh(done)).await);
+    drop(facts.send(Event::Ssh(Box::new(done))).await);
 }
 
 async fn execute(
@@ -111,11 +111,11 @@ async fn pump(
         }
         drop(
             facts
-                .send(Event::Ssh(SshFact::Output {
+                .send(Event::Ssh(Box::new(SshFact::Output {
                     req,
                     stream,
                     data: buffer[..got].to_vec(),
-                }))
+                })))
                 .await,
         );
     }

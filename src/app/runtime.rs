@@ -80,7 +80,7 @@ pub enum ToLine {
 
 /// What comes from outside the loop.
 enum Input {
-    Event(Event),
+    Event(Box<Event>),
     Line(LineId, mpsc::Sender<ToLine>),
     Window(
         WindowId,
@@ -159,7 +159,7 @@ impl Client {
     /// # Errors
     /// It has ended.
     pub async fn stop(&self) -> Result<(), Gone> {
-        self.send(Input::Event(Event::Stop)).await
+        self.send(Input::Event(Box::new(Event::Stop))).await
     }
 
     fn number(&self) -> u32 {
@@ -178,10 +178,10 @@ impl Line {
     /// The app has ended.
     pub async fn ask(&self, command: Command) -> Result<(), Gone> {
         self.client
-            .send(Input::Event(Event::Asked {
+            .send(Input::Event(Box::new(Event::Asked {
                 caller: Caller::Line(self.id),
                 command: Box::new(command),
-            }))
+            })))
             .await
     }
 
@@ -191,7 +191,7 @@ impl Line {
     /// The app has ended.
     pub async fn event(&self, event: LineEvent) -> Result<(), Gone> {
         self.client
-            .send(Input::Event(Event::Line(self.id, event)))
+            .send(Input::Event(Box::new(Event::Line(self.id, event))))
             .await
     }
 
@@ -219,7 +219,7 @@ impl LineClient {
     pub fn send_blocking(&self, event: LineEvent) -> Result<(), Gone> {
         self.client
             .inputs
-            .blocking_send(Input::Event(Event::Line(self.id, event)))
+            .blocking_send(Input::Event(Box::new(Event::Line(self.id, event))))
             .map_err(|_| Gone)
     }
 
@@ -229,7 +229,7 @@ impl LineClient {
     /// The app has ended.
     pub async fn send(&self, event: LineEvent) -> Result<(), Gone> {
         self.client
-            .send(Input::Event(Event::Line(self.id, event)))
+            .send(Input::Event(Box::new(Event::Line(self.id, event))))
             .await
     }
 }
@@ -241,7 +241,7 @@ impl Window {
     /// The app has ended.
     pub async fn event(&self, event: WindowEvent) -> Result<(), Gone> {
         self.client
-            .send(Input::Event(Event::Window(self.id, event)))
+            .send(Input::Event(Box::new(Event::Window(self.id, event))))
             .await
     }
 }
@@ -321,7 +321,7 @@ impl Runtime {
         let mut drawn = Instant::now();
         let mut dirty = true;
         let mut abandoned = false;
-        while !self.quitting && !(abandoned && self.state.is_idle()) {
+        while !(self.quitting || abandoned && self.state.is_idle()) {
             let backlog = self.lines.values().any(|line| !line.backlog.is_empty());
             let changed = Arc::clone(&self.changed);
             let screens = Arc::clone(&self.screens);
@@ -336,7 +336,7 @@ impl Runtime {
                 _ = tick.tick() => self.turn(Event::Tick(clock::now())),
                 () = changed.notified() => self.turn(Event::StoreChanged),
                 () = screens.notified() => self.take_screens(),
-                fact = self.ssh.recv(), if !backlog => if let Some(fact) = fact { self.turn(Event::Ssh(fact)) },
+                fact = self.ssh.recv(), if !backlog => if let Some(fact) = fact { self.turn(Event::Ssh(Box::new(fact))) },
                 () = sleep_until(drawn + FRAME), if dirty && !self.windows.is_empty() => {
                     self.draw();
                     drawn = Instant::now();
@@ -362,7 +362,7 @@ impl Runtime {
                 self.turn(event);
             } else if self.lines.values().all(|line| line.backlog.is_empty()) {
                 match self.ssh.try_recv() {
-                    Ok(fact) => self.turn(Event::Ssh(fact)),
+                    Ok(fact) => self.turn(Event::Ssh(Box::new(fact))),
                     Err(_) => return,
                 }
             } else {
@@ -373,7 +373,7 @@ impl Runtime {
 
     fn input(&mut self, input: Input) {
         match input {
-            Input::Event(event) => self.turn(event),
+            Input::Event(event) => self.turn(*event),
             Input::Line(id, tx) => drop(self.lines.insert(
                 id,
                 LineOut {
@@ -411,10 +411,10 @@ impl Runtime {
         let effects = update::lay_out(&mut self.state);
         self.carry_out(effects);
         for (id, window) in &self.windows {
-            if let (Some(ui), Some(size)) = (self.state.windows.get(id), self.state.sizes.get(id)) {
+            if let Some(ui) = self.state.windows.get(id) {
                 window
                     .frame
-                    .send_replace(Some(Arc::new(ui.frame(&self.state.model, *size))));
+                    .send_replace(Some(Arc::new(ui.frame(&self.state.model))));
             }
         }
     }
@@ -476,22 +476,22 @@ impl Runtime {
                 }));
             }
             Effect::Reply(line, outcome) => {
-                self.to_line(line, ToLine::Done(outcome));
+                self.tell_line(line, ToLine::Done(outcome));
             }
-            Effect::Emit(line, emission) => self.to_line(line, ToLine::Emit(emission)),
-            Effect::Question(line, inquiry) => self.to_line(line, ToLine::Question(inquiry)),
-            Effect::Redraw(window) => self.to_window(window, ToWindow::Redraw),
-            Effect::Suspend(window) => self.to_window(window, ToWindow::Suspend),
-            Effect::Clipboard(window, text) => self.to_window(window, ToWindow::Clipboard(text)),
+            Effect::Emit(line, emission) => self.tell_line(line, ToLine::Emit(emission)),
+            Effect::Question(line, inquiry) => self.tell_line(line, ToLine::Question(inquiry)),
+            Effect::Redraw(window) => self.tell_window(window, ToWindow::Redraw),
+            Effect::Suspend(window) => self.tell_window(window, ToWindow::Suspend),
+            Effect::Clipboard(window, text) => self.tell_window(window, ToWindow::Clipboard(text)),
             Effect::CloseWindow(window) => {
-                self.to_window(window, ToWindow::Close);
+                self.tell_window(window, ToWindow::Close);
                 self.windows.remove(&window);
             }
             Effect::Quit => self.quitting = true,
         }
     }
 
-    fn to_line(&mut self, id: LineId, message: ToLine) {
+    fn tell_line(&mut self, id: LineId, message: ToLine) {
         let done = matches!(message, ToLine::Done(_));
         let Some(line) = self.lines.get_mut(&id) else {
             return;
@@ -508,7 +508,7 @@ impl Runtime {
         }
     }
 
-    fn to_window(&mut self, id: WindowId, message: ToWindow) {
+    fn tell_window(&self, id: WindowId, message: ToWindow) {
         // A window that does not take sixteen messages is gone or suspended; it is drawn anew when it comes back.
         if let Some(window) = self.windows.get(&id) {
             drop(window.tx.try_send(message));

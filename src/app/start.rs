@@ -71,6 +71,33 @@ impl StartError {
     }
 }
 
+/// Why nothing was done, and the exit status that says so.
+#[derive(Debug)]
+pub struct Refused {
+    /// What was attempted, why it failed, what to do next.
+    pub text: String,
+    /// As interface.md says.
+    pub exit: u8,
+}
+
+impl From<StartError> for Refused {
+    fn from(error: StartError) -> Self {
+        Self {
+            exit: error.exit(),
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            text: format!("the system refused what every command needs: {error}"),
+            exit: 1,
+        }
+    }
+}
+
 /// Finds the folders, makes those that are missing, and reads the settings.
 ///
 /// # Errors

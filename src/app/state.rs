@@ -85,8 +85,6 @@ pub struct State {
     pub model: Model,
     /// What each window shows.
     pub windows: BTreeMap<WindowId, Ui>,
-    /// The size of each window.
-    pub sizes: BTreeMap<WindowId, Size>,
     pub(crate) setup: Setup,
     pub(crate) mint: Mint,
     pub(crate) inflight: Inflight<Purpose>,
@@ -272,7 +270,6 @@ impl State {
                 ..Model::default()
             },
             windows: BTreeMap::new(),
-            sizes: BTreeMap::new(),
             mint: Mint::new(setup.seed),
             inflight: Inflight::default(),
             ready: false,

@@ -1,6 +1,6 @@
 //! One command through the app, without a window: opens the store, starts the loop, shows what comes back.
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -10,7 +10,7 @@ use crate::app::clock;
 use crate::app::effect::Emission;
 use crate::app::event::LineEvent;
 use crate::app::runtime::{Line, LineClient, ToLine};
-use crate::app::start::{self, Interactive, StartError};
+use crate::app::start::{self, Interactive, Refused};
 use crate::command::{Command, Globals};
 
 use super::output::Output;
@@ -19,58 +19,6 @@ use super::terminal::{self, Raw};
 
 /// How many pieces of standard input are on their way at once.
 const AHEAD: usize = 32;
-
-/// Why nothing was done, and the exit status that says so.
-#[derive(Debug)]
-pub struct Refused {
-    /// What was attempted, why it failed, what to do next.
-    pub text: String,
-    /// As interface.md says.
-    pub exit: u8,
-}
-
-impl From<StartError> for Refused {
-    fn from(error: StartError) -> Self {
-        Self {
-            exit: error.exit(),
-            text: error.to_string(),
-        }
-    }
-}
-
-impl From<std::io::Error> for Refused {
-    fn from(error: std::io::Error) -> Self {
-        Self {
-            text: format!("the system refused what every command needs: {error}"),
-            exit: 1,
-        }
-    }
-}
-
-/// Opens the workstation in this terminal.
-pub(super) fn window(globals: &Globals) -> Result<u8, Refused> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        let text = "the workstation needs a terminal; `qd --help` lists the commands that work without one".to_owned();
-        return Err(Refused { text, exit: 2 });
-    }
-    let places = start::places(globals)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
-        let app = tokio::spawn(app.run());
-        let shown = crate::attach::run(client).await;
-        drop(app.await);
-        shown.map_err(|error| Refused {
-            text: format!("the window failed: {error}"),
-            exit: 1,
-        })
-    })?;
-    runtime.shutdown_background();
-    Ok(0)
-}
 
 /// Runs one command and shows what comes of it.
 pub(super) fn run(globals: &Globals, command: Command) -> Result<u8, Refused> {

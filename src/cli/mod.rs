@@ -10,42 +10,47 @@ mod signals;
 mod table;
 mod terminal;
 
-pub use headless::Refused;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::command::{self, Args, Command, HostCommand, ProgramCommand, Surface, TicketCommand};
+use crate::app::start::Refused;
+use crate::command::{
+    self, Args, Command, Globals, HostCommand, ParseError, Parsed, ProgramCommand, Surface,
+    TicketCommand,
+};
 
-/// Runs the program with the words after its name.
-pub fn main(words: &[String]) -> ExitCode {
-    let parsed = match command::parse_words(words, Surface::Line) {
-        Ok(parsed) => parsed,
-        Err(help) if help.asked_for => {
-            output::print(&(help.text + "\n"));
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            output::err(format!("{}\n", error.text).as_bytes());
-            return ExitCode::from(2);
-        }
-    };
-    let mut args = parsed.args.clone();
-    let result = match parsed.row {
-        None => headless::window(&parsed.globals),
-        Some(row) => match fill_from_stdin(row.id, &mut args).and_then(|()| {
-            (row.build)(&args).map_err(|error| format!("{}: {error}", row.id.replace('.', " ")))
-        }) {
-            Err(why) => Err(Refused { text: why, exit: 2 }),
-            Ok(Command::Program(ProgramCommand::Demo { check })) => {
-                crate::demo::main(check, &parsed.globals)
-            }
-            Ok(command) => match with_stdin(command) {
-                Err(why) => Err(Refused { text: why, exit: 2 }),
-                Ok(command) => headless::run(&parsed.globals, settled(command)),
-            },
-        },
-    };
+/// What is to be done after the words were read.
+#[derive(Debug)]
+pub enum Next {
+    /// It was done; this is the exit status.
+    Done(ExitCode),
+    /// No command was named: open a window.
+    Window(Globals),
+    /// Open the demo, or walk it.
+    Demo {
+        /// Walk it without a screen.
+        check: bool,
+        /// The options.
+        globals: Globals,
+    },
+}
+
+/// Reads the words after the program's name, and does what needs no window.
+pub fn main(words: &[String]) -> Next {
+    match command::parse_words(words, Surface::Line) {
+        Ok(parsed) => carry_out(parsed),
+        Err(ParseError { text, asked_for }) => Next::Done(if asked_for {
+            output::print(&(text + "\n"));
+            ExitCode::SUCCESS
+        } else {
+            output::err(format!("{text}\n").as_bytes());
+            ExitCode::from(2)
+        }),
+    }
+}
+
+/// The exit status of what was done; what was refused is told on standard error.
+pub fn told(result: Result<u8, Refused>) -> ExitCode {
     match result {
         Ok(exit) => ExitCode::from(exit),
         Err(refused) => {
@@ -53,6 +58,29 @@ pub fn main(words: &[String]) -> ExitCode {
             ExitCode::from(refused.exit)
         }
     }
+}
+
+fn carry_out(parsed: Parsed) -> Next {
+    let Parsed {
+        row,
+        mut args,
+        globals,
+    } = parsed;
+    let Some(row) = row else {
+        return Next::Window(globals);
+    };
+    let command = fill_from_stdin(row.id, &mut args)
+        .and_then(|()| {
+            (row.build)(&args).map_err(|error| format!("{}: {error}", row.id.replace('.', " ")))
+        })
+        .and_then(with_stdin);
+    Next::Done(told(match command {
+        Err(text) => Err(Refused { text, exit: 2 }),
+        Ok(Command::Program(ProgramCommand::Demo { check })) => {
+            return Next::Demo { check, globals };
+        }
+        Ok(command) => headless::run(&globals, settled(command)),
+    }))
 }
 
 /// Reads what `-` stands for, where a command takes it.

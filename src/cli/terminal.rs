@@ -37,11 +37,7 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         // Nothing can be done about a terminal that is gone.
-        drop(tcsetattr(
-            std::io::stdin(),
-            OptionalActions::Drain,
-            &self.saved,
-        ));
+        tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.saved).ok();
     }
 }
 

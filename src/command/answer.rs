@@ -110,6 +110,86 @@ pub enum Answer {
     Silent,
 }
 
+impl Answer {
+    /// A title and lines, for answers that are a list or a text and nothing more. `None` for all others.
+    pub fn listing(&self) -> Option<(&'static str, Vec<String>)> {
+        Some(match self {
+            Self::Diagnostics(findings) if !findings.is_empty() => {
+                ("errors", findings.iter().map(ToString::to_string).collect())
+            }
+            Self::Preview {
+                hosts,
+                steps,
+                merged,
+            } => {
+                let head = format!("would run on {} hosts: {}", hosts.len(), hosts.join(" "));
+                let steps = steps
+                    .iter()
+                    .flat_map(|step| [String::new(), step.name.clone(), step.text.clone()]);
+                (
+                    "preview",
+                    std::iter::once(head)
+                        .chain(merged.iter().cloned())
+                        .chain(steps)
+                        .collect(),
+                )
+            }
+            Self::Doctor(lines) => {
+                let mark = |ok: bool| if ok { "ok " } else { "BAD" };
+                (
+                    "doctor",
+                    lines
+                        .iter()
+                        .map(|line| format!("{}  {}: {}", mark(line.ok), line.name, line.detail))
+                        .collect(),
+                )
+            }
+            Self::Info(info) => (
+                "about",
+                info.lines()
+                    .map(|(name, value)| format!("{name:<9} {value}"))
+                    .collect(),
+            ),
+            Self::Names(names) => ("names", names.clone()),
+            Self::Tickets(tickets) => (
+                "tickets",
+                tickets
+                    .iter()
+                    .map(|ticket| {
+                        format!("{}  {}  {}", ticket.reference, ticket.state, ticket.title)
+                    })
+                    .collect(),
+            ),
+            Self::Hosts { hosts, .. } => (
+                "hosts",
+                hosts.iter().map(|host| host.name.clone()).collect(),
+            ),
+            Self::Runs(runs) => (
+                "runs",
+                runs.iter()
+                    .map(|run| format!("{}  {}  {}", run.reference, run.state, run.book))
+                    .collect(),
+            ),
+            _ => return None,
+        })
+    }
+}
+
+impl Info {
+    /// Name and value of each fact.
+    pub fn lines(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("version", self.version.as_str()),
+            ("sqlite", &self.sqlite),
+            ("settings", &self.config),
+            ("store", &self.data),
+            ("log", &self.state),
+            ("device", &self.device),
+        ]
+        .into_iter()
+    }
+}
+
 /// What an import found, by host name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ImportReport {

@@ -29,7 +29,7 @@ mod tests_books;
 #[cfg(test)]
 mod tests_signals;
 
-pub use enter::main;
+pub use enter::{check, open};
 pub use error::DemoError;
 pub use fleet::{Fleet, FleetHost};
 pub use sample::{BOOKS, SampleBook, SampleTicket, TICKETS};

@@ -170,7 +170,7 @@ impl Stage {
 
     /// Ends the app, then the fleet, then removes the folder.
     pub async fn strike(self) {
-        drop(self.client.stop().await);
+        self.client.stop().await.ok();
         drop(self.app.await);
         self.fleet.stop().await;
         drop(self.folder.close());

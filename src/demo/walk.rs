@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn import(&mut self) -> Result<String, Stop> {
+    async fn import(&self) -> Result<String, Stop> {
         self.ask(self.stage.import()).await?;
         let hosts = self.hosts().await?;
         let expected = self.stage.fleet().hosts();
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
         ))
     }
 
-    async fn look(&mut self) -> Result<String, Stop> {
+    async fn look(&self) -> Result<String, Stop> {
         self.need_hosts().await?;
         self.ask(Command::Host(HostCommand::Health {
             pattern: None,
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
         ))
     }
 
-    async fn connect(&mut self) -> Result<String, Stop> {
+    async fn connect(&self) -> Result<String, Stop> {
         let reference = self.need_ticket()?;
         let open = SessionCommand::Open {
             host: "web2".to_owned(),
@@ -320,7 +320,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn run(&mut self) -> Result<String, Stop> {
+    async fn run(&self) -> Result<String, Stop> {
         let reference = self.need_ticket()?;
         let start = RunStart {
             book: BOOK.to_owned(),
@@ -373,7 +373,7 @@ impl<'a> Walk<'a> {
         ))
     }
 
-    async fn close(&mut self) -> Result<String, Stop> {
+    async fn close(&self) -> Result<String, Stop> {
         let reference = self.need_ticket()?;
         self.ask(Command::Host(HostCommand::Health {
             pattern: Some("web2".to_owned()),

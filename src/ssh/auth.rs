@@ -360,7 +360,7 @@ impl<'a> Login<'a> {
         }
     }
 
-    async fn unlock(&mut self, path: &std::path::Path) -> Option<PrivateKey> {
+    async fn unlock(&self, path: &std::path::Path) -> Option<PrivateKey> {
         for _ in 0..self.settings.password_prompts.max(1) {
             let prompt = format!("Passphrase for the key {}:", path.display());
             let passphrase = self.secret(prompt).await?;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -18,6 +18,9 @@ use super::stamps::{self, FileStamp};
 
 /// How long `ssh -G` may take; a `Match exec` may ask the network.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long settings are good that depend on more than files.
+const VOLATILE: Duration = Duration::from_secs(10);
 
 /// How many `ssh -G` run at once: each is a process of several milliseconds.
 const PARALLEL: usize = 4;
@@ -142,6 +145,8 @@ pub(crate) struct Resolver {
 
 #[derive(Clone)]
 struct Remembered {
+    /// Until when it is good whatever the files say; `None` for as long as they stay as they are.
+    until: Option<Instant>,
     stamps: Arc<Vec<FileStamp>>,
     effective: Arc<Effective>,
 }
@@ -178,12 +183,13 @@ impl Resolver {
             self.ask(spec).await?
         };
         let known = Remembered {
+            // The answer of a Match exec may change while no file does.
+            until: sources.volatile.then(|| Instant::now() + VOLATILE),
             stamps: Arc::new(sources.stamps),
             effective: Arc::new(effective),
         };
-        // The answer of a Match exec may change while no file does.
+        self.remember(&key, &known);
         if !sources.volatile {
-            self.remember(&key, &known);
             let (cache, stored) = (Arc::clone(&self.cache), known.clone());
             blocking(move || cache.put(&key, stored.stamps.to_vec(), &stored.effective)).await;
         }
@@ -198,11 +204,14 @@ impl Resolver {
             let known = remembered.or_else(|| {
                 let (stamps, effective) = cache.get(&wanted)?;
                 Some(Remembered {
+                    until: None,
                     stamps: Arc::new(stamps),
                     effective: Arc::new(effective),
                 })
             })?;
-            stamps::unchanged(&known.stamps).then_some(known)
+            let good = known.until.is_none_or(|until| Instant::now() < until)
+                && stamps::unchanged(&known.stamps);
+            good.then_some(known)
         })
         .await?;
         self.remember(key, &known);

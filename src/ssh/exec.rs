@@ -342,7 +342,7 @@ impl Running<'_> {
     }
 
     /// The host refused a request.
-    fn refused(&mut self) -> Flow {
+    fn refused(&self) -> Flow {
         let what = if self.pty {
             "give a pseudo-terminal"
         } else if self.command {

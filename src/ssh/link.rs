@@ -1,11 +1,12 @@
 //! One connection that is up, and its channels: how many there may be at once is learned from the server's refusals.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelOpenFailure, Disconnect};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::fact::ConnectionInfo;
 use super::transport::Client;
@@ -106,11 +107,19 @@ impl Link {
         if !self.slots.reserve() {
             return Err(NoChannel::Full);
         }
-        // From here on the reservation is given back by its guard, also when this future is dropped half-way.
-        let mut slot = Slot {
+        let slot = Slot {
             link: Arc::clone(self),
             open: false,
         };
+        let link = Arc::clone(self);
+        let opening = taken_or_closed(async move { link.open(slot).await }, |held| held.channel);
+        // The task is never cancelled; it is gone only when the runtime is.
+        opening
+            .await
+            .unwrap_or_else(|| Err(NoChannel::Dead("the program ends".to_owned())))
+    }
+
+    async fn open(&self, mut slot: Slot) -> Result<Held, NoChannel> {
         match tokio::time::timeout(OPENING, self.handle.channel_open_session()).await {
             Ok(Ok(channel)) => {
                 self.slots.confirm();
@@ -141,18 +150,27 @@ impl Link {
 
     /// Opens a channel that leads on to another host. Servers do not count these against their session limit.
     pub(crate) async fn forward(
-        &self,
+        self: &Arc<Self>,
         host: &str,
         port: u16,
-    ) -> Result<Channel<Msg>, Result<ChannelOpenFailure, String>> {
-        let open = self
-            .handle
-            .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
-        match open.await {
-            Ok(channel) => Ok(channel),
-            Err(russh::Error::ChannelOpenFailure(reason)) => Err(Ok(reason)),
-            Err(why) => Err(Err(self.why_gone().unwrap_or_else(|| why.to_string()))),
-        }
+    ) -> Result<Channel<Msg>, DeadEnd> {
+        let (link, host) = (Arc::clone(self), host.to_owned());
+        let work = async move {
+            let open = link
+                .handle
+                .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+            match open.await {
+                Ok(channel) => Ok(channel),
+                Err(russh::Error::ChannelOpenFailure(reason)) => Err(DeadEnd::Refused(reason)),
+                Err(why) => Err(DeadEnd::Lost(
+                    link.why_gone().unwrap_or_else(|| why.to_string()),
+                )),
+            }
+        };
+        let opening = taken_or_closed(work, |channel| channel);
+        opening
+            .await
+            .unwrap_or_else(|| Err(DeadEnd::Lost("the program ends".to_owned())))
     }
 
     /// Says good-bye. What still runs on the connection ends.
@@ -163,6 +181,30 @@ impl Link {
         let bye = self.handle.disconnect(Disconnect::ByApplication, why, "en");
         tokio::time::timeout(Duration::from_secs(1), bye).await.ok();
     }
+}
+
+/// Why a bastion does not lead on.
+#[derive(Debug)]
+pub(crate) enum DeadEnd {
+    /// It says no.
+    Refused(ChannelOpenFailure),
+    /// The connection to it is gone.
+    Lost(String),
+}
+
+/// Opens a channel in a task of its own. If nobody waits for it any more when it is open, it is closed again: a channel
+/// without an owner would count against the server's limit for as long as the connection lives.
+async fn taken_or_closed<T: Send + 'static, E: Send + 'static>(
+    opening: impl Future<Output = Result<T, E>> + Send + 'static,
+    channel: impl FnOnce(T) -> Channel<Msg> + Send + 'static,
+) -> Option<Result<T, E>> {
+    let (give, take) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Err(Ok(orphan)) = give.send(opening.await) {
+            channel(orphan).close().await.ok();
+        }
+    });
+    take.await.ok()
 }
 
 /// An open channel and its place among those the server allows.

@@ -1,6 +1,7 @@
 //! All connections: one for each destination, made once for everybody who waits for it, kept while nobody needs it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,9 @@ use super::error::Error;
 use super::fact::SshFact;
 use super::host_key::Known;
 use super::jump;
-use super::link::{Held, Link, NoChannel};
+use super::link::{DeadEnd, Held, Link, NoChannel};
 use super::question::{Asker, Elapsed, Patience, Questions};
-use super::settings::{Settings, address};
+use super::settings::{Settings, Strict, address};
 use super::transport;
 use super::wire::{self, Complaints, Wire};
 
@@ -41,23 +42,35 @@ const VAIN: Duration = Duration::from_secs(60);
 /// How often an ask that found a dead connection or a refusal tries again.
 const TRIES: usize = 3;
 
-/// Where a connection leads: login, address, port and proxy of every hop. What agrees in all of it shares a connection.
+/// Where a connection leads: every hop. What agrees in all of it shares a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Path(Vec<(String, String, u16, Option<String>)>);
+struct Path(Vec<Stop>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Stop {
+    user: String,
+    host: String,
+    port: u16,
+    proxy: Option<String>,
+    /// By which rules its key was believed: a name with strict rules must not share what another let through.
+    trust: (Strict, Option<String>, Vec<PathBuf>),
+}
 
 impl Path {
     fn of(route: &[Arc<Settings>]) -> Self {
-        let hops = route.iter().enumerate().map(|(index, hop)| {
+        let stops = route.iter().enumerate().map(|(index, hop)| Stop {
+            user: hop.user.clone(),
+            host: hop.host.to_ascii_lowercase(),
+            port: hop.port,
             // Behind a jump host a ProxyCommand is overruled, as in OpenSSH.
-            let proxy = hop.proxy_command.clone().filter(|_| index == 0);
-            (
-                hop.user.clone(),
-                hop.host.to_ascii_lowercase(),
-                hop.port,
-                proxy,
-            )
+            proxy: hop.proxy_command.clone().filter(|_| index == 0),
+            trust: (
+                hop.strict,
+                hop.host_key_alias.clone(),
+                hop.known_hosts.clone(),
+            ),
         });
-        Self(hops.collect())
+        Self(stops.collect())
     }
 }
 
@@ -270,6 +283,8 @@ impl Manager {
             }
             let watched = result.as_ref().ok().cloned();
             tell.send_replace(Some(result));
+            // It holds the result, and with it the connection.
+            drop(tell);
             if let (Some(link), Some(last)) = (watched, route.last()) {
                 let facts = manager.facts.clone();
                 let me = Weak::clone(&manager.me);
@@ -315,7 +330,7 @@ impl Manager {
             patience: Arc::clone(&patience),
         };
         let started = Instant::now();
-        let (wire, complaints) = self.wire(last, via.as_deref(), &patience).await?;
+        let (wire, complaints) = self.wire(last, via.as_ref(), &patience).await?;
         let round_trip = started.elapsed();
         let settings = Arc::clone(last);
         let known = blocking({
@@ -327,7 +342,8 @@ impl Manager {
         let mut greeted = match patience.within(greeting).await {
             Ok(Ok(greeted)) => greeted,
             Ok(Err(why)) => {
-                return Err(transport::handshake_error(last, why, &complaints.text()));
+                let said = complaints.text().await;
+                return Err(transport::handshake_error(last, why, &said));
             }
             Err(late) => return Err(silent(last, &late, "shaking hands")),
         };
@@ -356,13 +372,13 @@ impl Manager {
     async fn wire(
         &self,
         hop: &Settings,
-        via: Option<&Link>,
+        via: Option<&Arc<Link>>,
         patience: &Patience,
     ) -> Result<(Box<dyn Wire>, Complaints), Error> {
         if let Some(bastion) = via {
             let opening = bastion.forward(&hop.host, hop.port);
             return match patience.within(opening).await {
-                Ok(Ok(channel)) => Ok((Box::new(channel.into_stream()), Complaints::default())),
+                Ok(Ok(channel)) => Ok((Box::new(channel.into_stream()), Complaints::none())),
                 Ok(Err(why)) => Err(Error::Through {
                     hop: hop.place(),
                     bastion: bastion.hop.clone(),
@@ -390,7 +406,7 @@ impl Manager {
         }
         let opening = wire::tcp(&hop.host, hop.port, hop.ipv4, hop.ipv6);
         match patience.within(opening).await {
-            Ok(Ok(stream)) => Ok((Box::new(stream), Complaints::default())),
+            Ok(Ok(stream)) => Ok((Box::new(stream), Complaints::none())),
             Ok(Err(why)) => Err(Error::Connect {
                 hop: hop.place(),
                 hint: connect_hint(&why).to_owned(),
@@ -467,17 +483,19 @@ fn silent(hop: &Settings, late: &Elapsed, doing: &'static str) -> Error {
     }
 }
 
-fn dead_end(why: &Result<ChannelOpenFailure, String>, hop: &Settings) -> String {
+fn dead_end(why: &DeadEnd, hop: &Settings) -> String {
     let there = address(&hop.host, hop.port);
     match why {
-        Ok(ChannelOpenFailure::ConnectFailed) => format!(
+        DeadEnd::Refused(ChannelOpenFailure::ConnectFailed) => format!(
             "it gets no connection to {there}: refused, not reachable from there, or a name it does not know"
         ),
-        Ok(ChannelOpenFailure::AdministrativelyProhibited) => format!(
+        DeadEnd::Refused(ChannelOpenFailure::AdministrativelyProhibited) => format!(
             "it forbids going on to {there}; look at AllowTcpForwarding and PermitOpen in its sshd_config"
         ),
-        Ok(other) => format!("it refused to go on to {there}: {}", other.description()),
-        Err(why) => format!("the connection to it was lost: {why}"),
+        DeadEnd::Refused(other) => {
+            format!("it refused to go on to {there}: {}", other.description())
+        }
+        DeadEnd::Lost(why) => format!("the connection to it was lost: {why}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What `ssh -G` printed, as typed values with the tokens it leaves expanded. Unknown options are somebody else's.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use sha1::{Digest, Sha1};
@@ -18,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 const ALIVE: Duration = Duration::from_secs(15);
 
 /// What to do with a host key that is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Strict {
     /// Refuse.
     Yes,
@@ -89,55 +90,18 @@ impl Settings {
     /// A name that came out of the configuration is unfit, or a path has a token that is not known here.
     pub(crate) fn read(spec: &Spec, effective: &Effective) -> Result<Self, Error> {
         let label = spec.label();
-        let host = effective.get("hostname").unwrap_or(&spec.name).to_owned();
-        let user = effective.get("user").unwrap_or_default().to_owned();
+        let options = Options {
+            tokens: Tokens::of(spec, effective),
+            effective,
+            label: &label,
+        };
+        let host = options.tokens.host.clone();
+        let user = options.tokens.user.clone();
         check_name(&label, &host)?;
         check_user(&label, &user)?;
-        let port = effective
-            .get("port")
-            .and_then(|port| port.parse().ok())
-            .unwrap_or(22);
         let family = effective.get("addressfamily").unwrap_or("any");
-        let alias = effective.get("hostkeyalias").map(str::to_owned);
-        let tokens = Tokens {
-            name: spec.name.clone(),
-            host: host.clone(),
-            port,
-            user: user.clone(),
-            alias: alias.clone(),
-            jump: effective.get("proxyjump").unwrap_or_default().to_owned(),
-        };
-        let path = |value: &str| tokens.path(value, &label);
-        let on = |option: &str| matches!(effective.get(option), Some("yes" | "true"));
-        let list = |option: &str| -> Vec<String> {
-            let value = effective.get(option).unwrap_or_default();
-            value
-                .split(',')
-                .filter(|item| !item.is_empty())
-                .map(str::to_owned)
-                .collect()
-        };
-        let files = |option: &str| -> Result<Vec<PathBuf>, Error> {
-            let values = effective.all(option).iter();
-            values
-                .flat_map(|line| line.split_whitespace())
-                .filter(|value| *value != "none")
-                .map(path)
-                .collect()
-        };
-        let single_files = |option: &str| -> Result<Vec<PathBuf>, Error> {
-            let values = effective.all(option).iter();
-            values
-                .filter(|value| *value != "none")
-                .map(|value| path(value))
-                .collect()
-        };
-        let command = |option: &str| -> Result<Option<String>, Error> {
-            let command = effective.get(option);
-            command.map(|text| tokens.expand(text, &label)).transpose()
-        };
-        let proxy_command = command("proxycommand")?;
-        if proxy_command.is_some() && on("proxyusefdpass") {
+        let proxy_command = options.command("proxycommand")?;
+        if proxy_command.is_some() && options.on("proxyusefdpass") {
             return Err(Error::Config {
                 name: label,
                 why: "ProxyUseFdpass is not supported; set transport = \"openssh\" for this host"
@@ -146,46 +110,34 @@ impl Settings {
         }
         Ok(Self {
             host,
-            port,
+            port: options.tokens.port,
             user,
-            jump: list("proxyjump"),
+            jump: options.list("proxyjump"),
             proxy_command,
             ipv4: family != "inet6",
             ipv6: family != "inet",
-            connect_timeout: seconds(effective, "connecttimeout").unwrap_or(CONNECT),
-            alive_interval: seconds(effective, "serveraliveinterval").unwrap_or(ALIVE),
-            alive_max: effective
-                .get("serveralivecountmax")
-                .and_then(|count| count.parse().ok())
-                .filter(|count| *count > 0)
-                .unwrap_or(3),
-            compression: on("compression"),
-            kex: list("kexalgorithms"),
-            ciphers: list("ciphers"),
-            macs: list("macs"),
-            host_key_algorithms: list("hostkeyalgorithms"),
-            host_key_alias: alias,
-            strict: match effective.get("stricthostkeychecking") {
-                Some("yes" | "true") => Strict::Yes,
-                Some("accept-new") => Strict::AcceptNew,
-                Some("no" | "false" | "off") => Strict::No,
-                _ => Strict::Ask,
-            },
-            known_hosts: files("userknownhostsfile")?,
-            global_known_hosts: files("globalknownhostsfile")?,
-            hash_known_hosts: on("hashknownhosts"),
-            revoked_keys: single_files("revokedhostkeys")?.into_iter().next(),
-            identity_files: single_files("identityfile")?,
-            certificate_files: single_files("certificatefile")?,
-            identities_only: on("identitiesonly"),
-            agent: agent(effective, path)?,
+            connect_timeout: options.seconds("connecttimeout").unwrap_or(CONNECT),
+            alive_interval: options.seconds("serveraliveinterval").unwrap_or(ALIVE),
+            alive_max: options.count("serveralivecountmax").unwrap_or(3),
+            compression: options.on("compression"),
+            kex: options.list("kexalgorithms"),
+            ciphers: options.list("ciphers"),
+            macs: options.list("macs"),
+            host_key_algorithms: options.list("hostkeyalgorithms"),
+            host_key_alias: options.tokens.alias.clone(),
+            strict: strict(effective),
+            known_hosts: options.files("userknownhostsfile")?,
+            global_known_hosts: options.files("globalknownhostsfile")?,
+            hash_known_hosts: options.on("hashknownhosts"),
+            revoked_keys: options.paths("revokedhostkeys")?.into_iter().next(),
+            identity_files: options.paths("identityfile")?,
+            certificate_files: options.paths("certificatefile")?,
+            identities_only: options.on("identitiesonly"),
+            agent: options.agent()?,
             methods: methods(effective),
-            password_prompts: effective
-                .get("numberofpasswordprompts")
-                .and_then(|count| count.parse().ok())
-                .unwrap_or(3),
-            batch: on("batchmode"),
-            remote_command: command("remotecommand")?,
+            password_prompts: options.count("numberofpasswordprompts").unwrap_or(3),
+            batch: options.on("batchmode"),
+            remote_command: options.command("remotecommand")?,
             env: environment(effective),
             label,
             spec: spec.clone(),
@@ -212,29 +164,89 @@ pub(crate) fn address(host: &str, port: u16) -> String {
     }
 }
 
-fn seconds(effective: &Effective, option: &str) -> Option<Duration> {
-    let seconds: u64 = effective.get(option)?.parse().ok()?;
-    (seconds > 0).then(|| Duration::from_secs(seconds))
+fn strict(effective: &Effective) -> Strict {
+    match effective.get("stricthostkeychecking") {
+        Some("yes" | "true") => Strict::Yes,
+        Some("accept-new") => Strict::AcceptNew,
+        Some("no" | "false" | "off") => Strict::No,
+        _ => Strict::Ask,
+    }
 }
 
-fn agent(
-    effective: &Effective,
-    path: impl Fn(&str) -> Result<PathBuf, Error>,
-) -> Result<AgentSocket, Error> {
-    let Some(value) = effective.all("identityagent").first() else {
-        return Ok(AgentSocket::Default);
-    };
-    Ok(match value.as_str() {
-        "none" => AgentSocket::None,
-        "SSH_AUTH_SOCK" => AgentSocket::Default,
-        value => match value.strip_prefix('$') {
-            Some(name) if !name.starts_with('{') => match std::env::var_os(name) {
-                Some(socket) if !socket.is_empty() => AgentSocket::Path(PathBuf::from(socket)),
-                _ => AgentSocket::None,
+/// Typed views of options.
+struct Options<'a> {
+    effective: &'a Effective,
+    tokens: Tokens,
+    label: &'a str,
+}
+
+impl Options<'_> {
+    fn on(&self, option: &str) -> bool {
+        matches!(self.effective.get(option), Some("yes" | "true"))
+    }
+
+    /// Items with commas between them.
+    fn list(&self, option: &str) -> Vec<String> {
+        let value = self.effective.get(option).unwrap_or_default();
+        let items = value.split(',').map(str::trim);
+        items
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// A number above zero.
+    fn count<T: FromStr + Default + PartialEq>(&self, option: &str) -> Option<T> {
+        let count = self.effective.get(option)?.parse().ok()?;
+        (count != T::default()).then_some(count)
+    }
+
+    fn seconds(&self, option: &str) -> Option<Duration> {
+        self.count(option).map(Duration::from_secs)
+    }
+
+    fn command(&self, option: &str) -> Result<Option<String>, Error> {
+        let command = self.effective.get(option);
+        command
+            .map(|text| self.tokens.expand(text, self.label))
+            .transpose()
+    }
+
+    /// Files of an option that is repeated for each.
+    fn paths(&self, option: &str) -> Result<Vec<PathBuf>, Error> {
+        let values = self.effective.all(option).iter();
+        values
+            .filter(|value| *value != "none")
+            .map(|value| self.tokens.path(value, self.label))
+            .collect()
+    }
+
+    /// Files of an option that has them all in one line.
+    fn files(&self, option: &str) -> Result<Vec<PathBuf>, Error> {
+        let lines = self.effective.all(option).iter();
+        lines
+            .flat_map(|line| line.split_whitespace())
+            .filter(|value| *value != "none")
+            .map(|value| self.tokens.path(value, self.label))
+            .collect()
+    }
+
+    fn agent(&self) -> Result<AgentSocket, Error> {
+        let Some(value) = self.effective.all("identityagent").first() else {
+            return Ok(AgentSocket::Default);
+        };
+        Ok(match value.as_str() {
+            "none" => AgentSocket::None,
+            "SSH_AUTH_SOCK" => AgentSocket::Default,
+            value => match value.strip_prefix('$') {
+                Some(name) if !name.starts_with('{') => match std::env::var_os(name) {
+                    Some(socket) if !socket.is_empty() => AgentSocket::Path(PathBuf::from(socket)),
+                    _ => AgentSocket::None,
+                },
+                _ => AgentSocket::Path(self.tokens.path(value, self.label)?),
             },
-            _ => AgentSocket::Path(path(value)?),
-        },
-    })
+        })
+    }
 }
 
 /// The methods of `PreferredAuthentications` that are switched on and that the engine knows.
@@ -289,6 +301,21 @@ struct Tokens {
 }
 
 impl Tokens {
+    fn of(spec: &Spec, effective: &Effective) -> Self {
+        let text = |option: &str| effective.get(option).map(str::to_owned);
+        Self {
+            name: spec.name.clone(),
+            host: text("hostname").unwrap_or_else(|| spec.name.clone()),
+            port: effective
+                .get("port")
+                .and_then(|port| port.parse().ok())
+                .unwrap_or(22),
+            user: text("user").unwrap_or_default(),
+            alias: text("hostkeyalias"),
+            jump: text("proxyjump").unwrap_or_default(),
+        }
+    }
+
     fn path(&self, value: &str, label: &str) -> Result<PathBuf, Error> {
         let value = value.trim_matches('"');
         let expanded = self.expand(&variables(value, label)?, label)?;

@@ -111,19 +111,7 @@ async fn live(
             Recorded::default(),
         );
     }
-    let mut recorded = Recorded::default();
-    let recording = match &pane.recording {
-        Some(path) => {
-            match Recording::start(path.clone(), pane.size, &pane.target.name, &pane.term).await {
-                Ok(recording) => Some(recording),
-                Err(why) => {
-                    recorded.error = Some(why);
-                    None
-                }
-            }
-        }
-        None => None,
-    };
+    let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());
     let (replies, answers) = mpsc::channel(REPLIES);
     let news = Arc::new(News::default());
@@ -161,6 +149,23 @@ async fn live(
     // What is still to be told comes before the last fact.
     helpers.join_next().await;
     (exit, recorded)
+}
+
+/// Starts the recording, if one is wanted. Without it the session goes on all the same.
+async fn record(pane: &Pane) -> (Option<Recording>, Recorded) {
+    let Some(path) = &pane.recording else {
+        return (None, Recorded::default());
+    };
+    match Recording::start(path.clone(), pane.size, &pane.target.name, &pane.term).await {
+        Ok(recording) => (Some(recording), Recorded::default()),
+        Err(why) => (
+            None,
+            Recorded {
+                bytes: 0,
+                error: Some(why),
+            },
+        ),
+    }
 }
 
 async fn closed(close: &mut watch::Receiver<bool>) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long one address may be silent before the next is tried beside it (RFC 8305, section 5).
@@ -18,6 +19,9 @@ const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 /// How much of a proxy's complaints is kept, in bytes.
 const COMPLAINTS: usize = 2048;
+
+/// How long a proxy that failed may take to say why.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Any stream an SSH connection can run over.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -131,21 +135,37 @@ pub(crate) struct Piped {
 }
 
 /// The first complaints of a proxy, for error texts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Complaints(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Complaints {
+    // A std mutex: held to copy bytes, never across an await.
+    kept: Arc<Mutex<Vec<u8>>>,
+    /// Closed when nothing more can come.
+    open: watch::Receiver<()>,
+}
 
 impl Complaints {
-    /// What was said so far, on one line.
-    pub(crate) fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        crate::domain::text::line(String::from_utf8_lossy(&bytes).trim())
+    /// Of those who have none.
+    pub(crate) fn none() -> Self {
+        Self {
+            kept: Arc::default(),
+            open: watch::channel(()).1,
+        }
     }
 
-    fn add(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = COMPLAINTS.saturating_sub(kept.len());
-        kept.extend(bytes.iter().take(room));
+    /// What was said, on one line. A proxy that failed may still be talking, so it is given a moment to end.
+    pub(crate) async fn text(&self) -> String {
+        let mut open = self.open.clone();
+        let ended = async { while open.changed().await.is_ok() {} };
+        tokio::time::timeout(LAST_WORDS, ended).await.ok();
+        let bytes = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        crate::domain::text::line(String::from_utf8_lossy(&bytes).trim())
     }
+}
+
+fn keep(kept: &Mutex<Vec<u8>>, bytes: &[u8]) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = COMPLAINTS.saturating_sub(kept.len());
+    kept.extend(bytes.iter().take(room));
 }
 
 /// Starts `command` with the shell; its standard input and output become the stream.
@@ -166,14 +186,19 @@ pub(crate) fn proxy(command: &str) -> io::Result<(Piped, Complaints)> {
     let stdin = child.stdin.take().ok_or_else(gone)?;
     let stdout = child.stdout.take().ok_or_else(gone)?;
     let mut stderr = child.stderr.take().ok_or_else(gone)?;
-    let complaints = Complaints::default();
-    let kept = complaints.clone();
+    let (ended, open) = watch::channel(());
+    let complaints = Complaints {
+        kept: Arc::default(),
+        open,
+    };
+    let kept = Arc::clone(&complaints.kept);
     // Reads to the end, so that a talkative proxy never blocks; it ends with the command.
     tokio::spawn(async move {
         let mut buffer = [0; 512];
         while let Ok(len @ 1..) = stderr.read(&mut buffer).await {
-            kept.add(buffer.get(..len).unwrap_or_default());
+            keep(&kept, buffer.get(..len).unwrap_or_default());
         }
+        drop(ended);
     });
     let piped = Piped {
         stdin,
@@ -239,11 +264,8 @@ mod tests {
         let mut buffer = [0; 5];
         piped.read_exact(&mut buffer).await?;
         assert_eq!(&buffer, b"hello");
-        // `cat` runs after the complaint was written, but another task reads it.
-        while complaints.text().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(complaints.text(), "no");
+        drop(piped);
+        assert_eq!(complaints.text().await, "no");
         Ok(())
     }
 }

@@ -62,14 +62,15 @@ fn library() -> DoctorLine {
 fn files(scene: Scene<'_>) -> DoctorLine {
     let mut wrong = Vec::new();
     let mut size = 0;
-    for (path, wanted) in [
-        (scene.folder.to_owned(), 0o077),
-        (scene.folder.join("store.db"), 0o077),
-        (scene.folder.join("store.db-wal"), 0o077),
+    // A folder that was there before us may be readable, since the files are not; writable it may not be.
+    for (path, forbidden, advice) in [
+        (scene.folder.to_owned(), 0o022, "go-w"),
+        (scene.folder.join("store.db"), 0o077, "go="),
+        (scene.folder.join("store.db-wal"), 0o077, "go="),
     ] {
         if let Ok(meta) = fs::metadata(&path) {
-            if meta.permissions().mode() & wanted != 0 {
-                wrong.push(format!("chmod go= {}", path.display()));
+            if meta.permissions().mode() & forbidden != 0 {
+                wrong.push(format!("chmod {advice} {}", path.display()));
             }
             if meta.is_file() {
                 size += meta.len();
@@ -87,7 +88,7 @@ fn files(scene: Scene<'_>) -> DoctorLine {
         line(
             "files",
             false,
-            format!("other accounts may read the store; run: {advice}"),
+            format!("other accounts can get at the store; run: {advice}"),
         )
     }
 }

@@ -167,12 +167,20 @@ impl StoreError {
                 path,
                 detail: text.clone().unwrap_or_else(|| why.to_string()),
             },
+            // A journal that cannot grow is an input-output error to SQLite; the disk says whether it is full.
+            _ if is_full(&path) => Self::Full { path },
             _ => Self::Io {
                 attempt: format!("working on {}", path.display()),
                 why: text.clone().unwrap_or_else(|| why.to_string()),
             },
         }
     }
+}
+
+/// Whether the file system of `path` has no room left for us.
+fn is_full(path: &Path) -> bool {
+    let folder = path.parent().unwrap_or(path);
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail == 0)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use std::thread::{self, JoinHandle};
 use crate::domain::ids::DeviceId;
 use crate::domain::time::Time;
 
-use open::Opener;
+use open::{Opener, Prepared};
 use reader::{Question, READERS, Reader};
 use writer::{Job, Reply, Writer};
 
@@ -84,21 +84,32 @@ impl Store {
         options: Options,
     ) -> Result<Self, StoreError> {
         let Options { read_only, changed } = options;
-        let (opener, device) = Opener::prepare(folder, read_only, seed)?;
+        let Prepared {
+            opener,
+            device,
+            conn,
+        } = Opener::prepare(folder, read_only, seed)?;
         let commits = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&commits);
+        conn.commit_hook(Some(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            false
+        }))
+        .map_err(|why| StoreError::sqlite(&opener.path, &why))?;
         let (jobs, job_queue) = sync_channel(QUEUE);
         let (questions, question_queue) = sync_channel(QUEUE);
         let mut inner = Inner {
             folder: folder.to_owned(),
             device,
             read_only,
-            commits: Arc::clone(&commits),
+            commits,
             queues: Some((jobs, questions)),
             threads: Vec::new(),
         };
         let writer = Writer {
-            conn: Writer::connect(&opener, read_only, commits)
-                .map_err(|why| why.at(&opener.path))?,
+            // From now on: what another process commits while we still open is not missed.
+            seen: writer::data_version(&conn),
+            conn,
             opener: opener.clone(),
             device,
             now,

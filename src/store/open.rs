@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 
@@ -38,6 +38,16 @@ pub(super) struct Opener {
     frozen: bool,
 }
 
+/// A file that was examined, made or migrated.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) opener: Opener,
+    /// Whose log this store writes.
+    pub(super) device: DeviceId,
+    /// The connection for the writer thread; it cannot write when the store was opened for reading.
+    pub(super) conn: Connection,
+}
+
 /// What is at the path before we touch it.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
@@ -46,12 +56,12 @@ enum Found {
 }
 
 impl Opener {
-    /// Examines the folder and the file, makes or migrates it unless `read_only`, and gives the device's id.
+    /// Examines the folder and the file, and makes or migrates it unless `read_only`.
     pub(super) fn prepare(
         folder: &Path,
         read_only: bool,
         seed: fn() -> [u8; 32],
-    ) -> Result<(Self, DeviceId), StoreError> {
+    ) -> Result<Prepared, StoreError> {
         Self::prepare_with(folder, read_only, seed, MIGRATIONS)
     }
 
@@ -60,7 +70,7 @@ impl Opener {
         read_only: bool,
         seed: fn() -> [u8; 32],
         migrations: &[M<'_>],
-    ) -> Result<(Self, DeviceId), StoreError> {
+    ) -> Result<Prepared, StoreError> {
         if rusqlite::version_number() < LIBRARY_MIN {
             return Err(StoreError::OldLibrary {
                 found: rusqlite::version().to_owned(),
@@ -86,13 +96,14 @@ impl Opener {
             .and_then(|()| device(&conn, Some(seed)))
             .map_err(|why| opener.explain(why))?;
         drop(alone);
-        Ok((opener, device))
+        Ok(Prepared {
+            opener,
+            device,
+            conn,
+        })
     }
 
-    fn prepare_reading(
-        folder: &Path,
-        migrations: &[M<'_>],
-    ) -> Result<(Self, DeviceId), StoreError> {
+    fn prepare_reading(folder: &Path, migrations: &[M<'_>]) -> Result<Prepared, StoreError> {
         refuse_network(folder)?;
         let mut opener = Self {
             path: folder.join(FILE),
@@ -120,11 +131,13 @@ impl Opener {
                 ),
             }),
             Found::Ours { .. } => {
-                let device = opener
-                    .read()
-                    .and_then(|conn| device(&conn, None))
-                    .map_err(|why| why.at(&opener.path))?;
-                Ok((opener, device))
+                let conn = opener.read().map_err(|why| why.at(&opener.path))?;
+                let device = device(&conn, None).map_err(|why| why.at(&opener.path))?;
+                Ok(Prepared {
+                    opener,
+                    device,
+                    conn,
+                })
             }
         }
     }
@@ -150,11 +163,6 @@ impl Opener {
             )));
         }
         Ok(conn)
-    }
-
-    /// The connection of the writer thread.
-    pub(super) fn writer(&self) -> Outcome<Connection> {
-        self.write(false)
     }
 
     /// A connection that can only read.
@@ -284,12 +292,17 @@ pub(super) fn backup(from: &Connection, to: &Path) -> Outcome<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let copied = Connection::open_with_flags(&part, flags).and_then(|mut target| {
-        Backup::new(from, &mut target)?.run_to_completion(-1, Duration::ZERO, None)?;
+    let copy = || -> Outcome<()> {
+        let mut target = Connection::open_with_flags(&part, flags)?;
+        // All pages in one step, so that the copy is of one moment and no commit makes it begin again.
+        if Backup::new(from, &mut target)?.step(-1)? != StepResult::Done {
+            return Err(StoreError::Busy.into());
+        }
         // A copy in one file, without a log beside it.
-        target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
-    });
-    copied.map_err(|why| StoreError::sqlite(&part, &why))?;
+        target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+        Ok(())
+    };
+    copy().map_err(|why| why.at(&part))?;
     fs::set_permissions(&part, fs::Permissions::from_mode(0o600))
         .and_then(|()| fs::rename(&part, to))
         .map_err(|why| StoreError::io("writing the copy", to, &why))?;
@@ -364,4 +377,94 @@ fn escape(path: &Path) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    #[test]
+    fn an_older_file_is_copied_before_it_is_migrated() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let Prepared { device, conn, .. } = Opener::prepare(folder.path(), false, || [1; 32])?;
+        drop(conn);
+        let mut later = MIGRATIONS.to_vec();
+        later.push(M::up(
+            "CREATE TABLE shelf (x INTEGER) STRICT; INSERT INTO shelf VALUES (7);",
+        ));
+        let Prepared {
+            opener,
+            device: same,
+            conn,
+        } = Opener::prepare_with(folder.path(), false, || [2; 32], &later)?;
+        assert_eq!(same, device);
+        let value: i64 = conn.query_row("SELECT x FROM shelf", [], |row| row.get(0))?;
+        assert_eq!(value, 7);
+        let copy = Connection::open(folder.path().join("store-schema-1.db"))?;
+        let version: i64 = copy.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        assert_eq!(version, 1);
+        // The program of before meets the file of after.
+        let why = Opener::prepare(folder.path(), false, || [1; 32]).err();
+        assert_eq!(
+            why,
+            Some(StoreError::Newer {
+                path: opener.path.clone(),
+                found: 2,
+                known: 1
+            })
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_migration_that_fails_changes_nothing() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        drop(Opener::prepare(folder.path(), false, || [1; 32])?);
+        let mut broken = MIGRATIONS.to_vec();
+        broken.push(M::up(
+            "CREATE TABLE shelf (x); INSERT INTO nowhere VALUES (1);",
+        ));
+        let why = Opener::prepare_with(folder.path(), false, || [1; 32], &broken).err();
+        assert!(matches!(why, Some(StoreError::Io { .. })), "{why:?}");
+        let Prepared { conn, .. } = Opener::prepare(folder.path(), false, || [1; 32])?;
+        assert!(conn.prepare("SELECT * FROM shelf").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_frozen_file_is_read_without_files_beside_it() -> Result<(), Box<dyn Error>> {
+        let outer = tempfile::tempdir()?;
+        let folder = outer.path().join("with space?&%");
+        let Prepared {
+            opener,
+            device,
+            conn,
+        } = Opener::prepare(&folder, false, || [1; 32])?;
+        drop(conn);
+        let frozen = Opener {
+            path: opener.path,
+            frozen: true,
+        };
+        let conn = frozen.read().map_err(|why| why.at(&frozen.path))?;
+        let read = super::device(&conn, None).map_err(|why| why.at(&frozen.path))?;
+        assert_eq!(read, device);
+        assert!(!folder.join("store.db-shm").exists());
+        assert!(frozen.is_at_rest());
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        for (magic, kind) in [
+            (0x6969, Some("NFS")),
+            (0xfe53_4d42, Some("an SMB share")),
+            (0xef53, None),
+            (0x0102_1994, None),
+            (0x794c_7630, None),
+        ] {
+            assert_eq!(network_kind(magic), kind, "{magic:x}");
+        }
+    }
 }

@@ -17,16 +17,17 @@ pub(super) fn touch(conn: &Connection, kind: &str, id: EntityId, at: Time) -> Ou
         "ticket" => {
             let known = conn
                 .prepare_cached(
-                    "UPDATE ticket SET updated = max(updated, ?2), born = min(born, ?2) WHERE id = ?1",
+                    "UPDATE ticket SET moved = max(moved, ?2), updated = max(updated, ?2), born = min(born, ?2)
+                     WHERE id = ?1",
                 )?
                 .execute(params![id, at.0])?;
             if known == 0 {
                 // Events may have come before the ticket that they are about.
                 conn.prepare_cached(
-                    "INSERT INTO ticket (id, born, updated) VALUES (?1, ?2,
-                     max(?2, coalesce((SELECT max(touched) FROM case_event WHERE ticket = ?1), ?2)))",
+                    "INSERT INTO ticket (id, born, moved, updated) VALUES (?1, ?2, ?2, ?2)",
                 )?
                 .execute(params![id, at.0])?;
+                take_in_events(conn, id)?;
             }
         }
         "host" => insert(conn, "INSERT OR IGNORE INTO host (id) VALUES (?1)", id)?,
@@ -34,6 +35,16 @@ pub(super) fn touch(conn: &Connection, kind: &str, id: EntityId, at: Time) -> Ou
         "session" => insert(conn, "INSERT OR IGNORE INTO session (id) VALUES (?1)", id)?,
         _ => {}
     }
+    Ok(())
+}
+
+/// Brings a ticket's last change up to date with its events.
+pub(super) fn take_in_events(conn: &Connection, ticket: &[u8; 16]) -> Outcome<()> {
+    conn.prepare_cached(
+        "UPDATE ticket SET updated =
+         max(moved, coalesce((SELECT max(touched) FROM case_event WHERE ticket = ?1), moved)) WHERE id = ?1",
+    )?
+    .execute(params![ticket])?;
     Ok(())
 }
 
@@ -58,6 +69,7 @@ pub(super) fn register(
     Ok(kind == "ticket" && matches!(field, "title" | "body"))
 }
 
+// tidy: table
 /// The statement and the cell for a register, if a column shows it.
 fn column(kind: &str, field: &str, value: &Value) -> Option<(&'static str, Cell)> {
     let column = match (kind, field) {

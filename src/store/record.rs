@@ -239,6 +239,11 @@ fn case(conn: &Connection, id: EntityId, logged: &Logged) -> Outcome<()> {
     let fields = Fields(&merged);
     let at = fields.int("at").or(first).unwrap_or(0);
     let touched = touched.max(at);
+    let before: Option<[u8; 16]> = conn
+        .prepare_cached("SELECT ticket FROM case_event WHERE id = ?1")?
+        .query_row(params![id.as_bytes()], |row| row.get(0))
+        .optional()?
+        .flatten();
     conn.prepare_cached(
         "INSERT OR REPLACE INTO case_event (id, at, touched, kind, author, text, ticket, host, session, run, data)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -256,9 +261,9 @@ fn case(conn: &Connection, id: EntityId, logged: &Logged) -> Outcome<()> {
         fields.id("run"),
         fields.json("data", "{}")
     ])?;
-    if let Some(ticket) = fields.id("ticket") {
-        conn.prepare_cached("UPDATE ticket SET updated = max(updated, ?2) WHERE id = ?1")?
-            .execute(params![ticket, touched])?;
+    // An event may have moved from one ticket to another.
+    for ticket in before.into_iter().chain(fields.id("ticket")) {
+        project::take_in_events(conn, &ticket)?;
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! The one thread that writes: it puts what is queued into one transaction, commits once, then answers all.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -76,30 +74,21 @@ pub(super) struct Writer {
     pub(super) now: fn() -> Time,
     /// Called after another process committed.
     pub(super) changed: Option<Box<dyn Fn() + Send>>,
+    /// What [`data_version`] said last.
+    pub(super) seen: Option<i64>,
+}
+
+/// A number that moves when another connection commits, here or in another process, and never for the connection's own
+/// commits (<https://sqlite.org/pragma.html#pragma_data_version>).
+pub(super) fn data_version(conn: &Connection) -> Option<i64> {
+    conn.prepare_cached("PRAGMA data_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .ok()
 }
 
 impl Writer {
-    /// Opens the writing connection and counts its commits in `commits`. A store that may not be written gets a
-    /// connection that cannot, only to see what others commit.
-    pub(super) fn connect(
-        opener: &Opener,
-        read_only: bool,
-        commits: Arc<AtomicU64>,
-    ) -> Outcome<Connection> {
-        if read_only {
-            return opener.read();
-        }
-        let conn = opener.writer()?;
-        conn.commit_hook(Some(move || {
-            commits.fetch_add(1, Ordering::Relaxed);
-            false
-        }))?;
-        Ok(conn)
-    }
-
     /// Works until the last handle is dropped and the queue is empty.
-    pub(super) fn run(self, jobs: &Receiver<Job>) {
-        let mut seen = self.data_version();
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             match jobs.recv_timeout(POLL) {
                 Ok(first) => {
@@ -110,10 +99,9 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            // On the writing connection this number moves for commits of others only, never for its own.
-            let version = self.data_version();
-            if version != seen && version.is_some() {
-                seen = version;
+            let version = data_version(&self.conn);
+            if version != self.seen && version.is_some() {
+                self.seen = version;
                 if let Some(changed) = &self.changed {
                     changed();
                 }
@@ -121,13 +109,6 @@ impl Writer {
         }
         // Statistics for the query planner; they are worth a try, not an error.
         drop(self.conn.execute_batch("PRAGMA optimize"));
-    }
-
-    fn data_version(&self) -> Option<i64> {
-        self.conn
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .ok()
     }
 
     /// Does all `jobs` in one transaction. A job that fails takes only itself back.

@@ -6,7 +6,6 @@
 mod act;
 mod chrome;
 mod doc;
-mod frame;
 mod input;
 mod intent;
 mod keymap;
@@ -19,7 +18,7 @@ mod scenes;
 #[cfg(test)]
 mod stories;
 mod text;
-mod theme;
+pub mod theme;
 mod view;
 mod views;
 mod widgets;
@@ -39,7 +38,6 @@ use layers::question::Answering;
 use paint::{Look, Painter};
 use views::{Cx, Views};
 
-pub use frame::{Frame, extent};
 pub use intent::{Intent, Mouse, MouseKind, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
@@ -61,6 +59,15 @@ impl Default for Caps {
             unicode: true,
         }
     }
+}
+
+/// A drawn screen: cells, and where the cursor is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The cells.
+    pub buffer: Buffer,
+    /// Where the cursor is; `None` when it is hidden.
+    pub cursor: Option<Position>,
 }
 
 /// The screen.
@@ -135,8 +142,7 @@ impl Ui {
 
     /// Computes everything that drawing needs: sizes of panes, offsets of lists, boxes that can be hit. To be called
     /// after inputs and changes of the model, before [`Ui::draw`], [`Ui::wants`] and [`Ui::pane_size`].
-    pub fn layout(&mut self, model: &Model, size: Size) {
-        self.size = size;
+    pub fn layout(&mut self, model: &Model) {
         self.sync(model);
         let whole = Rect::from((Position::ORIGIN, self.size));
         self.areas = Areas::new(whole, matches!(self.view, View::Pane(_)));
@@ -172,6 +178,13 @@ impl Ui {
             cursor = answering.draw(question, &mut painter, self.areas.whole);
         }
         cursor
+    }
+
+    /// Draws into a buffer of the window's size.
+    pub fn frame(&self, model: &Model) -> Frame {
+        let mut buffer = Buffer::empty(Rect::from((Position::ORIGIN, self.size)));
+        let cursor = self.draw(model, &mut buffer);
+        Frame { buffer, cursor }
     }
 
     /// What data the visible view needs.

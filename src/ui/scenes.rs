@@ -31,8 +31,7 @@ impl Scene {
 
     pub(crate) fn input(&mut self, input: UiInput) {
         self.intents.extend(self.ui.input(&self.model, input));
-        let size = self.ui.size();
-        self.ui.layout(&self.model, size);
+        self.ui.layout(&self.model);
     }
 
     /// Presses keys, written with spaces between them.
@@ -56,21 +55,12 @@ impl Scene {
     }
 
     pub(super) fn buffer(&self) -> Buffer {
-        self.frame().buffer
-    }
-
-    fn frame(&self) -> Frame {
-        let size = self.ui.size();
-        let size = crate::term::Size {
-            cols: size.width,
-            rows: size.height,
-        };
-        self.ui.frame(&self.model, size)
+        self.ui.frame(&self.model).buffer
     }
 
     /// The screen as text.
     pub(crate) fn text(&self) -> String {
-        let frame = self.frame();
+        let frame = self.ui.frame(&self.model);
         let mut text = rows(&frame.buffer).join("\n");
         if let Some(cursor) = frame.cursor {
             text.push_str(&format!("\ncursor {},{}", cursor.x, cursor.y));

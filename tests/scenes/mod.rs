@@ -217,11 +217,11 @@ impl Scene {
                 let (output, exit) = (self.script)(&target.name, &stdin, &spec.command);
                 self.trace.push(Trace::Launched(target.name, stdin));
                 if !output.is_empty() {
-                    self.queue.push_back(Event::Ssh(SshFact::Output {
+                    self.queue.push_back(Event::Ssh(Box::new(SshFact::Output {
                         req,
                         stream: Stream::Out,
                         data: output.as_bytes().to_vec(),
-                    }));
+                    })));
                 }
                 let done = SshFact::ExecDone {
                     req,
@@ -232,7 +232,7 @@ impl Scene {
                     dropped: 0,
                     took_ms: 5,
                 };
-                self.queue.push_back(Event::Ssh(done));
+                self.queue.push_back(Event::Ssh(Box::new(done)));
             }
             SshAsk::Resolve { req, targets } => {
                 let results = targets.into_iter().map(|target| {
@@ -243,10 +243,10 @@ impl Scene {
                     );
                     (target, Ok(effective))
                 });
-                self.queue.push_back(Event::Ssh(SshFact::Resolved {
+                self.queue.push_back(Event::Ssh(Box::new(SshFact::Resolved {
                     req,
                     results: results.collect(),
-                }));
+                })));
             }
             SshAsk::Cancel { .. } => self.trace.push(Trace::Cancelled),
             SshAsk::Stdin { .. } | SshAsk::Window { .. } => {}

@@ -6,6 +6,7 @@ use quarterdeck::domain::run::Exit;
 use quarterdeck::ssh::{AgentChoice, ExecSpec, QuestionKind, Reply, SshAsk, SshFact};
 
 use crate::support::lab::{Client, Failed, Lab};
+use crate::support::scripted::Scripted;
 use crate::support::sshd::{Agent, keygen};
 
 fn asking(command: &str) -> ExecSpec {
@@ -185,5 +186,81 @@ async fn a_password_is_asked_for_and_its_failure_told() -> Result<(), Failed> {
     assert!(done.why().contains("Tried: password; password"), "{done:?}");
     let printed = format!("{:?}", client.seen);
     assert!(!printed.contains("certainly"), "no secret is printed");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_then_a_password_then_a_code_then_an_empty_request() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    keygen(&lab.at("scripted"), "ed25519", "")?;
+    let server = Scripted::start(&lab.at("scripted")).await?;
+    lab.know(server.port, &server.key)?;
+    lab.host("web1", server.port, "")?;
+    let mut client = lab.client();
+    let background = client.run("web1", "x").await?;
+    assert!(
+        background.why().contains("right, but not enough"),
+        "{background:?}"
+    );
+    assert!(
+        background.why().contains("nobody may be asked"),
+        "{background:?}"
+    );
+
+    let req = client.start("web1", asking("x"));
+    let kind = answer(&mut client, Reply::Text("hunter2".to_owned().into())).await?;
+    let whole = "Two steps\nBoth, please.\nPassword:";
+    assert!(
+        matches!(&kind, QuestionKind::Secret { prompt } if prompt == whole),
+        "{kind:?}"
+    );
+    let kind = answer(&mut client, Reply::Text("123456".to_owned().into())).await?;
+    assert!(matches!(kind, QuestionKind::Text { .. }), "{kind:?}");
+    let done = client.done(req).await?;
+    assert_eq!(done.stdout, "in", "{done:?}");
+
+    // The connection is up; what the device does with commands is another matter.
+    let done = client.run("web1", "no status").await?;
+    assert!(done.why().contains("without an exit status"), "{done:?}");
+    assert_eq!(done.stdout, "done");
+    let done = client.run("web1", "refused").await?;
+    assert!(
+        done.why().contains("refused to run the command"),
+        "{done:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_of_a_command_that_was_cancelled_can_still_be_answered() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let _web = lab.stranger("web1", "", "")?;
+    let mut client = lab.client();
+    let first = client.start("web1", asking("echo first"));
+    let id = client
+        .until(|fact| match fact {
+            SshFact::Question { id, .. } => Some(*id),
+            _ => None,
+        })
+        .await?;
+    // Whoever waits for the same connection is not harmed by another's impatience.
+    let second = client.start("web1", asking("echo second"));
+    client.engine.send(SshAsk::Cancel { req: first });
+    assert_eq!(client.done(first).await?.exit, Exit::Cancelled);
+    client.engine.send(SshAsk::Answer {
+        question: id,
+        reply: Reply::Yes,
+    });
+    assert_eq!(client.done(second).await?.stdout, "second\n");
+    client.engine.send(SshAsk::Answer {
+        question: id,
+        reply: Reply::Yes,
+    });
+    client
+        .until(|fact| match fact {
+            SshFact::Refused { why, .. } => Some(why.clone()),
+            _ => None,
+        })
+        .await?;
     Ok(())
 }

@@ -9,15 +9,16 @@ use crate::support::lab::{Failed, Lab};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_asks_at_once_make_one_connection() -> Result<(), Failed> {
     let lab = Lab::new()?;
-    let web = lab.server("web1", "", "MaxSessions 100")?;
+    let _web = lab.server("web1", "", "MaxSessions 100")?;
     let mut client = lab.client();
     let reqs: Vec<_> = (0..50)
         .map(|index| client.start("web1", ExecSpec::collect(format!("echo {index}"), 100)))
         .collect();
     for (index, req) in reqs.into_iter().enumerate() {
-        assert_eq!(client.done(req).await?.stdout, format!("{index}\n"));
+        let done = client.done(req).await?;
+        assert_eq!(done.stdout, format!("{index}\n"), "{done:?}");
     }
-    assert_eq!(web.logins(), 1);
+    assert_eq!(client.connections("web1"), 1);
     Ok(())
 }
 
@@ -45,7 +46,7 @@ async fn fifty_asks_to_a_host_that_is_not_there_fail_together() -> Result<(), Fa
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_with_two_sessions_serves_twenty_commands() -> Result<(), Failed> {
     let lab = Lab::new()?;
-    let web = lab.server("web1", "", "MaxSessions 2")?;
+    let _web = lab.server("web1", "", "MaxSessions 2")?;
     let mut client = lab.client();
     let reqs: Vec<_> = (0..20)
         .map(|index| client.start("web1", ExecSpec::collect(format!("echo {index}"), 100)))
@@ -54,35 +55,75 @@ async fn a_server_with_two_sessions_serves_twenty_commands() -> Result<(), Faile
         let done = client.done(req).await?;
         assert_eq!(done.stdout, format!("{index}\n"), "{done:?}");
     }
-    assert!(web.logins() <= 5, "{} connections", web.logins());
+    assert!(client.connections("web1") <= 5, "{:?}", client.seen);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_that_stay_do_not_lock_others_out() -> Result<(), Failed> {
     let lab = Lab::new()?;
-    let web = lab.server("web1", "", "MaxSessions 2")?;
+    let _web = lab.server("web1", "", "MaxSessions 2")?;
     let mut client = lab.client();
     let long: Vec<_> = (0..4)
         .map(|_| {
             let spec = ExecSpec {
                 stdin: Stdin::Stream,
-                ..ExecSpec::collect("cat", 100)
+                sink: Sink::Stream,
+                ..ExecSpec::collect("echo up; cat", 0)
             };
             client.start("web1", spec)
         })
         .collect();
+    for _ in &long {
+        // All four stay, on a server that allows two a connection.
+        client
+            .until(|fact| matches!(fact, SshFact::Output { .. }).then_some(()))
+            .await?;
+    }
+    assert!(
+        (2..=5).contains(&client.connections("web1")),
+        "{:?}",
+        client.seen
+    );
     let done = client.run("web1", "echo in").await?;
     assert_eq!(done.stdout, "in\n");
-    assert!(
-        (2..=5).contains(&web.logins()),
-        "{} connections",
-        web.logins()
-    );
     for req in long {
         client.engine.send(SshAsk::Stdin { req, data: None });
         assert_eq!(client.done(req).await?.exit, Exit::Code(0));
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_commands_leave_no_channel_behind() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let _web = lab.server("web1", "", "MaxSessions 1")?;
+    let mut client = lab.client();
+    client.run("web1", "true").await?;
+    for steps in 0..40 {
+        let req = client.start("web1", ExecSpec::collect("true", 100));
+        // The cancel meets the command in another state each time.
+        for _ in 0..steps * 10 {
+            tokio::task::yield_now().await;
+        }
+        client.engine.send(SshAsk::Cancel { req });
+        client.done(req).await?;
+    }
+    let done = client.run("web1", "echo in").await?;
+    assert_eq!(done.stdout, "in\n", "{done:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strict_names_do_not_share_what_lax_names_let_through() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let lax = "  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null";
+    let web = lab.stranger("lax", lax, "")?;
+    lab.host("strict", web.port, "")?;
+    let mut client = lab.client();
+    assert_eq!(client.run("lax", "echo in").await?.stdout, "in\n");
+    let done = client.run("strict", "true").await?;
+    assert!(done.why().contains("is not known"), "{done:?}");
     Ok(())
 }
 

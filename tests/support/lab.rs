@@ -106,13 +106,6 @@ impl Lab {
         Ok(())
     }
 
-    pub(crate) fn target(&self, name: &str) -> Target {
-        Target {
-            name: name.to_owned(),
-            config: Some(self.config()),
-        }
-    }
-
     /// An engine without an agent that may ask a person.
     pub(crate) fn client(&self) -> Client {
         self.client_with(AgentChoice::None)

@@ -120,7 +120,8 @@ impl Sshd {
                 "{extra}\nListenAddress 127.0.0.1:{port}\nHostKey {at}/host_ed25519\nHostKey {at}/host_ecdsa\n\
                  AuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
                  KbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\nMaxStartups 100\n\
-                 AcceptEnv QD_*\nPrintMotd no\nUseDNS no\n",
+                 AcceptEnv QD_*\n\
+                 SetEnv HOME={at}\nPrintMotd no\nUseDNS no\n",
                 authorized.display()
             ),
         )?;

@@ -8,7 +8,7 @@ use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::{Fan, FanOutput, FanResult, State};
 use crate::command::{Answer, ExecCommand, Outcome};
 use crate::domain::case::{CaseEvent, EntryKind};
-use crate::domain::ids::ReqId;
+use crate::domain::ids::{ReqId, TicketId};
 use crate::domain::op::Value;
 use crate::domain::run::{Cell, CellState, Exit};
 use crate::domain::time::parse_span;
@@ -31,69 +31,17 @@ pub(super) fn execute(
     fx: &mut Vec<Effect>,
 ) {
     let caller = gather.caller;
-    let chosen = match gather::chosen(state, &command.pattern, &gather) {
-        Ok(chosen) => chosen,
+    let prepared = gather::chosen(state, &command.pattern, &gather)
+        .and_then(|chosen| Ok((chosen, spec(&command, gather.bytes.unwrap_or_default())?)));
+    let (chosen, spec) = match prepared {
+        Ok(prepared) => prepared,
         Err(why) => return reply(state, caller, Outcome::error(2, why), fx),
     };
-    let timeout = match command
-        .timeout
-        .as_deref()
-        .map(|text| parse_span(text).ok_or(text))
-    {
-        Some(Err(text)) => {
-            return reply(
-                state,
-                caller,
-                Outcome::error(
-                    2,
-                    format!("{text:?} is no span of time; write for example 30s or 5min"),
-                ),
-                fx,
-            );
-        }
-        Some(Ok(span)) => Some(Duration::from_millis(span)),
-        None => None,
+    gather::tell(caller, &chosen.notes, fx);
+    let cases = match &gather.ticket {
+        Some(ticket) => entries(state, ticket.id, &chosen.hosts, &spec.command),
+        None => BTreeMap::new(),
     };
-    if let Some(line) = line_of(caller) {
-        fx.extend(
-            chosen
-                .notes
-                .iter()
-                .map(|note| Effect::Emit(line, Emission::Note(note.clone()))),
-        );
-    }
-    let script = gather.bytes.unwrap_or_default();
-    let (text, stdin) = if command.script.is_some() {
-        ("exec sh".to_owned(), Stdin::Bytes(script))
-    } else {
-        (command.command.join(" "), Stdin::None)
-    };
-    let spec = ExecSpec {
-        command: text.clone(),
-        stdin,
-        sink: Sink::Stream,
-        timeout,
-        pty: None,
-        interactive: true,
-    };
-    let mut cases = BTreeMap::new();
-    if let Some(ticket) = &gather.ticket {
-        for host in &chosen.hosts {
-            let id = state.mint.entity();
-            let mut case = CaseEvent::new(
-                id,
-                state.model.now,
-                EntryKind::Session,
-                &state.model.me,
-                format!("ran {text} on {host}"),
-            );
-            case.ticket = Some(ticket.id);
-            case.host = Some(host.clone());
-            case.data
-                .insert("command".to_owned(), Value::from(text.as_str()));
-            cases.insert(host.clone(), case);
-        }
-    }
     let drafts: Vec<_> = cases.values().map(CaseEvent::draft).collect();
     let number = state.mint.request().0;
     let fan = Fan {
@@ -114,14 +62,59 @@ pub(super) fn execute(
         // Intent is durable before the first command goes out.
         super::append(
             state,
-            Batch {
-                drafts,
-                local: Vec::new(),
-            },
+            drafts.into(),
             Purpose::Commit(caller, Then::Fan(number)),
             fx,
         );
     }
+}
+
+/// What runs on each host.
+fn spec(command: &ExecCommand, script: Vec<u8>) -> Result<ExecSpec, String> {
+    let timeout = match &command.timeout {
+        None => None,
+        Some(text) => Some(parse_span(text).ok_or_else(|| {
+            format!("{text:?} is no span of time; write for example 30s or 5min")
+        })?),
+    };
+    let (text, stdin) = match &command.script {
+        Some(_) => ("exec sh".to_owned(), Stdin::Bytes(script)),
+        None => (command.command.join(" "), Stdin::None),
+    };
+    let timeout = timeout.map(Duration::from_millis);
+    Ok(ExecSpec {
+        command: text,
+        stdin,
+        sink: Sink::Stream,
+        timeout,
+        pty: None,
+        interactive: true,
+    })
+}
+
+/// An entry on the ticket for each host.
+fn entries(
+    state: &mut State,
+    ticket: TicketId,
+    hosts: &[String],
+    text: &str,
+) -> BTreeMap<String, CaseEvent> {
+    let mut cases = BTreeMap::new();
+    for host in hosts {
+        let id = state.mint.entity();
+        let words = format!("ran {text} on {host}");
+        let mut case = CaseEvent::new(
+            id,
+            state.model.now,
+            EntryKind::Session,
+            &state.model.me,
+            words,
+        );
+        (case.ticket, case.host) = (Some(ticket), Some(host.clone()));
+        case.data.insert("command".to_owned(), Value::from(text));
+        cases.insert(host.clone(), case);
+    }
+    cases
 }
 
 /// Starts as many hosts as may run at once.

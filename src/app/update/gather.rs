@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::effect::{Effect, FileAsk};
-use crate::app::event::FileFact;
+use crate::app::effect::{Effect, Emission, FileAsk, line_of};
+use crate::app::event::{Caller, FileFact};
 use crate::app::purpose::{Gather, Piece, Purpose};
 use crate::app::state::State;
 use crate::command::{
@@ -292,6 +292,17 @@ pub(super) fn chosen(state: &State, pattern: &str, gather: &Gather) -> Result<Ch
         chosen.hosts.push(host.name.clone());
     }
     Ok(chosen)
+}
+
+/// Tells a command line what should be said about the choice of hosts.
+pub(super) fn tell(caller: Caller, notes: &[String], fx: &mut Vec<Effect>) {
+    if let Some(line) = line_of(caller) {
+        fx.extend(
+            notes
+                .iter()
+                .map(|note| Effect::Emit(line, Emission::Note(note.clone()))),
+        );
+    }
 }
 
 /// The hosts that a ticket's change names.

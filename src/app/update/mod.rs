@@ -57,7 +57,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             page::outdate(state);
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
         }
-        Event::Ssh(fact) => connection(state, fact, fx),
+        Event::Ssh(fact) => connection(state, *fact, fx),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
         Event::Local(sample) => state.model.local = Some(*sample),
@@ -98,7 +98,7 @@ fn read_file(state: &mut State, ask: FileAsk, purpose: Purpose, fx: &mut Vec<Eff
 fn reply(state: &mut State, caller: Caller, outcome: Outcome, fx: &mut Vec<Effect>) {
     match caller {
         Caller::Line(line) => fx.push(Effect::Reply(line, Box::new(outcome))),
-        Caller::Window(window) => window::show(state, window, outcome, fx),
+        Caller::Window(window) => window::show(state, window, outcome),
     }
 }
 

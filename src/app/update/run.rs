@@ -96,87 +96,37 @@ fn begin(
     fx: &mut Vec<Effect>,
 ) {
     let caller = gather.caller;
-    let refuse = |state: &mut State, why: String, fx: &mut Vec<Effect>| {
-        reply(state, caller, Outcome::error(2, why), fx)
-    };
-    let chosen = match gather::chosen(state, &start.pattern, gather) {
-        Ok(chosen) => chosen,
-        Err(why) => return refuse(state, why, fx),
-    };
-    let values = match params::resolve(&book, &start.params) {
-        Ok(values) => values,
-        Err(problems) => return refuse(state, problems.join("\n"), fx),
-    };
-    if let Some(why) = unknown_host(state, &book, start) {
-        return refuse(state, why, fx);
-    }
-    let id = RunId(state.mint.entity());
-    let ticket = gather.ticket.as_ref().map(|ticket| ticket.id);
-    let mut plan = Plan::new(id, book, chosen.hosts, values, &state.model.me);
-    plan.ticket = ticket;
-    plan.forks = start.forks.unwrap_or(exec::FORKS);
-    plan.stop = if start.keep_going {
-        Stop::Never
-    } else {
-        Stop::FirstFailure
+    let (plan, notes) = match plan(state, gather, start, book) {
+        Ok(planned) => planned,
+        Err(why) => return reply(state, caller, Outcome::error(2, why), fx),
     };
     if start.dry_run {
         let steps = preview(&plan)
             .into_iter()
             .map(|(name, text)| StepPreview { name, text })
             .collect();
-        return reply(
-            state,
-            caller,
-            Outcome::ok(Answer::Preview {
-                hosts: plan.hosts,
-                steps,
-                merged: chosen.notes,
-            }),
-            fx,
-        );
+        let answer = Answer::Preview {
+            hosts: plan.hosts,
+            steps,
+            merged: notes,
+        };
+        return reply(state, caller, Outcome::ok(answer), fx);
     }
-    if let Some(line) = line_of(caller) {
-        fx.extend(
-            chosen
-                .notes
-                .into_iter()
-                .map(|note| Effect::Emit(line, Emission::Note(note))),
-        );
-    }
-    let mut case = CaseEvent::new(
-        state.mint.entity(),
-        state.model.now,
-        EntryKind::Run,
-        &state.model.me,
-        format!("ran {} on {} hosts", plan.book.name, plan.hosts.len()),
-    );
-    (case.ticket, case.run) = (ticket, Some(id));
-    case.data
-        .insert("book".to_owned(), Value::from(plan.book.name.as_str()));
-    case.data.insert(
-        "hosts".to_owned(),
-        Value::List(
-            plan.hosts
-                .iter()
-                .map(|host| Value::from(host.as_str()))
-                .collect(),
-        ),
-    );
-    let steps = plan
-        .book
-        .steps
-        .iter()
-        .map(|step| step.name.clone())
-        .collect();
+    gather::tell(caller, &notes, fx);
+    let id = plan.run;
     let mut run = LiveRun {
         caller,
         mask: plan.values.mask(),
         streams: BTreeMap::new(),
+        steps: plan
+            .book
+            .steps
+            .iter()
+            .map(|step| step.name.clone())
+            .collect(),
+        case: entry(state, &plan),
         machine: Machine::new(plan),
         reference: String::new(),
-        steps,
-        case,
         told: BTreeMap::new(),
         output: BTreeMap::new(),
         requests: BTreeMap::new(),
@@ -186,6 +136,56 @@ fn begin(
     let orders = run.machine.step(Input::Begin, state.model.now);
     state.runs.insert(id, run);
     obey(state, id, orders, fx);
+}
+
+/// The plan of a run, and what should be said about its hosts.
+fn plan(
+    state: &mut State,
+    gather: &Gather,
+    start: &RunStart,
+    book: Runbook,
+) -> Result<(Plan, Vec<String>), String> {
+    let chosen = gather::chosen(state, &start.pattern, gather)?;
+    let values = params::resolve(&book, &start.params).map_err(|problems| problems.join("\n"))?;
+    if let Some(why) = unknown_host(state, &book, start) {
+        return Err(why);
+    }
+    let id = RunId(state.mint.entity());
+    let mut plan = Plan::new(id, book, chosen.hosts, values, &state.model.me);
+    plan.ticket = gather.ticket.as_ref().map(|ticket| ticket.id);
+    plan.forks = start.forks.unwrap_or(exec::FORKS);
+    plan.stop = if start.keep_going {
+        Stop::Never
+    } else {
+        Stop::FirstFailure
+    };
+    Ok((plan, chosen.notes))
+}
+
+/// The entry on the timeline.
+fn entry(state: &mut State, plan: &Plan) -> CaseEvent {
+    let (book, count) = (&plan.book.name, plan.hosts.len());
+    let words = format!(
+        "ran {book} on {count} host{}",
+        if count == 1 { "" } else { "s" }
+    );
+    let mut case = CaseEvent::new(
+        state.mint.entity(),
+        state.model.now,
+        EntryKind::Run,
+        &state.model.me,
+        words,
+    );
+    (case.ticket, case.run) = (plan.ticket, Some(plan.run));
+    let hosts = plan
+        .hosts
+        .iter()
+        .map(|host| Value::from(host.as_str()))
+        .collect();
+    case.data
+        .insert("book".to_owned(), Value::from(book.as_str()));
+    case.data.insert("hosts".to_owned(), Value::List(hosts));
+    case
 }
 
 /// A parameter of type `host` must name a host of the inventory.

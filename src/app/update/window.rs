@@ -13,12 +13,9 @@ use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice};
 use crate::ssh::SshAsk;
 use crate::term::{Screen, Size};
-use crate::ui::{Intent, SessionInput, Ui, UiInput, View, extent};
+use crate::ui::{Intent, SessionInput, Ui, UiInput, View};
 
 use super::{gather, page, question};
-
-/// The size of a window that has not told it.
-const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -33,12 +30,8 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 },
             ));
             state.windows.insert(id, ui);
-            state.sizes.insert(id, size);
         }
         WindowEvent::Input(input) => {
-            if let UiInput::Resize { cols, rows } = input {
-                state.sizes.insert(id, Size { cols, rows });
-            }
             let Some(ui) = state.windows.get_mut(&id) else {
                 return;
             };
@@ -49,7 +42,6 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
         }
         WindowEvent::Closed => {
             state.windows.remove(&id);
-            state.sizes.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && !state.stopping {
                 super::stop(state, fx);
@@ -136,8 +128,11 @@ pub(super) fn say(state: &mut State, level: Level, text: String) {
     state.model.notices.push(Notice { at, level, text });
 }
 
-/// Shows what came of a command: a line where a line is enough, else a text over the view.
-pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome, _fx: &mut Vec<Effect>) {
+/// Shows what came of a command: a line where a line is enough, a view where there is one, else a text over the view.
+pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
+    if let Some((title, lines)) = outcome.answer.listing() {
+        return text(state, id, title, lines);
+    }
     let level = if outcome.exit == 0 {
         Level::Info
     } else {
@@ -148,115 +143,49 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome, _fx: &mut 
         Answer::Error(text) => say(state, Level::Error, text),
         Answer::Ticket(ticket) => say(state, level, format!("{} saved", ticket.reference)),
         Answer::Import(report) => {
-            let text = format!(
-                "imported: {} new, {} changed, {} stale",
-                report.added.len(),
-                report.changed.len(),
-                report.stale.len()
-            );
+            let (added, changed, stale) =
+                (report.added.len(), report.changed.len(), report.stale.len());
+            let level = if report.warnings.is_empty() {
+                level
+            } else {
+                Level::Warn
+            };
             say(
                 state,
-                if report.warnings.is_empty() {
-                    level
-                } else {
-                    Level::Warn
-                },
-                text,
+                level,
+                format!("imported: {added} new, {changed} changed, {stale} stale"),
             );
         }
         Answer::Run(run) => {
             let tally = run.tally;
-            let bad = tally.failed + tally.unreachable + tally.skipped;
-            let text = format!(
-                "{} {}: {} ok, {} failed, {} unreachable, {} skipped",
-                run.reference, run.state, tally.ok, tally.failed, tally.unreachable, tally.skipped
+            let level = if tally.failed + tally.unreachable + tally.skipped == 0 {
+                Level::Info
+            } else {
+                Level::Warn
+            };
+            let sum = format!(
+                "{} ok, {} failed, {} unreachable, {} skipped",
+                tally.ok, tally.failed, tally.unreachable, tally.skipped
             );
             say(
                 state,
-                if bad == 0 { Level::Info } else { Level::Warn },
-                text,
+                level,
+                format!("{} {}: {sum}", run.reference, run.state),
             );
         }
-        Answer::Diagnostics(findings) if findings.is_empty() => {
-            say(state, Level::Info, "no errors".to_owned())
-        }
-        Answer::Diagnostics(findings) => text(
-            state,
-            id,
-            "errors",
-            findings.iter().map(ToString::to_string),
-        ),
-        Answer::Preview {
-            hosts,
-            steps,
-            merged,
-        } => {
-            let head = format!("would run on {} hosts: {}", hosts.len(), hosts.join(" "));
-            let steps = steps
-                .into_iter()
-                .flat_map(|step| [String::new(), step.name, step.text]);
-            text(
-                state,
-                id,
-                "preview",
-                std::iter::once(head).chain(merged).chain(steps),
-            );
-        }
-        Answer::Doctor(lines) => {
-            let lines = lines.iter().map(|line| {
-                format!(
-                    "{}  {}: {}",
-                    if line.ok { "ok " } else { "BAD" },
-                    line.name,
-                    line.detail
-                )
-            });
-            text(state, id, "doctor", lines);
-        }
-        Answer::Info(info) => {
-            let lines = [
-                ("version", info.version),
-                ("sqlite", info.sqlite),
-                ("settings", info.config),
-                ("store", info.data),
-                ("log", info.state),
-                ("device", info.device),
-            ];
-            text(
-                state,
-                id,
-                "about",
-                lines
-                    .into_iter()
-                    .map(|(name, value)| format!("{name:<9} {value}")),
-            );
-        }
-        Answer::Names(names) => text(state, id, "names", names),
-        Answer::Tickets(tickets) => text(
-            state,
-            id,
-            "tickets",
-            tickets
-                .iter()
-                .map(|ticket| format!("{}  {}  {}", ticket.reference, ticket.state, ticket.title)),
-        ),
-        Answer::Hosts { hosts, .. } => {
-            text(state, id, "hosts", hosts.into_iter().map(|host| host.name))
-        }
-        Answer::Runs(runs) => text(
-            state,
-            id,
-            "runs",
-            runs.iter()
-                .map(|run| format!("{}  {}  {}", run.reference, run.state, run.book)),
-        ),
         Answer::Host { host, .. } => open(state, id, View::Host(host.name)),
         Answer::Session { session, .. } => open(state, id, View::Recording(session.reference)),
         Answer::Book(book) => open(state, id, View::Book(book.name)),
         Answer::Sessions(_) => open(state, id, View::Sessions),
         Answer::Books { .. } => open(state, id, View::Books),
         Answer::Health(_) => open(state, id, View::Hosts),
-        Answer::Exec(_) | Answer::Silent => {}
+        Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),
+        Answer::Preview { .. } | Answer::Doctor(_) | Answer::Info(_) | Answer::Names(_) => {}
+        Answer::Tickets(_)
+        | Answer::Hosts { .. }
+        | Answer::Runs(_)
+        | Answer::Exec(_)
+        | Answer::Silent => {}
     }
 }
 
@@ -272,11 +201,8 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     page::overlay(state);
     let mut sizes = Vec::new();
     let mut wants = Vec::new();
-    for (id, ui) in &mut state.windows {
-        ui.layout(
-            &state.model,
-            extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)),
-        );
+    for ui in state.windows.values_mut() {
+        ui.layout(&state.model);
         sizes.extend(ui.pane_size());
         wants.extend(ui.wants(&state.model));
     }
@@ -304,11 +230,8 @@ pub(super) fn focus_session(state: &mut State, caller: Caller, session: SessionI
         open(state, id, View::Pane(session));
     }
     // The pane's size is known before the shell begins, so that the shell never sees another.
-    for (id, ui) in &mut state.windows {
-        ui.layout(
-            &state.model,
-            extent(state.sizes.get(id).copied().unwrap_or(UNSEEN)),
-        );
+    for ui in state.windows.values_mut() {
+        ui.layout(&state.model);
         if let Some((shown, size)) = ui.pane_size() {
             state.pane_sizes.insert(
                 shown,

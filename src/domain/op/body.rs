@@ -23,7 +23,7 @@ impl From<minicbor::decode::Error> for BodyError {
 /// An operation that this program understands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Op {
-    /// The kind of the thing it is about, as text, because a later program may know more kinds than [`EntityKind`].
+    /// The kind of the thing it is about, as text, because a later program may know more kinds than [`super::EntityKind`].
     pub entity: String,
     /// The thing it is about.
     pub id: EntityId,
@@ -31,7 +31,7 @@ pub struct Op {
     pub change: Change,
 }
 
-/// What an operation does. [`Draft`] is the same before it is stamped.
+/// What an operation does. [`super::Draft`] is the same before it is stamped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Writes a register.

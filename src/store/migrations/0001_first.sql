@@ -82,7 +82,8 @@ CREATE TABLE conflict (
     PRIMARY KEY (ent, kind, field, dev)
 ) STRICT, WITHOUT ROWID;
 
--- `born` and `updated` are the first and the last time that anything happened to it; `created` is what its author said.
+-- `born` and `moved` are the first and the last time that its fields or notes changed, `updated` takes in its events too;
+-- `created` is what its author said.
 CREATE TABLE ticket (
     n          INTEGER PRIMARY KEY,
     id         BLOB NOT NULL UNIQUE,
@@ -99,6 +100,7 @@ CREATE TABLE ticket (
     wait_until INTEGER,
     created    INTEGER,
     born       INTEGER NOT NULL,
+    moved      INTEGER NOT NULL,
     updated    INTEGER NOT NULL,
     archived   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -207,7 +209,7 @@ CREATE TABLE case_event (
     run     BLOB,
     data    TEXT NOT NULL
 ) STRICT;
-CREATE INDEX case_event_ticket ON case_event (ticket, at) WHERE ticket IS NOT NULL;
+CREATE INDEX case_event_ticket ON case_event (ticket, touched) WHERE ticket IS NOT NULL;
 CREATE INDEX case_event_host ON case_event (host, at) WHERE host IS NOT NULL;
 CREATE INDEX case_event_at ON case_event (at);
 
