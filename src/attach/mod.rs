@@ -22,15 +22,12 @@ use crate::app::runtime::Client;
 use crate::app::start::{self, Interactive, Refused};
 use crate::command::Globals;
 
-/// Opens the workstation in this terminal.
+/// Opens the workstation in this terminal: the app and its one window in this process.
 ///
 /// # Errors
-/// There is no terminal, or the app cannot be put together.
+/// There is no terminal, or the app cannot start.
 pub fn open(globals: &Globals) -> Result<u8, Refused> {
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        let text = "the workstation needs a terminal; `qd --help` lists the commands that work without one".to_owned();
-        return Err(Refused { text, exit: 2 });
-    }
+    terminal_here()?;
     let places = start::places(globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -40,9 +37,11 @@ pub fn open(globals: &Globals) -> Result<u8, Refused> {
         let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
         let app = tokio::spawn(app.run());
         let shown = run(client).await;
-        app.await.ok();
+        // The window was the app's reason to live; what it still writes is waited for.
+        drop(app.await);
         shown
     });
+    // A thread may still wait for the terminal's next key; nobody listens to it any more.
     runtime.shutdown_background();
     shown.map(|()| 0)
 }
@@ -52,20 +51,35 @@ pub fn open(globals: &Globals) -> Result<u8, Refused> {
 /// # Errors
 /// There is no terminal, or it cannot be made ready.
 pub async fn run(client: Client) -> Result<(), Refused> {
-    let failed = |error: io::Error| Refused {
-        text: format!("the window failed: {error}"),
-        exit: 1,
-    };
-    let window = client
-        .window()
-        .await
-        .map_err(|gone| failed(io::Error::other(gone)))?;
+    terminal_here()?;
+    let window = client.window().await.map_err(|gone| failed(&gone))?;
+    // The app ends when nobody can ask it for anything any more.
+    drop(client);
     let (here, there) = pair();
     let serving = tokio::spawn(listener::serve(window, there));
     let shown = window::show(here).await;
     // The window's end of the conversation is dropped: the app's side ends by itself, and the app knows that it did.
-    serving
-        .await
-        .map_err(|error| failed(io::Error::other(error)))?;
-    shown.map_err(failed)
+    serving.await.map_err(|error| failed(&error))?;
+    shown.map_err(|error| failed(&error))
+}
+
+fn terminal_here() -> Result<(), Refused> {
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(Refused {
+        text:
+            "the workstation needs a terminal; `qd --help` lists the commands that work without one"
+                .to_owned(),
+        exit: 2,
+    })
+}
+
+fn failed(why: &dyn std::fmt::Display) -> Refused {
+    Refused {
+        text: format!(
+            "the window could not be shown: {why}; try another terminal, or the commands of `qd --help`"
+        ),
+        exit: 1,
+    }
 }

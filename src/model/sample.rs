@@ -373,6 +373,8 @@ fn books() -> Vec<Runbook> {
     clean.become_root = true;
     clean.prose = "Old compressed logs go first; nobody has ever missed one.".to_owned();
     let book = |name: &str, title: &str, steps: Vec<Step>| Runbook {
+        when: Vec::new(),
+        epilogue: String::new(),
         name: name.to_owned(),
         title: title.to_owned(),
         description: String::new(),
@@ -382,8 +384,6 @@ fn books() -> Vec<Runbook> {
         steps,
         path: Some(PathBuf::from(format!("runbooks/{name}.md"))),
         hash: String::new(),
-        when: Vec::new(),
-        epilogue: String::new(),
     };
     let mut full = book(
         "disk-full",

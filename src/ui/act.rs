@@ -5,7 +5,7 @@ use super::layers::help::Help;
 use super::layers::prompt::Prompt;
 use super::layers::text_box::TextBox;
 use super::layers::{Act, Layer};
-use super::theme::Theme;
+use super::theme::{self, Theme};
 use super::view::View;
 use super::wizard::{Next, Pending};
 use super::{Intent, SessionInput, Ui};
@@ -224,7 +224,7 @@ impl Ui {
             S::Redraw => return vec![Intent::Redraw],
             S::Theme { name } => match Theme::builtin(name) {
                 Some(theme) => self.set_theme(theme),
-                None if Theme::names().any(|known| known == name) => {}
+                None if theme::names().any(|known| known == name) => {}
                 None => return vec![Intent::Theme(name.clone())],
             },
             S::Quit => return vec![Intent::Quit],

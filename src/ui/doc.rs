@@ -161,12 +161,6 @@ impl Doc {
         self.lines.iter().find(|line| line.id == *id)?.open.clone()
     }
 
-    /// The line's owner: an entry's id, a section's name.
-    #[cfg(test)]
-    pub(crate) fn selected(&self) -> Option<&str> {
-        self.list.selected().map(String::as_str)
-    }
-
     pub(crate) fn list(&mut self) -> &mut ListState<String> {
         &mut self.list
     }

@@ -50,7 +50,7 @@ impl Ui {
             let reply = self
                 .answering
                 .as_mut()
-                .and_then(|answering| answering.key(question, key));
+                .and_then(|answering| answering.key(question, key, model.now));
             return reply
                 .map(|reply| Intent::Answer(question.id, reply))
                 .into_iter()
@@ -113,7 +113,7 @@ impl Ui {
         if key == prefix {
             // A question that waited because somebody typed here is taken up now.
             match model.questions.front() {
-                Some(question) => self.answering = Some(Answering::new(question)),
+                Some(question) => self.answering = Some(Answering::new(question, model.now)),
                 None => self.views.pane.prefix = true,
             }
             return Vec::new();

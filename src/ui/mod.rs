@@ -6,7 +6,6 @@
 mod act;
 mod chrome;
 mod doc;
-mod frame;
 mod input;
 mod intent;
 mod keymap;
@@ -16,8 +15,10 @@ mod list;
 mod paint;
 #[cfg(test)]
 mod scenes;
+#[cfg(test)]
+mod stories;
 mod text;
-mod theme;
+pub mod theme;
 mod view;
 mod views;
 mod widgets;
@@ -37,7 +38,6 @@ use layers::question::Answering;
 use paint::{Look, Painter};
 use views::{Cx, Views};
 
-pub use frame::Frame;
 pub use intent::{Intent, Mouse, MouseKind, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
@@ -59,6 +59,15 @@ impl Default for Caps {
             unicode: true,
         }
     }
+}
+
+/// A drawn screen: cells, and where the cursor is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The cells.
+    pub buffer: Buffer,
+    /// Where the cursor is; `None` when it is hidden.
+    pub cursor: Option<Position>,
 }
 
 /// The screen.
@@ -171,6 +180,13 @@ impl Ui {
         cursor
     }
 
+    /// Draws into a buffer of the window's size.
+    pub fn frame(&self, model: &Model) -> Frame {
+        let mut buffer = Buffer::empty(Rect::from((Position::ORIGIN, self.size)));
+        let cursor = self.draw(model, &mut buffer);
+        Frame { buffer, cursor }
+    }
+
     /// What data the visible view needs.
     pub fn wants(&self, model: &Model) -> Vec<Want> {
         let mut wants = self.view_wants(model);
@@ -257,7 +273,7 @@ impl Ui {
         let asked = self.question(model);
         let known = self.answering.as_ref().map(|answering| answering.id);
         if asked.map(|question| question.id) != known {
-            self.answering = asked.map(Answering::new);
+            self.answering = asked.map(|question| Answering::new(question, model.now));
         }
     }
 }

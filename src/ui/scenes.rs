@@ -4,9 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::*;
-use crate::domain::ids::HostId;
-use crate::model::sample::{model, session_id};
-use crate::model::{Notice, QuestionId, QuestionKind};
+use crate::model::sample::model;
 
 /// A screen with its model, and everything the user wanted so far.
 pub(crate) struct Scene {
@@ -56,17 +54,13 @@ impl Scene {
         self
     }
 
-    pub(crate) fn buffer(&self) -> Buffer {
-        self.frame().buffer
-    }
-
-    fn frame(&self) -> Frame {
-        self.ui.frame(&self.model)
+    pub(super) fn buffer(&self) -> Buffer {
+        self.ui.frame(&self.model).buffer
     }
 
     /// The screen as text.
     pub(crate) fn text(&self) -> String {
-        let frame = self.frame();
+        let frame = self.ui.frame(&self.model);
         let mut text = rows(&frame.buffer).join("\n");
         if let Some(cursor) = frame.cursor {
             text.push_str(&format!("\ncursor {},{}", cursor.x, cursor.y));

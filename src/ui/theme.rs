@@ -206,12 +206,12 @@ struct RoleFile {
     plain: Option<Spanned<String>>,
 }
 
-impl Theme {
-    /// The names of the built-in themes, the default first.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        BUILTIN.iter().map(|(name, _)| *name)
-    }
+/// The names of the built-in themes, the default first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    BUILTIN.iter().map(|(name, _)| *name)
+}
 
+impl Theme {
     /// The built-in theme `name`.
     pub fn builtin(name: &str) -> Option<Self> {
         let (_, text) = BUILTIN.iter().find(|(known, _)| *known == name)?;
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn without_colour_a_selection_is_reversed_and_no_role_has_a_colour() {
-        for theme in Theme::names().filter_map(Theme::builtin) {
+        for theme in names().filter_map(Theme::builtin) {
             let selected = theme.style(Role::Selected, Colors::None);
             assert!(selected.add_modifier.contains(Modifier::REVERSED));
             for role in Role::ALL {

@@ -29,7 +29,7 @@ pub(super) fn execute(
             fx,
         ),
         ProgramCommand::Themes => {
-            let names = ui::Theme::names().map(str::to_owned).collect();
+            let names = ui::theme::names().map(str::to_owned).collect();
             reply(state, caller, Outcome::ok(Answer::Names(names)), fx);
         }
         ProgramCommand::Info => {

@@ -381,15 +381,17 @@ impl Form {
             Some(said) => painter.put(inside, last, said, Role::Warn),
             None => {
                 let several = self.fields.len() > 1;
-                let words = if several {
-                    "Tab next field, Ctrl-s save, Esc leave"
+                let done = if self.pending.row.id.starts_with("ticket.") {
+                    "save"
                 } else {
-                    "Ctrl-s save, Esc leave"
+                    "go on"
                 };
+                let next = if several { "Tab next field, " } else { "" };
+                let words = format!("{next}Ctrl-s {done}, Esc leave");
                 painter.put(
                     inside,
                     last,
-                    &text::fit(words, usize::from(inside.width), "~"),
+                    &text::fit(&words, usize::from(inside.width), "~"),
                     Role::Hint,
                 )
             }

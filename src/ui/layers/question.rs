@@ -5,34 +5,60 @@ use ratatui::layout::{Position, Rect};
 
 use super::confirm::dialog;
 use crate::domain::key::{Key, KeyCode};
+use crate::domain::time::Time;
 use crate::model::{Question, QuestionId, QuestionKind};
 use crate::ui::intent::Reply;
 use crate::ui::paint::Painter;
 use crate::ui::theme::Role;
 use crate::ui::widgets::field::{Field, SecretField};
 
+/// How long a question must have been on the screen before a bare Enter or Esc answers it, in milliseconds.
+const MOMENT: u64 = 800;
+
 /// What the user has made of a question so far.
 #[derive(Debug)]
 pub(crate) struct Answering {
     pub(crate) id: QuestionId,
+    /// When it was first shown.
+    since: Time,
+    /// A key was pressed that can only have been meant for it.
+    chosen: bool,
     yes: bool,
     field: Field,
     secret: SecretField,
 }
 
 impl Answering {
-    pub(crate) fn new(question: &Question) -> Self {
+    pub(crate) fn new(question: &Question, now: Time) -> Self {
         Self {
             id: question.id,
+            since: now,
+            chosen: false,
             yes: matches!(question.kind, QuestionKind::YesNo { default_no: false }),
             field: Field::line(""),
             secret: SecretField::new(),
         }
     }
 
-    /// Takes a key; gives the answer when there is one. A letter alone never answers: keys that were meant for something
-    /// else may still be on their way when a question appears.
-    pub(crate) fn key(&mut self, question: &Question, key: Key) -> Option<Reply> {
+    /// Takes a key; gives the answer when there is one. Keys that were meant for something else may still be on their way
+    /// when a question appears: so a letter alone never answers, and a bare Enter or Esc not in the first moment.
+    pub(crate) fn key(&mut self, question: &Question, key: Key, now: Time) -> Option<Reply> {
+        let bare = matches!(key.code, KeyCode::Enter | KeyCode::Esc);
+        if bare && !self.chosen && now.since(self.since) < MOMENT {
+            return None;
+        }
+        self.chosen |= match question.kind {
+            QuestionKind::YesNo { .. } => {
+                matches!(
+                    key.code,
+                    KeyCode::Char('y' | 'n' | 'Y' | 'N')
+                        | KeyCode::Left
+                        | KeyCode::Right
+                        | KeyCode::Tab
+                )
+            }
+            QuestionKind::Text | QuestionKind::Secret | QuestionKind::Typed(_) => !bare,
+        };
         if key.code == KeyCode::Esc {
             return Some(Reply::No);
         }
@@ -131,11 +157,11 @@ mod tests {
             kind,
             session: None,
         };
-        let mut answering = Answering::new(&question);
+        let mut answering = Answering::new(&question, Time(0));
         let mut reply = None;
         for key in keys.split(' ') {
             let key: Key = key.parse().expect("the test's key is sound");
-            reply = reply.or_else(|| answering.key(&question, key));
+            reply = reply.or_else(|| answering.key(&question, key, Time(5_000)));
         }
         reply
     }
@@ -148,6 +174,25 @@ mod tests {
         assert!(matches!(ask(kind(), "y Enter"), Some(Reply::Yes)));
         assert!(matches!(ask(kind(), "y n Enter"), Some(Reply::No)));
         assert!(matches!(ask(kind(), "y Esc"), Some(Reply::No)));
+    }
+
+    #[test]
+    fn a_key_that_was_on_its_way_answers_nothing() {
+        let question = Question {
+            id: QuestionId(1),
+            title: "t".to_owned(),
+            body: Vec::new(),
+            kind: QuestionKind::YesNo { default_no: false },
+            session: None,
+        };
+        let (enter, y) = (Key::plain(KeyCode::Enter), Key::char('y'));
+        let mut answering = Answering::new(&question, Time(0));
+        assert!(answering.key(&question, enter, Time(100)).is_none());
+        assert!(answering.key(&question, enter, Time(2_000)).is_some());
+        let mut answering = Answering::new(&question, Time(0));
+        assert!(answering.key(&question, y, Time(100)).is_none());
+        let reply = answering.key(&question, enter, Time(100));
+        assert!(matches!(reply, Some(Reply::Yes)), "y then Enter is meant");
     }
 
     #[test]

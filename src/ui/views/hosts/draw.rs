@@ -10,19 +10,19 @@ use crate::ui::views::words::{no_match, placeholder};
 use crate::ui::widgets::table::{self, Column, Line, Places};
 
 const COLUMNS: &[Column] = &[
-    Column::new("NAME", 14, 0).growing_to(32),
+    Column::new("NAME", 13, 0).growing_to(32),
     Column::new("STATE", 11, 0),
     Column::new("LOAD", 5, 3).right(),
     Column::new("CPU", 4, 2).right(),
     Column::new("MEM", 4, 2).right(),
     Column::new("DISK", 4, 1).right(),
-    Column::new("TREND", 10, 6),
+    Column::new("TREND", 8, 6),
     Column::new("AGE", 4, 4).right(),
-    Column::new("WHY", 12, 5).growing(),
+    Column::new("WHY", 16, 5).growing(),
     Column::new("ADDRESS", 20, 8),
     Column::new("GROUPS", 16, 7),
 ];
-const TREND: usize = 10;
+const TREND: usize = 8;
 
 impl HostList {
     pub(crate) fn draw(&self, cx: Cx<'_>, painter: &mut Painter<'_>) {

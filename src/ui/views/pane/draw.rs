@@ -114,6 +114,9 @@ impl Pane {
                 "scrollback, {} of {} rows back, q leaves ",
                 shown.scrolled_back, shown.history
             ),
+            _ if !cx.model.questions.is_empty() => {
+                format!("a question waits, {} ", cx.keymap.prefix())
+            }
             _ => format!("{} for commands ", cx.keymap.prefix()),
         };
         painter.put(self.status, 0, &words, role);
