@@ -17,6 +17,8 @@ use super::event::{Caller, LineId};
 pub(crate) enum Purpose {
     /// The hosts of the model.
     Hosts,
+    /// The hosts of the model after an import, whose answer waits for them.
+    Imported(Caller, Box<crate::command::ImportReport>),
     /// What was measured of a host before this process began.
     Past(HostId),
     /// Data that a screen shows, by the page's key.

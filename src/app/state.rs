@@ -114,8 +114,8 @@ pub struct State {
     pub(crate) pane_sizes: BTreeMap<SessionId, Size>,
     /// Questions about steps, by the number they are asked under.
     pub(crate) steps_asked: BTreeMap<QuestionId, (RunId, u32)>,
-    /// The process was told to end.
-    pub(crate) stopping: bool,
+    /// Since when the process is ending.
+    pub(crate) stopping: Option<Time>,
 }
 
 /// What is kept of a host between samples.
@@ -289,7 +289,7 @@ impl State {
             past_read: BTreeSet::new(),
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
-            stopping: false,
+            stopping: None,
             setup,
         }
     }

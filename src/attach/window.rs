@@ -49,9 +49,7 @@ pub(super) async fn show(mut link: WindowLink) -> io::Result<()> {
             () = end(&mut ends) => said = false,
             _ = resumed.recv() => {
                 if !std::mem::take(&mut ours) {
-                    // The shell had the terminal meanwhile.
-                    terminal.release();
-                    terminal.hold()?;
+                    take_back(&mut terminal)?;
                     said = link.to_app.send(ToApp::Resize(measured())).await.is_ok();
                 }
             }
@@ -100,11 +98,22 @@ pub(super) async fn show(mut link: WindowLink) -> io::Result<()> {
     if let Some((_, frame)) = writing {
         tokio::time::timeout(LAST_FRAME, frame).await.ok();
     }
+    leave(terminal, &message);
+    Ok(())
+}
+
+/// The shell had the terminal meanwhile.
+fn take_back(terminal: &mut Terminal) -> io::Result<()> {
+    terminal.release();
+    terminal.hold()
+}
+
+/// Gives the terminal back, then says what is left to say, below the shell's prompt.
+fn leave(terminal: Terminal, message: &str) {
     drop(terminal);
     if !message.is_empty() {
         writeln!(io::stderr(), "{message}").ok();
     }
-    Ok(())
 }
 
 /// The signals that concern a window.

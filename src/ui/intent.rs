@@ -52,6 +52,10 @@ pub enum MouseKind {
 }
 
 /// What the user wants of the app. What only moves the screen never leaves [`super::Ui`].
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value at a time, made by a key press"
+)]
 #[derive(Debug)]
 pub enum Intent {
     /// Do this; all arguments are there and what is dangerous was confirmed.

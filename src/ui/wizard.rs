@@ -33,6 +33,10 @@ enum Asked {
 }
 
 /// What comes next for a command.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value at a time, made by a key press"
+)]
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Ask.

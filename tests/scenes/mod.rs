@@ -195,15 +195,9 @@ impl Scene {
             Effect::Ssh(ask) => self.connection(ask),
             Effect::Reply(_, outcome) => self.outcomes.push(*outcome),
             Effect::Emit(_, emission) => self.emitted.push(emission),
-            other => self.trace_other(&other),
+            Effect::Hold(_) | Effect::Release(_) => {}
+            other => unreachable!("the scene has no part for {other:?}"),
         }
-    }
-
-    fn trace_other(&mut self, effect: &Effect) {
-        assert!(
-            matches!(effect, Effect::Hold(_) | Effect::Release(_)),
-            "the scene has no part for {effect:?}"
-        );
     }
 
     fn connection(&mut self, ask: SshAsk) {

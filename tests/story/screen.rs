@@ -39,7 +39,9 @@ fn the_first_day_on_the_screen() {
         let reference = reference(&screen, "T-");
         terminal.keys(":session open web2 --ticket ");
         terminal.keys(&format!("{reference}\r"));
-        terminal.until_shows("web2");
+        terminal.until("the pane is there and a shell waits", |screen| {
+            screen.contains("recording") && screen.contains("Ctrl-]") && screen.contains('#')
+        });
         terminal.keys("echo the answer is $((6*7))\r");
         terminal.until_shows("the answer is 42");
         terminal.keys("exit\r");
@@ -49,6 +51,8 @@ fn the_first_day_on_the_screen() {
         terminal.keys("\x1d");
         terminal.keys("d");
         terminal.keys(&format!(":run start look -H web* --ticket {reference}\r"));
+        terminal.until_shows("run look?");
+        terminal.keys("y");
         terminal.until("the run has ended well", |screen| screen.contains("3 ok"));
         terminal.keys(&format!(":ticket show {reference}\r"));
         terminal.until("session and run are on the ticket", |screen| {
@@ -162,4 +166,73 @@ fn reference(screen: &str, prefix: &str) -> String {
         .chars()
         .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
         .collect()
+}
+
+#[test]
+fn a_pane_follows_the_window_and_keeps_what_scrolled_away() {
+    let day = Day::start(1);
+    day.import();
+    let mut terminal = open(&day, SIZES[0]);
+    terminal.until_shows("hosts");
+    terminal.keys(":session open web1\r");
+    terminal.until("a shell waits", |screen| {
+        screen.contains("recording") && screen.contains('#')
+    });
+    terminal.keys("stty size\r");
+    terminal.until_shows("22 80");
+    terminal.resize(Size {
+        cols: 120,
+        rows: 40,
+    });
+    terminal.until("the pane has the new width", |screen| {
+        screen.lines().count() == 40
+    });
+    terminal.keys("clear; stty size\r");
+    terminal.until_shows("38 120");
+    // A program on the alternate screen, with colours and cursor movement.
+    terminal.keys("clear; printf '\\033[?1049h\\033[5;10H\\033[31mred\\033[0m'; read x; printf '\\033[?1049l'\r");
+    terminal.until("the program draws where it wants", |screen| {
+        screen
+            .lines()
+            .nth(5)
+            .is_some_and(|line| line.starts_with("         red"))
+    });
+    terminal.keys("\r");
+    terminal.keys("clear; seq 1 300\r");
+    terminal.until_shows("300");
+    terminal.keys("\x1d[");
+    terminal.keys("\x15\x15\x15\x15\x15");
+    terminal.until("older lines come back", |screen| {
+        screen.lines().any(|line| line.trim() == "180")
+    });
+    terminal.keys("q");
+    terminal.until("the end is shown again", |screen| {
+        screen.lines().any(|line| line.trim() == "300")
+    });
+    // A second session beside it, and back by number.
+    terminal.keys("\x1dd");
+    terminal.keys(":session open bastion\r");
+    terminal.until("a second tab is there", |screen| {
+        screen
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("0 web1") && line.contains("1 bastion"))
+    });
+    terminal.keys("\x1d0");
+    terminal.until("the first is shown", |screen| {
+        screen.lines().any(|line| line.trim() == "300")
+    });
+    terminal.keys("\x1dd");
+    terminal.keys(":q\r");
+    assert!(terminal.end().success());
+    // Leaving ended both sessions, and that is on record.
+    let sessions = day.json(&["session", "ls", "--json"]);
+    let sessions = sessions.as_array().expect("a list");
+    assert_eq!(sessions.len(), 2);
+    assert!(
+        sessions
+            .iter()
+            .all(|session| session["live"] == false && session["closed"].is_string()),
+        "{sessions:?}"
+    );
 }

@@ -60,6 +60,12 @@ pub(super) fn execute(
         HostCommand::Import { path, dry_run, .. } => import(state, gather, &path, dry_run, fx),
         HostCommand::Health { pattern, watch } => {
             match selected(state, pattern.as_deref(), &gather) {
+                Ok(hosts) if hosts.is_empty() => {
+                    let text =
+                        "the inventory is empty; `qd host import --from ssh-config PATH` fills it"
+                            .to_owned();
+                    reply(state, caller, Outcome::error(3, text), fx);
+                }
                 Ok(hosts) => health::round(state, caller, &hosts, watch, fx),
                 Err(why) => reply(
                     state,

@@ -23,7 +23,7 @@ use crate::domain::op::Value;
 use crate::domain::run::Exit;
 use crate::domain::time::Time;
 use crate::model::Level;
-use crate::ssh::SshFact;
+use crate::ssh::{SshAsk, SshFact};
 use crate::store::{self, Ask, Batch, Committed, StoreError};
 use crate::ui::{View, Want};
 
@@ -63,6 +63,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Local(sample) => state.model.local = Some(*sample),
         Event::Stop => stop(state, fx),
     }
+    quit_when_settled(state, fx);
     std::mem::take(fx)
 }
 
@@ -220,8 +221,8 @@ fn follow_up(
             }
         }
         Then::Import(report) => {
-            ask(state, Ask::Hosts, Purpose::Hosts, fx);
-            reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
+            // Whoever asked is told when the model has the hosts too, so that the next command finds them.
+            ask(state, Ask::Hosts, Purpose::Imported(caller, report), fx);
         }
         Then::Open(id) => session::launch(state, id, done, fx),
         Then::Launch(call) => ssh::launch(state, *call, fx),
@@ -253,6 +254,10 @@ fn answered(
         }
         Some(Purpose::Gather(gather, piece)) => gather::answered(state, *gather, piece, result, fx),
         Some(Purpose::Hosts) => host::loaded(state, result, fx),
+        Some(Purpose::Imported(caller, report)) => {
+            host::loaded(state, result, fx);
+            reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
+        }
         Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
         Some(Purpose::Show(caller)) => {
             let outcome = match result {
@@ -360,10 +365,43 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     }
 }
 
-/// The process was told to end: sessions and runs are told to stop, and what is durable stays so.
+/// How long sessions and runs may take to end before the process ends without them, in milliseconds.
+const LAST_WORDS: u64 = 3_000;
+
+/// The process was told to end: windows go at once, sessions and runs are told to end, and their ends become durable.
 fn stop(state: &mut State, fx: &mut Vec<Effect>) {
-    state.stopping = true;
+    if state.stopping.is_some() {
+        return;
+    }
+    state.stopping = Some(state.model.now);
     let windows: Vec<_> = state.windows.keys().copied().collect();
     fx.extend(windows.into_iter().map(Effect::CloseWindow));
-    fx.push(Effect::Quit);
+    let sessions: Vec<_> = state.sessions.keys().copied().collect();
+    fx.extend(
+        sessions
+            .into_iter()
+            .map(|session| Effect::Ssh(SshAsk::Close { session })),
+    );
+    let runs: Vec<_> = state.runs.keys().copied().collect();
+    runs.into_iter()
+        .for_each(|id| run::stop(state, id, true, fx));
+}
+
+/// Ends the process once nothing is left that must be recorded, or when that takes too long.
+fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
+    let Some(since) = state.stopping else {
+        return;
+    };
+    let recording = |purpose: &Purpose| {
+        matches!(
+            purpose,
+            Purpose::Ended(_) | Purpose::Journal(..) | Purpose::Commit(..) | Purpose::Record(_)
+        )
+    };
+    let settled = state.sessions.is_empty()
+        && state.runs.is_empty()
+        && state.inflight.find(recording).is_none();
+    if settled || state.model.now.since(since) >= LAST_WORDS {
+        fx.push(Effect::Quit);
+    }
 }

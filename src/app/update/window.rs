@@ -43,7 +43,7 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
         WindowEvent::Closed => {
             state.windows.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
-            if state.windows.is_empty() && !state.stopping {
+            if state.windows.is_empty() && state.stopping.is_none() {
                 super::stop(state, fx);
             }
         }

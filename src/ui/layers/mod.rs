@@ -20,6 +20,10 @@ use crate::domain::key::Key;
 use crate::model::Model;
 
 /// One layer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value at a time, made by a key press"
+)]
 #[derive(Debug)]
 pub(crate) enum Layer {
     /// What every key does here.
@@ -37,6 +41,10 @@ pub(crate) enum Layer {
 }
 
 /// What a layer makes of a key.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value at a time, made by a key press"
+)]
 #[derive(Debug)]
 pub(crate) enum Reaction {
     /// It stays.
@@ -50,6 +58,10 @@ pub(crate) enum Reaction {
 }
 
 /// What happens after a layer has gone.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value at a time, made by a key press"
+)]
 #[derive(Debug)]
 pub(crate) enum After {
     /// A line of the prompt was given.
@@ -61,6 +73,10 @@ pub(crate) enum After {
 }
 
 /// What a confirmation is about.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value at a time, made by a key press"
+)]
 #[derive(Debug)]
 pub(crate) enum Act {
     /// A command.
