@@ -38,7 +38,7 @@ pub(crate) enum Next {
     /// Ask.
     Ask(Layer),
     /// Nothing is missing and nothing is to be confirmed.
-    Do(Command),
+    Do(Box<Command>),
     /// It cannot be.
     Refuse(String),
 }
@@ -105,9 +105,9 @@ impl Pending {
                 title,
                 body,
                 verb,
-                Act::Command(command),
+                Act::Command(Box::new(command)),
             ))),
-            None => Next::Do(command),
+            None => Next::Do(Box::new(command)),
         }
     }
 

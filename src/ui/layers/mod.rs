@@ -25,7 +25,7 @@ pub(crate) enum Layer {
     /// What every key does here.
     Help(help::Help),
     /// A line at the bottom: a command or a filter.
-    Prompt(prompt::Prompt),
+    Prompt(Box<prompt::Prompt>),
     /// A yes that must be given.
     Confirm(confirm::Confirm),
     /// Fields to fill in.
@@ -57,14 +57,14 @@ pub(crate) enum After {
     /// It was confirmed.
     Do(Act),
     /// A command goes on with what it was given.
-    Resume(Pending),
+    Resume(Box<Pending>),
 }
 
 /// What a confirmation is about.
 #[derive(Debug)]
 pub(crate) enum Act {
     /// A command.
-    Command(Command),
+    Command(Box<Command>),
     /// A paste of several lines into a session.
     Paste(SessionId, String),
 }
