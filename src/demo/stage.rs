@@ -104,13 +104,14 @@ impl Stage {
         &self.fleet
     }
 
-    /// Imports the fleet and opens the sample tickets, as a person would by commands.
+    /// Imports the fleet and opens the sample tickets, as a person would by commands; the first of them last, because a
+    /// list begins with the newest.
     ///
     /// # Errors
     /// A command was refused; says why.
     pub async fn furnish(&self) -> Result<(), StageError> {
         self.must(self.import()).await?;
-        for sample in TICKETS {
+        for sample in TICKETS.iter().rev() {
             let change = TicketChange {
                 body: Some(sample.body.to_owned()),
                 priority: Some(sample.priority),

@@ -147,6 +147,8 @@ async fn a_window_that_changes_is_seen_on_the_host() -> Outcome {
         let mut command = CommandBuilder::new("ssh");
         command.args(["-tt", "-F"]);
         command.arg(config);
+        // Its default is the home folder, which not everybody has.
+        command.cwd("/");
         command.args([
             "web1",
             "trap 'stty size; exit 0' WINCH; stty size; while :; do sleep 0.1; done",
