@@ -104,7 +104,9 @@ impl Ui {
         }
         match command::parse_line(text) {
             Ok(parsed) => match parsed.row {
-                Some(row) => self.go_on(model, Pending::typed(row, parsed.args)),
+                Some(row) => {
+                    self.go_on(model, Pending::typed(row, parsed.args, parsed.globals.yes))
+                }
                 None => Vec::new(),
             },
             Err(why) if why.asked_for => {

@@ -161,6 +161,28 @@ fn a_run_is_put_together_from_marks_choices_and_parameters() {
 }
 
 #[test]
+fn a_run_that_was_written_out_begins_and_a_dangerous_command_still_asks() {
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("run start hello -H web1")
+        .keys("Enter");
+    assert!(matches!(
+        command(&scene),
+        Command::Run(RunCommand::Start(_))
+    ));
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("ticket resolve T-7K3F")
+        .keys("Enter");
+    assert!(scene.intents.is_empty() && scene.text().contains("> Cancel <"));
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("ticket resolve T-7K3F --yes")
+        .keys("Enter");
+    assert!(matches!(command(&scene), Command::Ticket(_)));
+}
+
+#[test]
 fn the_prompt_goes_places_and_says_what_is_wrong() {
     for (line, view) in [
         ("hosts", View::Hosts),
