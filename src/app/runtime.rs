@@ -321,7 +321,7 @@ impl Runtime {
         let mut drawn = Instant::now();
         let mut dirty = true;
         let mut abandoned = false;
-        while !(self.quitting || abandoned && self.state.is_idle()) {
+        while !self.quitting {
             let backlog = self.lines.values().any(|line| !line.backlog.is_empty());
             let changed = Arc::clone(&self.changed);
             let screens = Arc::clone(&self.screens);
@@ -329,7 +329,11 @@ impl Runtime {
                 biased;
                 input = self.inputs.recv(), if !abandoned => match input {
                     Some(input) => self.input(input),
-                    None => abandoned = true,
+                    None => {
+                        // Nobody can ask for anything any more; what is under way is ended and recorded.
+                        abandoned = true;
+                        self.turn(Event::Stop);
+                    }
                 },
                 () = flush(&mut self.lines), if backlog => {}
                 event = self.facts.recv() => if let Some(event) = event { self.turn(event) },

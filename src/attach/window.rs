@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossterm::event::{Event, EventStream};
 use futures_core::Stream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::protocol::{Hello, PROTOCOL, Size, ToApp, ToWindow, WindowLink};
@@ -19,100 +20,139 @@ use super::terminal::{Terminal, caps, clipboard, size};
 /// How long the last frame may take to be written before the terminal is given back all the same.
 const LAST_FRAME: Duration = Duration::from_millis(500);
 
+/// A frame that is being written: its number, and the thread's end.
+type Writing = Option<(u64, JoinHandle<io::Result<()>>)>;
+
 /// Shows the app behind `link` in this terminal until one of them leaves, and gives the terminal back.
 ///
 /// # Errors
 /// The terminal cannot be taken, or cannot be read.
-pub(super) async fn show(mut link: WindowLink) -> io::Result<()> {
+pub(super) async fn show(link: WindowLink) -> io::Result<()> {
     let Signals {
         mut ends,
         mut resumed,
     } = Signals::new()?;
-    // Our own stop ends with the same signal as a foreign one; it has been dealt with by then.
-    let mut ours = false;
-    let mut terminal = Terminal::take()?;
-    let mut events = EventStream::new();
-    let caps = caps(|name| std::env::var(name).ok());
-    let hello = Hello {
-        version: PROTOCOL,
-        size: measured(),
-        colours: caps.colors,
-        unicode: caps.unicode,
+    let WindowLink {
+        to_app,
+        mut from_app,
+    } = link;
+    let mut pump = Pump {
+        to_app,
+        terminal: Terminal::take()?,
+        ours: false,
+        message: String::new(),
     };
-    let mut said = link.to_app.send(ToApp::Hello(hello)).await.is_ok();
+    let mut events = Some(EventStream::new());
     // At most one frame is being written; the terminal may be slow, and this task must still hear keys and signals.
-    let mut writing: Option<(u64, JoinHandle<io::Result<()>>)> = None;
-    let mut message = String::new();
-    while said {
-        tokio::select! {
+    let mut writing: Writing = None;
+    let mut stays = pump.greet().await;
+    while stays {
+        stays = tokio::select! {
             biased;
-            () = end(&mut ends) => said = false,
-            _ = resumed.recv() => {
-                if !std::mem::take(&mut ours) {
-                    take_back(&mut terminal)?;
-                    said = link.to_app.send(ToApp::Resize(measured())).await.is_ok();
-                }
-            }
-            event = next(&mut events) => match event {
-                Some(Ok(Event::Resize(cols, rows))) => {
-                    said = link.to_app.send(ToApp::Resize(Size { cols, rows })).await.is_ok();
-                }
-                Some(Ok(event)) => said = link.to_app.send(ToApp::Input(event)).await.is_ok(),
-                // The terminal is gone, as after a hang-up.
-                Some(Err(_)) | None => said = false,
-            },
+            () = end(&mut ends) => false,
+            _ = resumed.recv() => pump.resumed().await?,
+            event = next(&mut events) => pump.typed(event).await,
             seq = written(&mut writing) => match seq {
-                Ok(seq) => said = link.to_app.send(ToApp::Ack { seq }).await.is_ok(),
-                Err(_) => said = false,
+                Ok(seq) => pump.say(ToApp::Ack { seq }).await,
+                Err(_) => false,
             },
-            told = link.from_app.recv(), if writing.is_none() => match told {
-                Some(ToWindow::Frame { seq, bytes }) => writing = Some((seq, write(terminal.out(), bytes))),
-                Some(ToWindow::Clipboard(text)) => {
-                    if let Some(bytes) = clipboard(&text) {
-                        // A clipboard that cannot be written is no reason to close the window.
-                        write(terminal.out(), bytes).await.ok();
-                    }
+            told = from_app.recv(), if writing.is_none() => match told {
+                Some(ToWindow::Frame { seq, bytes }) => {
+                    writing = Some((seq, write(pump.terminal.out(), bytes)));
+                    true
                 }
-                Some(ToWindow::Suspend) => {
-                    suspend(&mut terminal)?;
-                    ours = true;
-                    said = link.to_app.send(ToApp::Resize(measured())).await.is_ok();
-                }
-                Some(ToWindow::RunHere { argv }) => {
-                    // Two readers of one terminal would share its keys out by chance.
-                    drop(events);
-                    let status = run_here(&mut terminal, argv).await?;
-                    events = EventStream::new();
-                    said = link.to_app.send(ToApp::Ran { status }).await.is_ok();
-                }
-                Some(ToWindow::Bye { message: words }) => {
-                    message = words;
-                    said = false;
-                }
-                None => said = false,
+                Some(told) => pump.told(told, &mut events).await?,
+                None => false,
             },
-        }
+        };
     }
-    // Whether the app still listens does not matter any more.
-    link.to_app.send(ToApp::Bye).await.ok();
+    pump.say(ToApp::Bye).await;
     if let Some((_, frame)) = writing {
         tokio::time::timeout(LAST_FRAME, frame).await.ok();
     }
-    leave(terminal, &message);
+    let message = std::mem::take(&mut pump.message);
+    drop(pump);
+    if !message.is_empty() {
+        writeln!(io::stderr(), "{message}").ok();
+    }
     Ok(())
 }
 
-/// The shell had the terminal meanwhile.
-fn take_back(terminal: &mut Terminal) -> io::Result<()> {
-    terminal.release();
-    terminal.hold()
+/// What a window holds while it is open. Every method says whether the window stays.
+struct Pump {
+    to_app: mpsc::Sender<ToApp>,
+    terminal: Terminal,
+    /// Our own stop ends with the same signal as a foreign one; it has been dealt with by then.
+    ours: bool,
+    /// What is printed once the terminal is given back.
+    message: String,
 }
 
-/// Gives the terminal back, then says what is left to say, below the shell's prompt.
-fn leave(terminal: Terminal, message: &str) {
-    drop(terminal);
-    if !message.is_empty() {
-        writeln!(io::stderr(), "{message}").ok();
+impl Pump {
+    async fn say(&self, message: ToApp) -> bool {
+        self.to_app.send(message).await.is_ok()
+    }
+
+    async fn greet(&self) -> bool {
+        let caps = caps(|name| std::env::var(name).ok());
+        let hello = Hello {
+            version: PROTOCOL,
+            size: measured(),
+            colours: caps.colors,
+            unicode: caps.unicode,
+        };
+        self.say(ToApp::Hello(hello)).await
+    }
+
+    async fn typed(&self, event: Option<io::Result<Event>>) -> bool {
+        match event {
+            Some(Ok(Event::Resize(cols, rows))) => {
+                self.say(ToApp::Resize(Size { cols, rows })).await
+            }
+            Some(Ok(event)) => self.say(ToApp::Input(event)).await,
+            // The terminal is gone, as after a hang-up.
+            Some(Err(_)) | None => false,
+        }
+    }
+
+    /// The process goes on after it was stopped.
+    async fn resumed(&mut self) -> io::Result<bool> {
+        if std::mem::take(&mut self.ours) {
+            return Ok(true);
+        }
+        // The shell had the terminal meanwhile.
+        self.terminal.release();
+        self.terminal.hold()?;
+        Ok(self.say(ToApp::Resize(measured())).await)
+    }
+
+    async fn told(&mut self, told: ToWindow, events: &mut Option<EventStream>) -> io::Result<bool> {
+        match told {
+            ToWindow::Frame { .. } => {}
+            ToWindow::Clipboard(text) => {
+                if let Some(bytes) = clipboard(&text) {
+                    // A clipboard that cannot be written is no reason to close the window.
+                    write(self.terminal.out(), bytes).await.ok();
+                }
+            }
+            ToWindow::Suspend => {
+                suspend(&mut self.terminal)?;
+                self.ours = true;
+                return Ok(self.say(ToApp::Resize(measured())).await);
+            }
+            ToWindow::RunHere { argv } => {
+                // Two readers of one terminal would share its keys out by chance.
+                *events = None;
+                let status = run_here(&mut self.terminal, argv).await?;
+                *events = Some(EventStream::new());
+                return Ok(self.say(ToApp::Ran { status }).await);
+            }
+            ToWindow::Bye { message } => {
+                self.message = message;
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -145,12 +185,15 @@ async fn end(ends: &mut [Signal; 3]) {
     }
 }
 
-async fn next(events: &mut EventStream) -> Option<io::Result<Event>> {
-    poll_fn(|cx| Pin::new(&mut *events).poll_next(cx)).await
+async fn next(events: &mut Option<EventStream>) -> Option<io::Result<Event>> {
+    match events {
+        Some(events) => poll_fn(|cx| Pin::new(&mut *events).poll_next(cx)).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for the frame that is being written, and for ever when none is.
-async fn written(writing: &mut Option<(u64, JoinHandle<io::Result<()>>)>) -> io::Result<u64> {
+async fn written(writing: &mut Writing) -> io::Result<u64> {
     let Some((seq, frame)) = writing.as_mut() else {
         return std::future::pending().await;
     };

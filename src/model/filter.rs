@@ -64,6 +64,11 @@ impl<I: Clone + PartialEq> Filter<I> {
         }
     }
 
+    /// Whether the rows are these, in this order.
+    pub fn has_rows(&self, ids: &[I]) -> bool {
+        self.rows.len() == ids.len() && self.rows.iter().zip(ids).all(|(row, id)| row.id == *id)
+    }
+
     /// Replaces the query. A query that only grew narrows what matched before.
     pub fn set_query(&mut self, query: &str) {
         if query == self.query {

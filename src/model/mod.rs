@@ -141,6 +141,7 @@ impl Model {
 pub struct Hosts {
     rows: Vec<Host>,
     names: HashMap<String, usize>,
+    ids: HashMap<HostId, usize>,
 }
 
 impl Hosts {
@@ -150,7 +151,12 @@ impl Hosts {
         for (index, host) in rows.iter().enumerate() {
             names.entry(host.name.clone()).or_insert(index);
         }
-        Self { rows, names }
+        let ids = rows
+            .iter()
+            .enumerate()
+            .map(|(index, host)| (host.id, index))
+            .collect();
+        Self { rows, names, ids }
     }
 
     /// All of them, in inventory order.
@@ -165,12 +171,13 @@ impl Hosts {
 
     /// The host with this id; ids are derived from names.
     pub fn get(&self, id: HostId) -> Option<&Host> {
-        self.rows.iter().find(|host| host.id == id)
+        self.ids.get(&id).and_then(|index| self.rows.get(*index))
     }
 
     /// The host with this id, to be written by the update.
     pub fn get_mut(&mut self, id: HostId) -> Option<&mut Host> {
-        self.rows.iter_mut().find(|host| host.id == id)
+        let index = *self.ids.get(&id)?;
+        self.rows.get_mut(index)
     }
 
     /// How many there are.

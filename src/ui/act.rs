@@ -71,7 +71,7 @@ impl Ui {
                 self.layers.push(layer);
                 Vec::new()
             }
-            Next::Do(command) => self.carry_out(model, command),
+            Next::Do(command) => self.carry_out(model, *command),
             Next::Refuse(why) => {
                 self.refused = Some(why);
                 Vec::new()
@@ -81,7 +81,7 @@ impl Ui {
 
     pub(super) fn act(&mut self, model: &Model, act: Act) -> Vec<Intent> {
         match act {
-            Act::Command(command) => self.carry_out(model, command),
+            Act::Command(command) => self.carry_out(model, *command),
             Act::Paste(id, text) => vec![Intent::Session(id, SessionInput::Paste(text))],
         }
     }
@@ -104,7 +104,9 @@ impl Ui {
         }
         match command::parse_line(text) {
             Ok(parsed) => match parsed.row {
-                Some(row) => self.go_on(model, Pending::typed(row, parsed.args)),
+                Some(row) => {
+                    self.go_on(model, Pending::typed(row, parsed.args, parsed.globals.yes))
+                }
                 None => Vec::new(),
             },
             Err(why) if why.asked_for => {
@@ -121,7 +123,7 @@ impl Ui {
                     return self.invoke(model, row);
                 }
                 let prompt = Prompt::command(text, self.history.clone(), Some(why.text));
-                self.layers.push(Layer::Prompt(prompt));
+                self.layers.push(Layer::Prompt(Box::new(prompt)));
                 Vec::new()
             }
         }
@@ -157,7 +159,12 @@ impl Ui {
             Command::Run(RunCommand::Book { book }) => View::Book(book),
             Command::Run(RunCommand::List { ticket: None }) => View::Runs,
             Command::Run(RunCommand::Show { reference }) => View::Run(reference.to_uppercase()),
-            other => return vec![Intent::Command(other)],
+            other => {
+                if matches!(other, Command::Session(SessionCommand::Open { .. })) {
+                    self.expect_session(model);
+                }
+                return vec![Intent::Command(other)];
+            }
         };
         self.open(model, view);
         Vec::new()
@@ -207,12 +214,14 @@ impl Ui {
             S::Mark => self.refused = Some("Only hosts can be marked.".to_owned()),
             S::Unmark => self.views.hosts.list.unmark(),
             S::Filter => match self.views.query(&self.view) {
-                Some(query) => self.layers.push(Layer::Prompt(Prompt::filter(query))),
+                Some(query) => self
+                    .layers
+                    .push(Layer::Prompt(Box::new(Prompt::filter(query)))),
                 None => self.refused = Some("There is nothing to filter here.".to_owned()),
             },
             S::Prompt => {
                 let prompt = Prompt::command("", self.history.clone(), None);
-                self.layers.push(Layer::Prompt(prompt));
+                self.layers.push(Layer::Prompt(Box::new(prompt)));
             }
             S::Help => {
                 let scopes: &[Scope] = match self.view {

@@ -241,6 +241,12 @@ impl Ui {
             painter.put(area, 0, &format!(" {words}"), Role::Warn);
             return;
         }
+        if self.expects_session(model) {
+            let words =
+                " Opening the session; what you type now goes to it. Esc takes the keys back.";
+            painter.put(area, 0, words, Role::Info);
+            return;
+        }
         let Some(notice) = model.notices.last() else {
             return;
         };

@@ -22,7 +22,8 @@ impl Ui {
     /// Takes one input and says what the user wants because of it.
     pub fn input(&mut self, model: &Model, input: UiInput) -> Vec<Intent> {
         self.sync(model);
-        let intents = match input {
+        let mut intents = self.settle(model);
+        intents.extend(match input {
             UiInput::Key(key) => self.key(model, key),
             UiInput::Paste(text) => self.paste(model, text),
             UiInput::Resize { cols, rows } => {
@@ -31,7 +32,7 @@ impl Ui {
             }
             UiInput::Mouse(mouse) => self.mouse(model, mouse),
             UiInput::FocusGained | UiInput::FocusLost => Vec::new(),
-        };
+        });
         // What was just done may have opened another view: its rows are adopted before the next key.
         self.sync(model);
         intents
@@ -62,6 +63,9 @@ impl Ui {
         }
         if let View::Pane(id) = self.view {
             return self.pane_key(model, id, key);
+        }
+        if self.type_ahead(model, key) {
+            return Vec::new();
         }
         self.mapped(model, self.view.scopes(), key)
     }
@@ -98,7 +102,7 @@ impl Ui {
                 match after {
                     After::Line(text) => self.line(model, &text),
                     After::Do(act) => self.act(model, act),
-                    After::Resume(pending) => self.go_on(model, pending),
+                    After::Resume(pending) => self.go_on(model, *pending),
                 }
             }
         }
@@ -123,9 +127,9 @@ impl Ui {
         }
         match model.session(id).map(|session| &session.state) {
             Some(SessionState::Live) => vec![Intent::Session(id, SessionInput::Key(key))],
-            // Nothing is there yet that could take a key; Esc leads away without giving up.
+            // Esc leads away without giving up.
             Some(SessionState::Opening(_)) => {
-                if key.code == KeyCode::Esc {
+                if !self.type_ahead(model, key) {
                     self.leave_pane(model);
                 }
                 Vec::new()

@@ -52,11 +52,11 @@ pub enum MouseKind {
 }
 
 /// What the user wants of the app. What only moves the screen never leaves [`super::Ui`].
+#[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "one value at a time, made by a key press"
+    reason = "there is one for a key press; a box would gain nothing"
 )]
-#[derive(Debug)]
 pub enum Intent {
     /// Do this; all arguments are there and what is dangerous was confirmed.
     Command(Command),

@@ -20,6 +20,9 @@ pub(crate) trait Moves {
     }
 }
 
+/// Up to this many rows a list counts as short.
+const SHORT: usize = 1_000;
+
 /// A list with a selection.
 #[derive(Clone, Debug)]
 pub(crate) struct ListState<I> {
@@ -61,26 +64,21 @@ impl<I: Clone + Ord> ListState<I> {
         id: impl Fn(&T) -> I,
         text: impl Fn(&T) -> String,
     ) {
+        let rows: Vec<&T> = rows.into_iter().collect();
+        let all: Vec<I> = rows.iter().map(|row| id(row)).collect();
+        self.total = all.len();
+        if !self.marks.is_empty() {
+            let known: BTreeSet<&I> = all.iter().collect();
+            self.marks.retain(|mark| known.contains(mark));
+        }
         if self.query.trim().is_empty() {
-            self.ids = rows.into_iter().map(id).collect();
-            self.total = self.ids.len();
-            let all: BTreeSet<&I> = self.ids.iter().collect();
-            if !self.marks.is_empty() {
-                self.marks = self
-                    .marks
-                    .iter()
-                    .filter(|mark| all.contains(mark))
-                    .cloned()
-                    .collect();
-            }
+            self.ids = all;
         } else {
-            let rows: Vec<_> = rows.into_iter().map(|row| (id(row), text(row))).collect();
-            self.total = rows.len();
-            if !self.marks.is_empty() {
-                self.marks
-                    .retain(|mark| rows.iter().any(|(id, _)| id == mark));
+            // The words of a long list are read again only when its rows are others; a short one is cheap enough.
+            if rows.len() <= SHORT || !self.filter.has_rows(&all) {
+                let words = rows.iter().map(|row| text(row));
+                self.filter.set_rows(all.into_iter().zip(words));
             }
-            self.filter.set_rows(rows);
             self.filter.set_query(&self.query);
             self.ids = self
                 .filter

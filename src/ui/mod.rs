@@ -4,6 +4,7 @@
 //! a prompt. It never waits, never fails, and changes nothing but itself: what the user wants leaves as an [`Intent`].
 
 mod act;
+mod ahead;
 mod chrome;
 mod doc;
 mod input;
@@ -88,6 +89,8 @@ pub struct Ui {
     history: Vec<String>,
     /// Why the last key did nothing; until the next key.
     refused: Option<String>,
+    /// Keys that were typed for a session that is not there yet.
+    ahead: Option<ahead::Ahead>,
     /// How many notices were seen.
     seen: u64,
     size: Size,
@@ -108,6 +111,7 @@ impl Ui {
             chord: Vec::new(),
             history: Vec::new(),
             refused: None,
+            ahead: None,
             seen: 0,
             size: Size::new(80, 24),
             areas: Areas::default(),

@@ -11,7 +11,7 @@ use crate::command::{Command, HostCommand, RunCommand, SessionCommand, TicketCom
 use crate::domain::key::KeyCode;
 use crate::domain::ticket::{TicketKind, TicketState};
 use crate::model::sample::{NOW, model, session_id, ticket};
-use crate::model::{Level, Notice, QuestionId, QuestionKind};
+use crate::model::{Level, Notice, QuestionId, QuestionKind, SessionView};
 use crate::term::{self, Emulator};
 
 /// The one command that was asked for.
@@ -161,6 +161,28 @@ fn a_run_is_put_together_from_marks_choices_and_parameters() {
 }
 
 #[test]
+fn a_run_that_was_written_out_begins_and_a_dangerous_command_still_asks() {
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("run start hello -H web1")
+        .keys("Enter");
+    assert!(matches!(
+        command(&scene),
+        Command::Run(RunCommand::Start(_))
+    ));
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("ticket resolve T-7K3F")
+        .keys("Enter");
+    assert!(scene.intents.is_empty() && scene.text().contains("> Cancel <"));
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("ticket resolve T-7K3F --yes")
+        .keys("Enter");
+    assert!(matches!(command(&scene), Command::Ticket(_)));
+}
+
+#[test]
 fn the_prompt_goes_places_and_says_what_is_wrong() {
     for (line, view) in [
         ("hosts", View::Hosts),
@@ -261,6 +283,58 @@ fn in_a_pane_everything_but_the_prefix_goes_to_the_remote() {
     scene.press("Esc Ctrl-] d");
     assert_eq!(*scene.ui.view(), View::Sessions);
     assert_eq!(scene.ui.pane_size(), None);
+}
+
+#[test]
+fn what_is_typed_before_the_shell_is_there_goes_to_it() {
+    let fresh = session_id("fresh");
+    let mut scene = Scene::new(80, 24).keys("2 s");
+    assert!(matches!(
+        scene.intents.as_slice(),
+        [Intent::Command(Command::Session(_))]
+    ));
+    scene.intents.clear();
+    scene.press("e c h o");
+    let early = scene.intents.is_empty() && scene.ui.layers.is_empty();
+    assert!(
+        early && scene.text().contains("Opening the session"),
+        "{}",
+        scene.text()
+    );
+    scene
+        .model
+        .sessions
+        .push(SessionView::opening(fresh, "bastion", None));
+    scene.ui.open(&scene.model, View::Pane(fresh));
+    scene.press("Space 1 Enter");
+    assert!(scene.intents.is_empty());
+    assert!(
+        scene.ui.settle(&scene.model).is_empty(),
+        "it does not live yet"
+    );
+    if let Some(session) = scene.model.session_mut(fresh) {
+        session.state = SessionState::Live;
+    }
+    let keys: Vec<_> = scene
+        .ui
+        .settle(&scene.model)
+        .into_iter()
+        .map(|intent| match intent {
+            Intent::Session(id, SessionInput::Key(key)) if id == fresh => key.to_string(),
+            other => unreachable!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(keys, ["e", "c", "h", "o", "Space", "1", "Enter"]);
+    // A refusal gives the keys back to the list.
+    let mut scene = Scene::new(80, 24).keys("2 s j");
+    let text = "there is no such host".to_owned();
+    scene.model.notices.push(Notice {
+        at: NOW,
+        level: Level::Error,
+        text,
+    });
+    scene.press("1");
+    assert_eq!(*scene.ui.view(), View::Tickets);
 }
 
 #[test]

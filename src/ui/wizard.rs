@@ -22,6 +22,10 @@ pub(crate) struct Pending {
     pub(crate) row: &'static Row,
     pub(crate) args: Args,
     asked: BTreeSet<Asked>,
+    /// It was written out in the prompt.
+    typed: bool,
+    /// With `--yes`.
+    confirmed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,16 +37,12 @@ enum Asked {
 }
 
 /// What comes next for a command.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value at a time, made by a key press"
-)]
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Ask.
     Ask(Layer),
     /// Nothing is missing and nothing is to be confirmed.
-    Do(Command),
+    Do(Box<Command>),
     /// It cannot be.
     Refuse(String),
 }
@@ -53,9 +53,11 @@ impl Pending {
     }
 
     /// A command whose arguments were typed: it has no form, because what was not typed is not wanted.
-    pub(crate) fn typed(row: &'static Row, args: Args) -> Self {
+    /// `confirmed` is `--yes`.
+    pub(crate) fn typed(row: &'static Row, args: Args, confirmed: bool) -> Self {
         let mut pending = Self::with(row, args);
         pending.asked.insert(Asked::Form);
+        (pending.typed, pending.confirmed) = (true, confirmed);
         pending
     }
 
@@ -64,6 +66,8 @@ impl Pending {
             row,
             args,
             asked: BTreeSet::new(),
+            typed: false,
+            confirmed: false,
         }
     }
 
@@ -104,14 +108,14 @@ impl Pending {
             Ok(command) => command,
             Err(why) => return Next::Refuse(format!("{}: {why}", self.row.title)),
         };
-        match confirmation(self.row, &command, model) {
+        match confirmation(&self, &command, model) {
             Some((title, body, verb)) => Next::Ask(Layer::Confirm(Confirm::new(
                 title,
                 body,
                 verb,
-                Act::Command(command),
+                Act::Command(Box::new(command)),
             ))),
-            None => Next::Do(command),
+            None => Next::Do(Box::new(command)),
         }
     }
 
@@ -311,13 +315,16 @@ fn param(param: &Param) -> FormField {
     field.hint(&param.description)
 }
 
-/// What must be confirmed: a title, what will happen, and the word on the button.
+/// What must be confirmed: a title, what will happen, and the word on the button. A run that was put together from a
+/// selection is shown whole before it begins; one that was written out is what its writer wants.
 fn confirmation(
-    row: &Row,
+    pending: &Pending,
     command: &Command,
     model: &Model,
 ) -> Option<(String, Vec<String>, &'static str)> {
-    if let Command::Run(RunCommand::Start(start)) = command {
+    if let Command::Run(RunCommand::Start(start)) = command
+        && !pending.typed
+    {
         let steps = book(model, &start.book).map_or_else(String::new, |book| {
             let names: Vec<_> = book.steps.iter().map(|step| step.name.as_str()).collect();
             format!("{}: {}", plural(names.len(), "step"), names.join(", "))
@@ -339,7 +346,8 @@ fn confirmation(
         let dry = start.dry_run;
         return (!dry).then(|| (format!("run {}?", start.book), body, "Run"));
     }
-    if row.danger == Danger::None {
+    let row = pending.row;
+    if row.danger == Danger::None || pending.confirmed {
         return None;
     }
     let subject = match command {

@@ -51,8 +51,6 @@ fn the_first_day_on_the_screen() {
         terminal.keys("\x1d");
         terminal.keys("d");
         terminal.keys(&format!(":run start look -H web* --ticket {reference}\r"));
-        terminal.until_shows("run look?");
-        terminal.keys("y");
         terminal.until("the run has ended well", |screen| screen.contains("3 ok"));
         terminal.keys(&format!(":ticket show {reference}\r"));
         terminal.until("session and run are on the ticket", |screen| {

@@ -199,6 +199,19 @@ fn text(state: &mut State, id: WindowId, title: &str, lines: impl IntoIterator<I
 /// Before a frame: panes get their sizes, pages that are shown are read.
 pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     page::overlay(state);
+    // Keys that were typed ahead go out as soon as what they were meant for is there.
+    let settled: Vec<_> = state
+        .windows
+        .iter_mut()
+        .flat_map(|(id, ui)| {
+            ui.settle(&state.model)
+                .into_iter()
+                .map(|intent| (*id, intent))
+        })
+        .collect();
+    for (id, intent) in settled {
+        wanted(state, id, intent, fx);
+    }
     let mut sizes = Vec::new();
     let mut wants = Vec::new();
     for ui in state.windows.values_mut() {

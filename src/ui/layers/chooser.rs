@@ -126,7 +126,7 @@ impl Chooser {
             .collect();
         let mut pending = self.pending.clone();
         pending.args.set(self.arg, names.join(","));
-        Reaction::Then(After::Resume(pending))
+        Reaction::Then(After::Resume(Box::new(pending)))
     }
 
     pub(crate) fn layout(&mut self, model: &Model, area: Rect) {

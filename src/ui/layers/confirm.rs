@@ -112,7 +112,7 @@ mod tests {
     use crate::command::{Command, ScreenCommand};
 
     fn press(keys: &[&str]) -> bool {
-        let act = Act::Command(Command::Screen(ScreenCommand::Home));
+        let act = Act::Command(Box::new(Command::Screen(ScreenCommand::Home)));
         let mut confirm = Confirm::new("title".to_owned(), Vec::new(), "Do it", act);
         for key in keys {
             let key: Key = key.parse().expect("the test's key is sound");

@@ -269,7 +269,7 @@ impl Form {
         for field in &self.fields {
             field.apply(&mut pending);
         }
-        Reaction::Then(After::Resume(pending))
+        Reaction::Then(After::Resume(Box::new(pending)))
     }
 
     pub(crate) fn layout(&mut self, area: Rect) {

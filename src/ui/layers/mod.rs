@@ -20,16 +20,12 @@ use crate::domain::key::Key;
 use crate::model::Model;
 
 /// One layer.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value at a time, made by a key press"
-)]
 #[derive(Debug)]
 pub(crate) enum Layer {
     /// What every key does here.
     Help(help::Help),
     /// A line at the bottom: a command or a filter.
-    Prompt(prompt::Prompt),
+    Prompt(Box<prompt::Prompt>),
     /// A yes that must be given.
     Confirm(confirm::Confirm),
     /// Fields to fill in.
@@ -41,10 +37,6 @@ pub(crate) enum Layer {
 }
 
 /// What a layer makes of a key.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value at a time, made by a key press"
-)]
 #[derive(Debug)]
 pub(crate) enum Reaction {
     /// It stays.
@@ -58,10 +50,6 @@ pub(crate) enum Reaction {
 }
 
 /// What happens after a layer has gone.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value at a time, made by a key press"
-)]
 #[derive(Debug)]
 pub(crate) enum After {
     /// A line of the prompt was given.
@@ -69,18 +57,14 @@ pub(crate) enum After {
     /// It was confirmed.
     Do(Act),
     /// A command goes on with what it was given.
-    Resume(Pending),
+    Resume(Box<Pending>),
 }
 
 /// What a confirmation is about.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value at a time, made by a key press"
-)]
 #[derive(Debug)]
 pub(crate) enum Act {
     /// A command.
-    Command(Command),
+    Command(Box<Command>),
     /// A paste of several lines into a session.
     Paste(SessionId, String),
 }
