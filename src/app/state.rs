@@ -104,6 +104,8 @@ pub struct State {
     pub(crate) measured: BTreeMap<HostId, Measured>,
     /// Hosts that are on a screen.
     pub(crate) visible: BTreeSet<HostId>,
+    /// Damps the verdict on this machine.
+    pub(crate) here: Hysteresis,
     /// When this machine was last measured.
     pub(crate) measuring: Option<Time>,
     /// Pages that a screen shows: whether each is fresh, being read, or stale.
@@ -284,6 +286,7 @@ impl State {
             schedule: Schedule::new(setup.rules),
             measured: BTreeMap::new(),
             visible: BTreeSet::new(),
+            here: Hysteresis::default(),
             measuring: None,
             pages: BTreeMap::new(),
             past_read: BTreeSet::new(),
@@ -297,14 +300,5 @@ impl State {
     /// The next probes of these hosts are due at once.
     pub(crate) fn schedule_now(&mut self, hosts: &[HostId]) {
         hosts.iter().for_each(|host| self.schedule.hurry(*host));
-    }
-
-    /// Whether nothing is under way: no request waits for an answer.
-    pub fn is_idle(&self) -> bool {
-        self.inflight.is_empty()
-            && self.runs.is_empty()
-            && self.fans.is_empty()
-            && self.calls.is_empty()
-            && self.rounds.is_empty()
     }
 }

@@ -1,6 +1,5 @@
 //! Settings and the places of files, validated with line and column. Nothing here connects, stores or draws.
 
-mod color;
 mod environment;
 mod error;
 mod library;
@@ -9,7 +8,6 @@ mod rows;
 mod safe;
 mod settings;
 
-pub use color::ColorDepth;
 pub use environment::Environment;
 pub use error::Error;
 pub use library::{Book, Library};

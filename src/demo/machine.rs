@@ -6,11 +6,11 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::LOGIN;
 use super::error::DemoError;
 use super::plan::{COMMON, KERNEL, Plan};
 use super::processes::MARK;
 use super::ssh_files::{make, put, write_error};
-use super::story::LOGIN;
 use super::vitals::{Mood, Vitals};
 
 /// Programs that stand before those of this machine in the `PATH` of a sample host.

@@ -15,11 +15,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::LOGIN;
 use super::channel::{self, Started, sftp_server};
 use super::machine::Machine;
 use super::plan::Route;
 use super::processes::Processes;
-use super::story::LOGIN;
 
 /// What all servers of one fleet share.
 #[derive(Debug)]

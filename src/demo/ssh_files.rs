@@ -10,9 +10,9 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::{PrivateKey, PublicKey};
 
+use super::LOGIN;
 use super::error::DemoError;
 use super::fleet::FleetHost;
-use super::story::LOGIN;
 
 /// A new ed25519 key from the system's randomness.
 pub(super) fn new_key(comment: &str) -> Result<PrivateKey, DemoError> {

@@ -10,7 +10,7 @@ use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key
 use russh::{Channel, ChannelMsg, Sig};
 
 use super::Fleet;
-use super::story::LOGIN;
+use super::LOGIN;
 use super::tests::fleet;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

@@ -63,7 +63,7 @@ pub struct Model {
     /// What we believe of each host's health.
     pub health: BTreeMap<HostId, HostHealth>,
     /// This machine.
-    pub local: Option<Sample>,
+    pub local: Option<HostHealth>,
     /// The library of runbooks, by name.
     pub books: Vec<Runbook>,
     /// What is wrong with the runbooks that cannot be read.

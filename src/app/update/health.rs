@@ -75,6 +75,19 @@ pub(super) fn inventory_changed(state: &mut State) {
     state.schedule.set_hosts(hosts);
 }
 
+/// The machine that we run on was measured.
+pub(super) fn here(state: &mut State, sample: Sample) {
+    state
+        .here
+        .take(verdict::judge(&sample, &state.setup.thresholds));
+    let local = state.model.local.get_or_insert_default();
+    if let Some(believed) = state.here.verdict() {
+        (local.state, local.reasons) = (believed.state, believed.reasons.clone());
+    }
+    local.at = Some(sample.at);
+    local.push(sample);
+}
+
 /// These hosts are on the screen now.
 pub(super) fn visible(state: &mut State, hosts: &[HostId]) {
     let hosts: std::collections::BTreeSet<HostId> = hosts.iter().copied().collect();

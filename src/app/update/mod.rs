@@ -60,7 +60,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Ssh(fact) => connection(state, *fact, fx),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
-        Event::Local(sample) => state.model.local = Some(*sample),
+        Event::Local(sample) => health::here(state, *sample),
         Event::Stop => stop(state, fx),
     }
     quit_when_settled(state, fx);

@@ -5,7 +5,7 @@ use crate::domain::check::HostState;
 use crate::domain::host::Host;
 use crate::domain::sample::Sample;
 use crate::domain::time::short;
-use crate::model::Model;
+use crate::model::{HostHealth, Model};
 use crate::ui::paint::Look;
 use crate::ui::theme::Role;
 use crate::ui::widgets::bar;
@@ -45,6 +45,17 @@ impl<'a> Vitals<'a> {
             age,
             reason,
         }
+    }
+
+    /// Those of the machine that we run on, once it was measured.
+    pub(crate) fn here(model: &'a Model) -> Option<Self> {
+        let health = model.local.as_ref()?;
+        Some(Self {
+            state: health.state,
+            sample: health.latest(),
+            age: health.at.map(|at| age(model.now, at)).unwrap_or_default(),
+            reason: health.reasons.join(", "),
+        })
     }
 
     /// Values that cannot be believed any more are greyed.
@@ -91,9 +102,17 @@ pub(crate) fn fullest(sample: &Sample) -> Option<f32> {
 
 /// The busy share of the processors over time; the load where that is not known.
 pub(crate) fn trend(model: &Model, host: &Host, columns: usize, look: &Look) -> String {
-    let Some(health) = model.health.get(&host.id) else {
-        return String::new();
-    };
+    let health = model.health.get(&host.id);
+    health.map_or_else(String::new, |health| line(health, columns, look))
+}
+
+/// The same for the machine that we run on.
+pub(crate) fn local_trend(model: &Model, columns: usize, look: &Look) -> String {
+    let health = model.local.as_ref();
+    health.map_or_else(String::new, |health| line(health, columns, look))
+}
+
+fn line(health: &HostHealth, columns: usize, look: &Look) -> String {
     let cpu: Vec<_> = health
         .series
         .iter()

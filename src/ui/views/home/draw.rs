@@ -11,6 +11,7 @@ use crate::ui::doc::Writer;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 use crate::ui::views::Cx;
+use crate::ui::views::vitals::{self, Vitals};
 use crate::ui::views::words::{age, plural};
 
 /// How many of the last things said are repeated here.
@@ -69,7 +70,6 @@ fn demo(cx: Cx<'_>, writer: &mut Writer) {
     for (keys, words) in steps {
         tip(writer, &keys, words);
     }
-    writer.gap();
     tip(
         writer,
         &global(cx, "help"),
@@ -171,6 +171,30 @@ fn overview(cx: Cx<'_>, writer: &mut Writer) {
         spans.extend(what);
         writer.link(spans, view);
     }
+    here(cx, writer);
+}
+
+/// The machine that we run on: a jump host that swaps makes every host behind it look slow.
+fn here(cx: Cx<'_>, writer: &mut Writer) {
+    let Some(vitals) = Vitals::here(cx.model) else {
+        return;
+    };
+    let mut spans = vec![
+        (format!("      {:<10} ", "here"), Role::Fg),
+        (format!("{}  ", vitals.state), Role::from(vitals.state)),
+    ];
+    let values = [
+        ("load", vitals.load()),
+        ("cpu", vitals.cpu()),
+        ("mem", vitals.memory()),
+        ("disk", vitals.disk()),
+    ];
+    for (name, value) in values.into_iter().filter(|(_, value)| !value.is_empty()) {
+        spans.push((format!("{name} {value}  "), Role::Fg));
+    }
+    spans.push((vitals::local_trend(cx.model, 8, cx.look), Role::Fg));
+    spans.push((format!("  {} {}", vitals.age, vitals.reason), Role::Dim));
+    writer.spans(spans);
 }
 
 fn count(count: usize, what: &str) -> String {
