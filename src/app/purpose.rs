@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     Commit(Caller, Then),
     /// The store's answer is the command's outcome.
     Show(Caller),
+    /// The run is over: its row is the outcome, and its state the exit status.
+    RunOver(Caller),
     /// A batch of a run: its machine waits for this token.
     Journal(RunId, u64),
     /// A step of a run on a host.
@@ -45,8 +47,8 @@ pub(crate) enum Purpose {
     Disks(HostId),
     /// The end of a session: its lock goes when this is durable.
     Ended(SessionId),
-    /// A record that nobody waits for; only its failure is told.
-    Record(Caller),
+    /// The entry of a host of a fan-out, by the fan-out's number.
+    Entry(u64),
 }
 
 /// What follows when a batch is durable.

@@ -12,8 +12,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::command::{Command, Outcome};
-use crate::domain::ids::{EntityId, WindowId};
-use crate::ssh::{Engine, EngineOptions, Screens, SshFact};
+use crate::domain::ids::{EntityId, ReqId, WindowId};
+use crate::ssh::{Engine, EngineOptions, Screens, SshAsk, SshFact};
 use crate::store::Store;
 use crate::store::lock::{Held, hold};
 use crate::ui::Frame;
@@ -275,6 +275,8 @@ pub struct Runtime {
     /// This machine's counters; only the worker that measures locks it, one at a time.
     local: Arc<std::sync::Mutex<crate::health::local::Local>>,
     held: BTreeMap<EntityId, Held>,
+    /// Steps that run on this machine; dropping a sender stops one.
+    locals: BTreeMap<ReqId, watch::Sender<()>>,
     quitting: bool,
 }
 
@@ -301,6 +303,7 @@ impl Runtime {
             windows: BTreeMap::new(),
             local: Arc::default(),
             held: BTreeMap::new(),
+            locals: BTreeMap::new(),
             quitting: false,
         };
         (
@@ -434,13 +437,13 @@ impl Runtime {
             Effect::Append(req, batch) => {
                 let facts = self.fact_tx.clone();
                 self.store.append(batch, move |result| {
-                    drop(facts.blocking_send(Event::Committed(req, result)))
+                    tell(&facts, Event::Committed(req, result))
                 });
             }
             Effect::Ask(req, ask) => {
                 let facts = self.fact_tx.clone();
                 self.store.ask(ask, move |result| {
-                    drop(facts.blocking_send(Event::Answered(req, result.map(Box::new))))
+                    tell(&facts, Event::Answered(req, result.map(Box::new)))
                 });
             }
             Effect::Hold(id) => match hold(self.store.folder(), id) {
@@ -450,6 +453,10 @@ impl Runtime {
                     .log(&format!("a lock could not be taken: {error}")),
             },
             Effect::Release(id) => drop(self.held.remove(&id)),
+            Effect::Ssh(SshAsk::Cancel { req }) if self.locals.contains_key(&req) => {
+                // Dropping the sender is the word.
+                self.locals.remove(&req);
+            }
             Effect::Ssh(ask) => self.engine.send(ask),
             Effect::Local {
                 req,
@@ -458,9 +465,17 @@ impl Runtime {
                 timeout_ms,
             } => {
                 let facts = self.fact_tx.clone();
-                drop(tokio::spawn(super::local::run(
-                    req, command, stdin, timeout_ms, facts,
-                )));
+                let (stop, stopped) = watch::channel(());
+                self.locals.retain(|_, stop| !stop.is_closed());
+                self.locals.insert(req, stop);
+                let job = super::local::Job {
+                    req,
+                    command,
+                    stdin,
+                    timeout_ms,
+                    stopped,
+                };
+                drop(tokio::spawn(super::local::run(job, facts)));
             }
             Effect::File(req, ask) => {
                 let (files, facts) = (self.files.clone(), self.fact_tx.clone());
@@ -516,6 +531,18 @@ impl Runtime {
         // A window that does not take sixteen messages is gone or suspended; it is drawn anew when it comes back.
         if let Some(window) = self.windows.get(&id) {
             drop(window.tx.try_send(message));
+        }
+    }
+}
+
+/// Hands in what the store said: from a thread of the store, which may wait, or from the loop itself, when the store
+/// refused at once, which may not.
+fn tell(facts: &mpsc::Sender<Event>, event: Event) {
+    match tokio::runtime::Handle::try_current() {
+        Err(_) => drop(facts.blocking_send(event)),
+        Ok(runtime) => {
+            let facts = facts.clone();
+            drop(runtime.spawn(async move { drop(facts.send(event).await) }));
         }
     }
 }

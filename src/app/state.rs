@@ -116,6 +116,8 @@ pub struct State {
     pub(crate) pane_sizes: BTreeMap<SessionId, Size>,
     /// Questions about steps, by the number they are asked under.
     pub(crate) steps_asked: BTreeMap<QuestionId, (RunId, u32)>,
+    /// The question whether to leave although something lives.
+    pub(crate) quit_asked: Option<QuestionId>,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
 }
@@ -221,6 +223,12 @@ pub(crate) struct Fan {
     pub cases: BTreeMap<String, CaseEvent>,
     /// Nothing new may begin.
     pub stopped: bool,
+    /// Hosts that never had their turn.
+    pub skipped: Vec<String>,
+    /// Entries that are being written.
+    pub records: usize,
+    /// An entry could not be written.
+    pub unrecorded: bool,
 }
 
 /// What one host of a fan-out came to.
@@ -258,6 +266,10 @@ pub(crate) struct Round {
     pub begun: BTreeSet<HostId>,
     /// Again and again.
     pub watch: bool,
+    /// When it begins again; `None` while it is at it.
+    pub next: Option<Time>,
+    /// The pause before that, in milliseconds.
+    pub pause: u64,
 }
 
 impl State {
@@ -292,6 +304,7 @@ impl State {
             past_read: BTreeSet::new(),
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
+            quit_asked: None,
             stopping: None,
             setup,
         }

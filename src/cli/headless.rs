@@ -1,17 +1,21 @@
 //! One command through the app, without a window: opens the store, starts the loop, shows what comes back.
 
+use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::app::clock;
-use crate::app::effect::Emission;
+use crate::app::effect::{Emission, Inquiry};
 use crate::app::event::LineEvent;
 use crate::app::runtime::{Line, LineClient, ToLine};
 use crate::app::start::{self, Interactive, Refused};
 use crate::command::{Command, Globals};
+use crate::model::QuestionId;
+use crate::ssh::Reply;
 
 use super::output::Output;
 use super::signals::{Received, Signals};
@@ -39,10 +43,11 @@ pub(super) fn run(globals: &Globals, command: Command) -> Result<u8, Refused> {
             text: gone.to_string(),
             exit: 1,
         })?;
-        drop(client);
-        let exit = drive(line, command, globals).await?;
-        drop(app.await);
-        Ok::<u8, Refused>(exit)
+        let exit = drive(line, command, globals).await;
+        // The thread that reads standard input may hold on to the app for ever; so it is told to end.
+        client.stop().await.ok();
+        app.await.ok();
+        exit
     })?;
     // A thread may still wait for standard input; it has nothing left to say.
     runtime.shutdown_background();
@@ -64,7 +69,18 @@ async fn drive(line: Line, command: Command, globals: &Globals) -> Result<u8, Re
     let client = line.client();
     let mut messages = line.out;
     let credit = Arc::new(Semaphore::new(AHEAD));
+    let mut waiting: VecDeque<Inquiry> = VecDeque::new();
+    let mut asking: Option<Asking> = None;
+    let mut was_raw = false;
+    // Whoever is interrupted at a hidden question gets the terminal back as it was.
+    let cooked = terminal::Settings::keep();
     loop {
+        if asking.is_none()
+            && let Some(inquiry) = waiting.pop_front()
+        {
+            was_raw = raw.take().is_some();
+            asking = Some(ask(inquiry, globals.yes));
+        }
         tokio::select! {
             message = messages.recv() => match message {
                 None => return Err(Refused { text: "the app ended without an answer; see its log".to_owned(), exit: 1 }),
@@ -79,22 +95,20 @@ async fn drive(line: Line, command: Command, globals: &Globals) -> Result<u8, Re
                 }
                 Some(ToLine::Emit(Emission::Taken)) => credit.add_permits(1),
                 Some(ToLine::Emit(emission)) => output.emit(emission),
-                Some(ToLine::Question(inquiry)) => {
-                    // A question needs a cooked terminal, and must not stop the flow of everything else.
-                    let was_raw = raw.take().is_some();
-                    let (client, yes) = (client.clone(), globals.yes);
-                    let id = inquiry.id;
-                    let reply = tokio::task::spawn_blocking(move || terminal::ask(&inquiry, yes)).await;
-                    if was_raw {
-                        raw = Raw::enter()?;
-                    }
-                    let reply = reply.unwrap_or(crate::ssh::Reply::No);
-                    client.send(LineEvent::Answered(id, reply)).await.map_err(gone)?;
-                }
+                Some(ToLine::Question(inquiry)) => waiting.push_back(inquiry),
                 Some(ToLine::Done(outcome)) => {
                     drop(raw.take());
+                    drop(cooked);
                     return Ok(output.finish(&outcome, clock::now()));
                 }
+            },
+            // One question at a time, on a thread of its own: signals and output go on meanwhile.
+            (id, reply) = answered(&mut asking), if asking.is_some() => {
+                asking = None;
+                if was_raw {
+                    raw = Raw::enter()?;
+                }
+                client.send(LineEvent::Answered(id, reply)).await.map_err(gone)?;
             },
             received = signals.next() => match received {
                 Received::Interrupt | Received::End => client.send(LineEvent::Interrupted).await.map_err(gone)?,
@@ -103,6 +117,26 @@ async fn drive(line: Line, command: Command, globals: &Globals) -> Result<u8, Re
                 },
             },
         }
+    }
+}
+
+/// A question that a person is looking at.
+struct Asking {
+    id: QuestionId,
+    reply: JoinHandle<Reply>,
+}
+
+fn ask(inquiry: Inquiry, yes: bool) -> Asking {
+    Asking {
+        id: inquiry.id,
+        reply: tokio::task::spawn_blocking(move || terminal::ask(&inquiry, yes)),
+    }
+}
+
+async fn answered(asking: &mut Option<Asking>) -> (QuestionId, Reply) {
+    match asking {
+        Some(asked) => (asked.id, (&mut asked.reply).await.unwrap_or(Reply::No)),
+        None => std::future::pending().await,
     }
 }
 

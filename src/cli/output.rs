@@ -21,6 +21,8 @@ pub(super) struct Output {
     jsonl: bool,
     quiet: bool,
     terminal: bool,
+    /// Standard output and standard error are terminals: what hosts write is made harmless there.
+    seen: [bool; 2],
     fold: bool,
     /// Standard output was closed by its reader; nothing more is written there.
     closed: bool,
@@ -35,6 +37,10 @@ impl Output {
             jsonl: globals.jsonl,
             quiet: globals.quiet,
             terminal,
+            seen: [
+                std::io::stdout().is_terminal(),
+                std::io::stderr().is_terminal(),
+            ],
             fold,
             closed: false,
         }
@@ -128,18 +134,20 @@ impl Output {
             };
             return self.line(&json!({ "event": "output", "host": host, "stream": stream, "data": String::from_utf8_lossy(line) }));
         }
-        let body = String::from_utf8_lossy(line);
-        // On a terminal a host's bytes are made harmless; a pipe gets them as they are.
-        let body = if self.terminal {
-            text::line(body.trim_end_matches('\r'))
+        let mut whole = text::line(host).into_bytes();
+        whole.extend_from_slice(b": ");
+        if self.seen[usize::from(stream == Stream::Err)] {
+            let body = String::from_utf8_lossy(line);
+            whole.extend_from_slice(text::line(body.trim_end_matches('\r')).as_bytes());
         } else {
-            body.into_owned()
-        };
-        let whole = format!("{}: {body}\n", text::line(host));
+            // A pipe gets the bytes as they came.
+            whole.extend_from_slice(line);
+        }
+        whole.push(b'\n');
         if stream == Stream::Out {
-            self.out(whole.as_bytes())
+            self.out(&whole);
         } else {
-            err(whole.as_bytes())
+            err(&whole);
         }
     }
 
@@ -224,11 +232,11 @@ impl Output {
         } else {
             serde_json::to_string(value)
         };
-        self.out(format!("{}\n", text.unwrap_or_default()).as_bytes());
+        self.out(harmless(format!("{}\n", text.unwrap_or_default())).as_bytes());
     }
 
     fn line(&mut self, value: &Value) {
-        self.out(format!("{value}\n").as_bytes());
+        self.out(harmless(format!("{value}\n")).as_bytes());
     }
 
     fn out(&mut self, bytes: &[u8]) {
@@ -242,6 +250,21 @@ impl Output {
             .and_then(|()| stdout.flush())
             .is_err();
     }
+}
+
+/// JSON escapes what is below 0x20 by itself; DEL and the C1 controls steer terminals too.
+fn harmless(json: String) -> String {
+    if !json.chars().any(|c| matches!(c, '\u{7f}'..='\u{9f}')) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Writes to standard error; there is nowhere to report that this failed.

@@ -41,6 +41,29 @@ impl Drop for Raw {
     }
 }
 
+/// The settings of the controlling terminal, put back when dropped.
+pub(super) struct Settings(Option<(File, Termios)>);
+
+impl Settings {
+    /// Remembers them; without a terminal there is nothing to remember.
+    pub(super) fn keep() -> Self {
+        let tty = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok();
+        Self(tty.and_then(|tty| tcgetattr(&tty).ok().map(|saved| (tty, saved))))
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        if let Some((tty, saved)) = &self.0 {
+            tcsetattr(tty, OptionalActions::Now, saved).ok();
+        }
+    }
+}
+
 /// The size of the terminal on standard output or input.
 pub(super) fn size() -> Option<Size> {
     let size = tcgetwinsize(std::io::stdout())

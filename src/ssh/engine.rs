@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
@@ -13,10 +14,11 @@ use tokio::task::JoinSet;
 
 use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
+use crate::domain::run::Exit;
 
 use super::ask::{ExecSpec, SshAsk};
 use super::config::EffectiveCache;
-use super::exec::{self, Input, Job, Stop};
+use super::exec::{self, Input, Job, Outcome, Stop};
 use super::fact::SshFact;
 use super::manager::Manager;
 use super::probe;
@@ -219,7 +221,14 @@ impl Inner {
                 } else {
                     "a command with this request runs already"
                 };
-                return self.refuse(format!("Exec({req:?}, {})", target.name), why);
+                // Whoever asked waits for this request, so it is this request that is answered.
+                let exit = Exit::Unreachable(format!("{}: {why}", target.name));
+                let inner = Arc::clone(self);
+                return self.spawn(async move {
+                    inner
+                        .tell(Outcome::early(exit, Instant::now()).fact(req))
+                        .await;
+                });
             }
             running.execs.insert(req, ExecDoor { inputs, stop });
         }

@@ -78,7 +78,7 @@ impl Outcome {
         }
     }
 
-    fn early(exit: Exit, since: Instant) -> Self {
+    pub(crate) fn early(exit: Exit, since: Instant) -> Self {
         Self {
             exit,
             collected: Collected::default(),
@@ -104,6 +104,9 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
     let begun = Instant::now();
     if let Err(why) = begin(&write, &settings, &job.spec).await {
         return Outcome::early(lost(&slot, why.to_string()).await, asked);
+    }
+    if matches!(job.spec.stdin, Stdin::Stream) {
+        facts.send(SshFact::ExecStarted { req: job.req }).await.ok();
     }
     let running = Running {
         req: job.req,

@@ -36,6 +36,11 @@ pub enum SshFact {
         /// At most 64 KiB.
         data: Vec<u8>,
     },
+    /// An exec with `Stdin::Stream` has begun: from now on its input goes to the host, and nothing is asked any more.
+    ExecStarted {
+        /// The exec.
+        req: ReqId,
+    },
     /// The host took this much standard input of an exec with `Stdin::Stream`.
     StdinTaken {
         /// The exec.

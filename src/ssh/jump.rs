@@ -75,12 +75,8 @@ impl<E: Explain> Way<'_, E> {
     async fn visit(&mut self, spec: &Spec) -> Result<Arc<Settings>, Error> {
         let effective = self.explain.explain(spec).await?;
         let settings = Settings::read(spec, &effective)?;
-        let place = format!(
-            "{}@{}:{}",
-            settings.user,
-            settings.host.to_ascii_lowercase(),
-            settings.port
-        );
+        // By name, not by address: behind a jump host 127.0.0.1 is another machine.
+        let place = settings.label.clone();
         let known = self.seen.iter().any(|(seen, _)| *seen == place);
         self.seen.push((place, settings.label.clone()));
         if known || self.seen.len() > HOPS {

@@ -3,5 +3,6 @@
 mod demo;
 mod faults;
 mod first_day;
+mod hands;
 mod kill;
 mod screen;

@@ -222,6 +222,10 @@ fn a_pane_follows_the_window_and_keeps_what_scrolled_away() {
     });
     terminal.keys("\x1dd");
     terminal.keys(":q\r");
+    terminal.until_shows("Leaving ends 2 live sessions.");
+    terminal.keys("y");
+    terminal.until_shows("> Yes <");
+    terminal.keys("\r");
     assert!(terminal.end().success());
     // Leaving ended both sessions, and that is on record.
     let sessions = day.json(&["session", "ls", "--json"]);

@@ -136,11 +136,24 @@ impl Terminal {
 
     /// Waits for the end of the program and takes in the rest of what it wrote.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        let status = self.child.wait().expect("the program can be waited for");
-        while let Ok(bytes) = self.bytes.recv_timeout(Duration::from_millis(200)) {
-            self.feed(&bytes);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self
+                .bytes
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(bytes) => self.feed(&bytes),
+                // The last one who had the terminal open is gone.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    unreachable!(
+                        "the program does not end; the screen is:\n{}",
+                        self.screen()
+                    )
+                }
+            }
         }
-        status
+        self.child.wait().expect("the program can be waited for")
     }
 
     /// The program's process id.

@@ -9,11 +9,10 @@ use crate::app::state::{Fan, FanOutput, FanResult, State};
 use crate::command::{Answer, ExecCommand, Outcome};
 use crate::domain::case::{CaseEvent, EntryKind};
 use crate::domain::ids::{ReqId, TicketId};
-use crate::domain::op::Value;
+use crate::domain::op::{Draft, Value};
 use crate::domain::run::{Cell, CellState, Exit};
 use crate::domain::time::parse_span;
 use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
-use crate::store::Batch;
 
 use super::{gather, reply};
 
@@ -54,6 +53,9 @@ pub(super) fn execute(
         output: BTreeMap::new(),
         cases,
         stopped: false,
+        skipped: Vec::new(),
+        records: 0,
+        unrecorded: false,
     };
     state.fans.insert(number, fan);
     if drafts.is_empty() {
@@ -102,7 +104,7 @@ fn entries(
     let mut cases = BTreeMap::new();
     for host in hosts {
         let id = state.mint.entity();
-        let words = format!("ran {text} on {host}");
+        let words = format!("is to run {text} on {host}");
         let mut case = CaseEvent::new(
             id,
             state.model.now,
@@ -227,23 +229,16 @@ pub(super) fn done(
         ));
     }
     if let Some(case) = fan.cases.get_mut(host) {
-        super::finish_case(
-            case,
-            &exit,
-            took_ms,
-            fan.output.get(host).map_or(&[][..], |output| &output.kept),
-            now,
-        );
-        let (caller, draft) = (fan.caller, case.draft());
-        super::append(
-            state,
-            Batch {
-                drafts: vec![draft],
-                local: Vec::new(),
-            },
-            Purpose::Record(caller),
-            fx,
-        );
+        let what = if matches!(exit, Exit::Unreachable(_)) {
+            "could not run"
+        } else {
+            "ran"
+        };
+        case.text = format!("{what} {} on {host}", fan.spec.command);
+        let output = fan.output.get(host).map_or(&[][..], |output| &output.kept);
+        super::finish_case(case, &exit, took_ms, output, now);
+        let draft = case.draft();
+        record(state, number, draft, fx);
     }
     if let Some(fan) = state.fans.get_mut(&number) {
         fan.results.push(FanResult {
@@ -272,35 +267,79 @@ pub(super) fn stop(state: &mut State, number: u64, at_once: bool, fx: &mut Vec<E
     finish_if_done(state, number, fx);
 }
 
+/// Writes what became of a host to its ticket; the fan-out is not over before that is durable.
+fn record(state: &mut State, number: u64, draft: Draft, fx: &mut Vec<Effect>) {
+    if let Some(fan) = state.fans.get_mut(&number) {
+        fan.records += 1;
+    }
+    super::append(state, vec![draft].into(), Purpose::Entry(number), fx);
+}
+
+/// An entry is durable, or could not be written.
+pub(super) fn recorded(state: &mut State, number: u64, lost: Option<String>, fx: &mut Vec<Effect>) {
+    let Some(fan) = state.fans.get_mut(&number) else {
+        return;
+    };
+    fan.records = fan.records.saturating_sub(1);
+    if let Some(why) = lost {
+        fan.unrecorded = true;
+        if let Some(line) = line_of(fan.caller) {
+            let text = format!("what happened could not be written to the ticket: {why}");
+            fx.push(Effect::Emit(line, Emission::Note(text)));
+        }
+    }
+    finish_if_done(state, number, fx);
+}
+
 fn finish_if_done(state: &mut State, number: u64, fx: &mut Vec<Effect>) {
-    let over = state
-        .fans
-        .get(&number)
-        .is_some_and(|fan| fan.running.is_empty() && (fan.stopped || fan.waiting.is_empty()));
-    if !over {
+    let over = |fan: &Fan| fan.running.is_empty() && (fan.stopped || fan.waiting.is_empty());
+    if !state.fans.get(&number).is_some_and(over) {
+        return;
+    }
+    passed_over(state, number, fx);
+    if state.fans.get(&number).is_some_and(|fan| fan.records > 0) {
         return;
     }
     let Some(mut fan) = state.fans.remove(&number) else {
         return;
     };
-    let skipped: Vec<String> = fan.waiting.drain(..).collect();
-    let exit = exit_code(&fan.results, skipped.len(), fan.command.largest);
+    let exit = exit_code(&fan.results, fan.skipped.len(), fan.command.largest);
+    let exit = if fan.unrecorded { exit.max(1) } else { exit };
     let text = fan.spec.command.clone();
     let mut cells: Vec<Cell> = Vec::new();
     for result in &fan.results {
         let output = fan.output.remove(&result.host).unwrap_or_default();
         cells.push(cell(result, &text, &output));
     }
-    cells.extend(skipped.into_iter().map(|host| skipped_cell(host, &text)));
-    reply(
-        state,
-        fan.caller,
-        Outcome {
-            answer: Answer::Exec(cells),
-            exit,
-        },
-        fx,
+    cells.extend(
+        fan.skipped
+            .into_iter()
+            .map(|host| skipped_cell(host, &text)),
     );
+    let answer = Answer::Exec(cells);
+    reply(state, fan.caller, Outcome { answer, exit }, fx);
+}
+
+/// Hosts that never had their turn are told so on the ticket, which had announced them.
+fn passed_over(state: &mut State, number: u64, fx: &mut Vec<Effect>) {
+    let Some(fan) = state.fans.get_mut(&number) else {
+        return;
+    };
+    let mut drafts = Vec::new();
+    for host in fan.waiting.drain(..) {
+        if let Some(case) = fan.cases.get_mut(&host) {
+            case.text = format!(
+                "did not run {} on {host}: stopped before its turn",
+                fan.spec.command
+            );
+            case.data.insert("state".to_owned(), Value::from("skipped"));
+            drafts.push(case.draft());
+        }
+        fan.skipped.push(host);
+    }
+    for draft in drafts {
+        record(state, number, draft, fx);
+    }
 }
 
 /// 0 when all succeeded, 255 when none was reached, else 1; or the largest exit code, when that is wanted.
@@ -317,7 +356,10 @@ fn exit_code(results: &[FanResult], skipped: usize, largest: bool) -> u8 {
         .iter()
         .filter(|result| !matches!(result.exit, Exit::Unreachable(_)))
         .count();
-    if reached == 0 {
+    if results.is_empty() && skipped > 0 {
+        // Stopped by a person before any host ended.
+        130
+    } else if reached == 0 {
         255
     } else if skipped == 0 && results.iter().all(|result| result.exit.is_ok()) {
         0
@@ -396,6 +438,7 @@ mod tests {
             ),
             (vec![result(Exit::Code(0)), gone()], 0, false, 1),
             (vec![gone(), gone()], 0, false, 255),
+            (vec![], 3, false, 130),
             (vec![result(Exit::Code(0))], 1, false, 1),
             (
                 vec![result(Exit::Code(3)), result(Exit::Code(7))],

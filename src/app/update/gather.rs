@@ -269,17 +269,26 @@ pub(super) struct Chosen {
 
 /// The hosts of `pattern`; names that lead to one place by their effective settings are taken once.
 pub(super) fn chosen(state: &State, pattern: &str, gather: &Gather) -> Result<Chosen, String> {
-    let mut seen: BTreeMap<Vec<Option<&str>>, &str> = BTreeMap::new();
+    let mut seen: BTreeMap<Vec<Option<String>>, &str> = BTreeMap::new();
     let mut chosen = Chosen {
         hosts: Vec::new(),
         notes: Vec::new(),
     };
     for host in named(state, pattern, &gather.ticket_hosts)? {
         if let Some(Ok(effective)) = gather.effective.get(&host.name) {
-            let place: Vec<_> = ["user", "hostname", "port", "proxyjump", "proxycommand"]
-                .iter()
-                .map(|option| effective.get(option))
-                .collect();
+            let mut place: Vec<Option<String>> =
+                ["user", "hostname", "port", "proxyjump", "proxycommand"]
+                    .iter()
+                    .map(|option| effective.get(option).map(str::to_owned))
+                    .collect();
+            // A way is named by hops, and what a hop's name means depends on the file that names it.
+            if place.iter().skip(3).any(Option::is_some) {
+                place.push(
+                    host.config
+                        .as_ref()
+                        .map(|config| config.display().to_string()),
+                );
+            }
             if let Some(first) = seen.get(&place) {
                 chosen.notes.push(format!(
                     "{} leads to the same place as {first} and is left out",
@@ -412,6 +421,8 @@ fn changes(command: &Command) -> bool {
         | Command::Screen(_) => false,
         Command::Ticket(_) | Command::Ssh(_) | Command::Exec(_) => true,
         Command::Host(HostCommand::Import { dry_run, .. }) => !dry_run,
+        // A probe runs commands on hosts and keeps what it found.
+        Command::Host(HostCommand::Health { .. }) => true,
         Command::Host(_) => false,
         Command::Session(command) => matches!(
             command,

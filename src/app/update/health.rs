@@ -59,6 +59,7 @@ pub(super) fn tick(state: &mut State, fx: &mut Vec<Effect>) {
     for host in again {
         ask_host(state, host, fx);
     }
+    wake(state);
     rounds(state, fx);
 }
 
@@ -125,8 +126,29 @@ pub(super) fn round(
         missing,
         begun: std::collections::BTreeSet::new(),
         watch,
+        next: None,
+        pause: 0,
     });
     rounds(state, fx);
+}
+
+/// Rounds of a watch whose pause is over begin again.
+fn wake(state: &mut State) {
+    let now = state.model.now;
+    for round in &mut state.rounds {
+        if round.next.is_none_or(|next| next > now) {
+            continue;
+        }
+        round.next = None;
+        round.missing = round.hosts.iter().copied().collect();
+        round.begun.clear();
+        for host in &round.hosts {
+            let measured = state.measured.entry(*host).or_default();
+            // Over a connection that lives, one sample tells all.
+            measured.round_samples = u32::from(measured.counters.is_some());
+            measured.round_disks = measured.counters.is_some();
+        }
+    }
 }
 
 /// Asks further hosts of the rounds, and answers rounds that are complete.
@@ -147,7 +169,7 @@ pub(super) fn rounds(state: &mut State, fx: &mut Vec<Effect>) {
     let (done, open): (Vec<Round>, Vec<Round>) = state
         .rounds
         .drain(..)
-        .partition(|round| round.missing.is_empty());
+        .partition(|round| round.missing.is_empty() && round.next.is_none());
     state.rounds = open;
     for round in done {
         let rows: Vec<command::HostHealth> = round
@@ -163,15 +185,25 @@ pub(super) fn rounds(state: &mut State, fx: &mut Vec<Effect>) {
                 line,
                 crate::app::effect::Emission::Health(rows),
             ));
-            for host in &round.hosts {
-                let measured = state.measured.entry(*host).or_default();
-                (measured.round_samples, measured.round_disks) = (1, true);
-            }
-            let missing = round.hosts.iter().copied().collect();
-            let begun = round.hosts.iter().copied().collect();
+            // A host that does not answer is asked ever more rarely, so that looking does no harm of its own.
+            let down = state
+                .model
+                .health
+                .values()
+                .any(|health| health.last_error.is_some());
+            let usual = state.setup.rules.visible_ms;
+            let pause = if down {
+                (round.pause * 2).clamp(usual, state.setup.rules.longest_ms)
+            } else {
+                usual
+            };
+            let next = state
+                .model
+                .now
+                .plus(i64::try_from(pause).unwrap_or(i64::MAX));
             state.rounds.push(Round {
-                missing,
-                begun,
+                next: Some(next),
+                pause,
                 ..round
             });
             continue;
@@ -294,15 +326,7 @@ pub(super) fn probed(
                 state: settled.state,
                 reasons: settled.reasons,
             };
-            super::append(
-                state,
-                Batch {
-                    drafts: Vec::new(),
-                    local: vec![local],
-                },
-                Purpose::Sample,
-                fx,
-            );
+            keep(state, local, fx);
             complete(state, id, fx);
         }
     }
@@ -358,15 +382,16 @@ fn take(state: &mut State, id: HostId, sample: Sample, fx: &mut Vec<Effect>) {
         state: settled.state,
         reasons: settled.reasons,
     };
-    super::append(
-        state,
-        Batch {
-            drafts: Vec::new(),
-            local: vec![local],
-        },
-        Purpose::Sample,
-        fx,
-    );
+    keep(state, local, fx);
+}
+
+/// Keeps what was measured.
+fn keep(state: &mut State, local: Local, fx: &mut Vec<Effect>) {
+    let batch = Batch {
+        drafts: Vec::new(),
+        local: vec![local],
+    };
+    super::append(state, batch, Purpose::Sample, fx);
 }
 
 /// A host of a round has told everything once it was measured twice and its file systems are known.

@@ -27,7 +27,7 @@ use crate::ssh::{SshAsk, SshFact};
 use crate::store::{self, Ask, Batch, Committed, StoreError};
 use crate::ui::{View, Want};
 
-use super::effect::{Effect, FileAsk, line_of};
+use super::effect::{Effect, Emission, FileAsk};
 use super::event::{Caller, Event, FileFact};
 use super::purpose::{Gather, Purpose, Then};
 use super::state::State;
@@ -174,12 +174,9 @@ fn committed(
             }
             fx.push(Effect::Release(session.0));
         }
-        (Purpose::Record(caller), Err(error)) => {
-            let text = format!("a record could not be written: {}", failure::text(&error));
-            match line_of(caller) {
-                Some(line) => fx.push(Effect::Emit(line, super::effect::Emission::Note(text))),
-                None => warn(state, text),
-            }
+        (Purpose::Entry(number), result) => {
+            let lost = result.err().map(|error| failure::text(&error));
+            exec::recorded(state, number, lost, fx);
         }
         (Purpose::Sample, result) => {
             if let Err(error) = result {
@@ -199,6 +196,9 @@ fn follow_up(
     done: &Committed,
     fx: &mut Vec<Effect>,
 ) {
+    if state.stopping.is_some() {
+        return given_up(state, caller, then, fx);
+    }
     match then {
         Then::Ticket(reference) => {
             let new = done
@@ -239,6 +239,29 @@ fn follow_up(
     }
 }
 
+/// The process is ending: what was announced is not begun any more, and that is recorded.
+fn given_up(state: &mut State, caller: Caller, then: Then, fx: &mut Vec<Effect>) {
+    match then {
+        Then::Open(id) => session::closed(state, id, &Exit::Cancelled, 0, None, fx),
+        Then::Launch(call) => {
+            let line = call.line;
+            state.calls.insert(line, *call);
+            ssh::done(state, line, &Exit::Cancelled, 0, fx);
+        }
+        Then::Fan(number) => exec::stop(state, number, true, fx),
+        Then::Exit(exit) => reply(
+            state,
+            caller,
+            Outcome {
+                answer: Answer::Silent,
+                exit,
+            },
+            fx,
+        ),
+        Then::Ticket(_) | Then::Import(_) => reply(state, caller, Outcome::ok(Answer::Silent), fx),
+    }
+}
+
 fn answered(
     state: &mut State,
     req: ReqId,
@@ -259,6 +282,20 @@ fn answered(
             reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
         }
         Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
+        Some(Purpose::RunOver(caller)) => {
+            let outcome = match result {
+                Ok(store::Answer::Run(row)) => {
+                    let exit = run::exit_code(&row);
+                    Outcome {
+                        answer: Answer::Run(row),
+                        exit,
+                    }
+                }
+                Ok(answer) => host::outcome(answer),
+                Err(error) => failure::outcome(&error),
+            };
+            reply(state, caller, outcome, fx);
+        }
         Some(Purpose::Show(caller)) => {
             let outcome = match result {
                 Ok(answer) => host::outcome(answer),
@@ -345,11 +382,9 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionBell { session } => window::session_called(state, session, true),
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
         SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
-        SshFact::StdinTaken { req, .. } => {
-            if let Some(Purpose::Call(line)) = state.inflight.get(req) {
-                fx.push(Effect::Emit(*line, super::effect::Emission::Taken));
-            }
-        }
+        // Not before: what is typed at a question must never reach the host.
+        SshFact::ExecStarted { req } => ssh::tell(state, req, Emission::Attached, fx),
+        SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),
         SshFact::Refused { ask, why } => warn(state, format!("{ask}: {why}")),
         SshFact::ProbeDone { req, host, result } => {
@@ -366,7 +401,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
 }
 
 /// How long sessions and runs may take to end before the process ends without them, in milliseconds.
-const LAST_WORDS: u64 = 3_000;
+const LAST_WORDS: u64 = 8_000;
 
 /// The process was told to end: windows go at once, sessions and runs are told to end, and their ends become durable.
 fn stop(state: &mut State, fx: &mut Vec<Effect>) {
@@ -385,6 +420,9 @@ fn stop(state: &mut State, fx: &mut Vec<Effect>) {
     let runs: Vec<_> = state.runs.keys().copied().collect();
     runs.into_iter()
         .for_each(|id| run::stop(state, id, true, fx));
+    let fans: Vec<_> = state.fans.keys().copied().collect();
+    fans.into_iter()
+        .for_each(|number| exec::stop(state, number, true, fx));
 }
 
 /// Ends the process once nothing is left that must be recorded, or when that takes too long.
@@ -395,11 +433,12 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
     let recording = |purpose: &Purpose| {
         matches!(
             purpose,
-            Purpose::Ended(_) | Purpose::Journal(..) | Purpose::Commit(..) | Purpose::Record(_)
+            Purpose::Ended(_) | Purpose::Journal(..) | Purpose::Commit(..) | Purpose::Entry(_)
         )
     };
     let settled = state.sessions.is_empty()
         && state.runs.is_empty()
+        && state.fans.is_empty()
         && state.inflight.find(recording).is_none();
     if settled || state.model.now.since(since) >= LAST_WORDS {
         fx.push(Effect::Quit);

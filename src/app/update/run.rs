@@ -11,7 +11,7 @@ use crate::command::{Answer, Outcome, RunCommand, RunStart, StepPreview};
 use crate::domain::case::{CaseEvent, EntryKind};
 use crate::domain::ids::RunId;
 use crate::domain::op::{Draft, Entity, EntityKind, Value};
-use crate::domain::run::{Exit, RunFact};
+use crate::domain::run::{Exit, RunFact, RunRow, RunState};
 use crate::domain::runbook::{On, ParamKind, Runbook};
 use crate::runbook::machine::{Input, Machine, Order};
 use crate::runbook::mask;
@@ -405,7 +405,7 @@ fn end_if_durable(state: &mut State, id: RunId, fx: &mut Vec<Effect>) {
         Ask::Run {
             reference: run.reference,
         },
-        Purpose::Show(run.caller),
+        Purpose::RunOver(run.caller),
         fx,
     );
 }
@@ -424,9 +424,13 @@ pub(super) fn output(
         return;
     };
     let kept = run.output.entry((host.to_owned(), step)).or_default();
-    let room = KEPT.saturating_sub(kept.0.len()).min(data.len());
-    kept.0.extend_from_slice(&data[..room]);
-    kept.1 += (data.len() - room) as u64;
+    kept.0.extend_from_slice(&data);
+    // The end says how it went and the beginning what it was about, so it is the middle that goes.
+    let excess = kept.0.len().saturating_sub(KEPT);
+    if excess > 0 {
+        kept.0.drain(KEPT / 2..KEPT / 2 + excess);
+        kept.1 += excess as u64;
+    }
     if let Some(line) = line_of(run.caller) {
         let key = (host.to_owned(), step, stream == Stream::Err);
         let data = run
@@ -461,6 +465,27 @@ pub(super) fn step_done(
         return;
     };
     run.requests.remove(&(host.clone(), step));
+    for stream in [Stream::Out, Stream::Err] {
+        // What the mask held back, because a secret might have gone on there.
+        let key = (host.clone(), step, stream == Stream::Err);
+        let rest = run
+            .streams
+            .remove(&key)
+            .map(mask::Stream::finish)
+            .unwrap_or_default();
+        if let (Some(line), false) = (line_of(run.caller), rest.is_empty()) {
+            let step = run.steps.get(step as usize).cloned().unwrap_or_default();
+            fx.push(Effect::Emit(
+                line,
+                Emission::StepOutput {
+                    host: host.clone(),
+                    step,
+                    stream,
+                    data: rest,
+                },
+            ));
+        }
+    }
     let (output, dropped) = run.output.remove(&(host.clone(), step)).unwrap_or_default();
     feed(
         state,
@@ -514,4 +539,14 @@ pub(super) fn stop(state: &mut State, id: RunId, at_once: bool, fx: &mut Vec<Eff
         );
     }
     feed(state, id, Input::Cancel, fx);
+}
+
+/// The exit status of a finished run: 0 all ok, 255 none reachable, else 1.
+pub(super) fn exit_code(run: &RunRow) -> u8 {
+    let tally = run.tally;
+    match run.state {
+        RunState::Ok => 0,
+        _ if tally.unreachable > 0 && tally.ok + tally.failed + tally.skipped == 0 => 255,
+        RunState::Running | RunState::Failed | RunState::Cancelled | RunState::Unknown => 1,
+    }
 }

@@ -8,6 +8,7 @@ use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::{Call, State};
 use crate::command::{Answer, Outcome, SshCommand};
 use crate::domain::case::{CaseEvent, EntryKind};
+use crate::domain::ids::ReqId;
 use crate::domain::op::Value;
 use crate::domain::run::Exit;
 use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
@@ -48,7 +49,7 @@ pub(super) fn execute(
         let what = if text.is_empty() {
             format!("opened a shell on {}", command.host)
         } else {
-            format!("ran {text} on {}", command.host)
+            format!("is to run {text} on {}", command.host)
         };
         let mut case = CaseEvent::new(
             state.mint.entity(),
@@ -96,7 +97,6 @@ pub(super) fn launch(state: &mut State, call: Call, fx: &mut Vec<Effect>) {
     state
         .inflight
         .insert(req, state.model.now, Purpose::Call(call.line));
-    fx.push(Effect::Emit(call.line, Emission::Attached));
     state.calls.insert(call.line, call);
     fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));
 }
@@ -114,6 +114,13 @@ pub(super) fn output(
         call.kept.extend_from_slice(&data[..room]);
     }
     fx.push(Effect::Emit(line, Emission::Bytes(stream, data)));
+}
+
+/// Tells the command line behind a request, if it is one.
+pub(super) fn tell(state: &State, req: ReqId, emission: Emission, fx: &mut Vec<Effect>) {
+    if let Some(Purpose::Call(line)) = state.inflight.get(req) {
+        fx.push(Effect::Emit(*line, emission));
+    }
 }
 
 /// The remote end is done.
@@ -148,6 +155,14 @@ pub(super) fn done(
             } else {
                 &call.kept[..]
             };
+            if !call.spec.command.is_empty() {
+                let what = if matches!(exit, Exit::Unreachable(_)) {
+                    "could not run"
+                } else {
+                    "ran"
+                };
+                case.text = format!("{what} {} on {}", call.spec.command, call.host);
+            }
             super::finish_case(&mut case, exit, took_ms, kept, state.model.now);
             let batch = Batch {
                 drafts: vec![case.draft()],

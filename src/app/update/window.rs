@@ -10,10 +10,10 @@ use crate::command::{
     Answer, Command, HostCommand, Outcome, RunCommand, ScreenCommand, SessionCommand, TicketCommand,
 };
 use crate::domain::ids::{SessionId, WindowId};
-use crate::model::{Level, Notice};
+use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
 use crate::ssh::SshAsk;
 use crate::term::{Screen, Size};
-use crate::ui::{Intent, SessionInput, Ui, UiInput, View};
+use crate::ui::{Intent, Reply, SessionInput, Ui, UiInput, View};
 
 use super::{gather, page, question};
 
@@ -60,6 +60,13 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
             SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
             SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
         })),
+        Intent::Answer(id, reply) if state.quit_asked == Some(id) => {
+            state.quit_asked = None;
+            state.model.questions.retain(|question| question.id != id);
+            if matches!(reply, Reply::Yes) {
+                super::stop(state, fx);
+            }
+        }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
         Intent::Dismiss(session) => state.model.sessions.retain(|view| view.id != session),
         Intent::Theme(name) => {
@@ -69,10 +76,39 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
                 format!("there is no theme {name:?}; `:theme ls` lists them"),
             );
         }
-        Intent::Quit => super::stop(state, fx),
+        Intent::Quit => quit(state, fx),
         Intent::Suspend => fx.push(Effect::Suspend(id)),
         Intent::Redraw => fx.push(Effect::Redraw(id)),
     }
+}
+
+/// Leaves, after asking when somebody would lose a live session or a run.
+fn quit(state: &mut State, fx: &mut Vec<Effect>) {
+    let (sessions, runs) = (state.sessions.len(), state.runs.len());
+    if sessions + runs == 0 || state.quit_asked.is_some() {
+        return super::stop(state, fx);
+    }
+    let count = |number: usize, what: &str| match number {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        number => Some(format!("{number} {what}s")),
+    };
+    let lost: Vec<String> = [count(sessions, "live session"), count(runs, "run")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let id = QuestionId(state.mint.request().0);
+    state.quit_asked = Some(id);
+    state.model.questions.push_front(Question {
+        id,
+        title: "leave".to_owned(),
+        body: vec![
+            format!("Leaving ends {}.", lost.join(" and ")),
+            "Leave all the same?".to_owned(),
+        ],
+        kind: QuestionKind::YesNo { default_no: true },
+        session: None,
+    });
 }
 
 /// Carries out a command from a window; one that only leads somewhere does so at once.
@@ -298,5 +334,7 @@ pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx:
         Level::Info,
         format!("{} bytes offered to the clipboard", text.len()),
     );
+    // A line that ends itself would run when it is pasted into a shell; the rest of the controls steer terminals.
+    let text = crate::domain::text::block(text.trim_end_matches(['\r', '\n']));
     fx.push(Effect::Clipboard(window, text));
 }

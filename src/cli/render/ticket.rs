@@ -10,6 +10,9 @@ use crate::domain::time::{Time, short};
 use super::super::table::Table;
 use super::{Style, say};
 
+/// How many lines of a command's output the history shows.
+const OUTPUT: usize = 20;
+
 pub(super) fn ticket_table(tickets: &[Ticket], style: Style) -> String {
     let mut table = Table::new(["REF", "P", "STATE", "OWNER", "AGE", "HOSTS", "TITLE"]);
     for ticket in tickets {
@@ -113,10 +116,24 @@ fn entry_text(entry: &Entry, now: Time) -> String {
         format!("  ({})", text::line(&tail.join(", ")))
     };
     let body = text::block(entry.text.trim_end()).replace('\n', "\n      ");
-    format!(
+    let mut out = format!(
         "{:>5}  {:<8} {:<10} {body}{tail}\n",
         short(now.since(entry.at)),
         entry.kind.word(),
         text::line(&entry.author)
-    )
+    );
+    if let Some(output) = entry.data.get("output").and_then(Value::as_str) {
+        let shown = text::block(output.trim_end());
+        for line in shown.lines().take(OUTPUT) {
+            say(&mut out, format_args!("           | {line}"));
+        }
+        let more = shown.lines().count().saturating_sub(OUTPUT);
+        if more > 0 {
+            say(
+                &mut out,
+                format_args!("           | ({more} more lines; --json has them)"),
+            );
+        }
+    }
+    out
 }

@@ -197,11 +197,13 @@ fn ending(entry: &Entry) -> Option<(String, Role)> {
         .get("took_ms")
         .and_then(serde_json::Value::as_u64)
         .map(short);
-    let role = if exit.is_some_and(|exit| exit != 0) {
-        Role::Crit
-    } else {
-        Role::Ok
-    };
+    let state = entry.data.get("state").and_then(serde_json::Value::as_str);
+    let bad = exit.is_some_and(|exit| exit != 0) || state.is_some_and(|state| state != "ok");
+    let role = if bad { Role::Crit } else { Role::Ok };
+    if let Some(state) = state {
+        let took = took.map_or_else(String::new, |took| format!(", {took}"));
+        return Some((format!("{state}{took}"), role));
+    }
     match (exit, took) {
         (Some(exit), Some(took)) => Some((format!("exit {exit}, {took}"), role)),
         (Some(exit), None) => Some((format!("exit {exit}"), role)),
