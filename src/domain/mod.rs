@@ -2,6 +2,9 @@
 
 pub mod case;
 pub mod check;
+pub mod connection;
+pub mod files;
+pub mod forward;
 pub mod host;
 pub mod ids;
 pub mod key;

@@ -86,6 +86,11 @@ impl Link {
         self.slots.has_room()
     }
 
+    /// Whether the server ever opened a channel for us.
+    pub(crate) fn gave(&self) -> bool {
+        self.slots.lock().gave
+    }
+
     /// Waits until a channel was closed. Wakes one waiter for each.
     pub(crate) async fn freed(&self) {
         self.slots.freed.notified().await;
@@ -237,6 +242,8 @@ struct Slots {
 struct Counts {
     open: usize,
     opening: usize,
+    /// One was opened at least once.
+    gave: bool,
     /// As many as were open when the server last refused one.
     limit: Option<usize>,
     refused: Option<Instant>,
@@ -271,6 +278,7 @@ impl Slots {
         let mut counts = self.lock();
         counts.opening = counts.opening.saturating_sub(1);
         counts.open += 1;
+        counts.gave = true;
         counts.limit = counts.limit.map(|limit| limit.max(counts.open));
     }
 

@@ -42,6 +42,10 @@ const VAIN: Duration = Duration::from_secs(60);
 /// How often an ask that found a dead connection or a refusal tries again.
 const TRIES: usize = 3;
 
+/// How long a server that gave channels before may refuse them: it counts those that just closed until their programs are
+/// gone.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// Where a connection leads: every hop. What agrees in all of it shares a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Path(Vec<Stop>);
@@ -152,6 +156,7 @@ impl Manager {
         };
         let mut more = false;
         let mut refusals = 0;
+        let mut refused: Option<Instant> = None;
         let mut deaths = 0;
         loop {
             let link = match self.link(&route, interactive, more).await {
@@ -174,7 +179,8 @@ impl Manager {
                 }
                 Err(NoChannel::Refused(why)) => {
                     refusals += 1;
-                    if refusals >= TRIES {
+                    let since = refused.get_or_insert_with(Instant::now).elapsed();
+                    if refusals >= TRIES && !(link.gave() && since < LINGER) {
                         return Err(Error::Channel {
                             hop: last.place(),
                             why: format!("{why}; look at MaxSessions and ForceCommand of its sshd"),
