@@ -1,11 +1,14 @@
 //! What the loop may ask of the engine: plain data, printed without what people type or send.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::domain::files::CopyJob;
+use crate::domain::forward::ForwardRule;
 use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::key::Key;
@@ -133,6 +136,42 @@ pub enum SshAsk {
         /// What was said.
         reply: Reply,
     },
+    /// Starts a forward through a host; told by [`super::SshFact::Forward`] at each change of its state.
+    Forward {
+        /// Names it, unique in the process.
+        id: u64,
+        /// Through which host.
+        target: Target,
+        /// What.
+        rule: ForwardRule,
+        /// Whether a person may be asked about keys and passwords.
+        interactive: bool,
+    },
+    /// Stops a forward; connections that it carries end.
+    ForwardStop {
+        /// Which.
+        id: u64,
+    },
+    /// Copies files over SFTP; told by `CopyProgress`, ended by `CopyDone`, stopped by `Cancel`.
+    Copy {
+        /// Names the request.
+        req: ReqId,
+        /// What.
+        job: CopyJob,
+        /// The hosts that the job names.
+        targets: BTreeMap<String, Target>,
+        /// Whether a person may be asked about keys and passwords.
+        interactive: bool,
+    },
+    /// Looks at files or changes a name; answered by `FilesDone`, always and once.
+    Files {
+        /// Names the request.
+        req: ReqId,
+        /// On which host; `None` is this machine.
+        target: Option<Target>,
+        /// What.
+        ask: FilesAsk,
+    },
     /// Closes the connections to a destination; what runs there ends as unreachable.
     Disconnect {
         /// Where.
@@ -168,6 +207,17 @@ impl fmt::Debug for SshAsk {
                 write!(f, "Resolve({req:?}, {} targets)", targets.len())
             }
             Self::Answer { question, reply } => write!(f, "Answer({question:?}, {reply:?})"),
+            Self::Forward {
+                id, target, rule, ..
+            } => {
+                write!(f, "Forward({id}, {}, {rule:?})", target.name)
+            }
+            Self::ForwardStop { id } => write!(f, "ForwardStop({id})"),
+            Self::Copy { req, job, .. } => write!(f, "Copy({req:?}, {} sources)", job.from.len()),
+            Self::Files { req, target, ask } => {
+                let host = target.as_ref().map(|target| target.name.as_str());
+                write!(f, "Files({req:?}, {host:?}, {ask:?})")
+            }
             Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
         }
     }
@@ -202,6 +252,26 @@ impl ExecSpec {
             interactive: false,
         }
     }
+}
+
+/// What is asked about files on one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilesAsk {
+    /// The names in a folder; an empty path is the account's home.
+    List(String),
+    /// One name.
+    Stat(String),
+    /// A new folder.
+    MakeFolder(String),
+    /// Removes a file, or a folder with all that is in it.
+    Remove(String),
+    /// Renames.
+    Rename {
+        /// The old path.
+        from: String,
+        /// The new one.
+        to: String,
+    },
 }
 
 /// What a command reads.

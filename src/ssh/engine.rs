@@ -12,6 +12,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::domain::connection::ConnectionRow;
+use crate::domain::forward::ForwardRow;
 use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::run::Exit;
@@ -202,7 +204,25 @@ impl Engine {
                 }
             }
             SshAsk::Disconnect { target } => inner.disconnect(target),
+            ask @ (SshAsk::Forward { .. } | SshAsk::ForwardStop { .. }) => {
+                inner.refuse(format!("{ask:?}"), "forwards are not there yet");
+            }
+            ask @ (SshAsk::Copy { .. } | SshAsk::Files { .. }) => {
+                inner.refuse(format!("{ask:?}"), "files are not there yet");
+            }
         }
+    }
+}
+
+impl Engine {
+    /// The connections as they are now; never waits.
+    pub fn connections(&self) -> Vec<ConnectionRow> {
+        Vec::new()
+    }
+
+    /// The forwards as they are now; never waits.
+    pub fn forwards(&self) -> Vec<ForwardRow> {
+        Vec::new()
     }
 }
 

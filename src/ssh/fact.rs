@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::domain::files::{CopyProgress, CopyReport, FileEntry};
+use crate::domain::forward::ForwardRow;
 use crate::domain::host::{Effective, Target};
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::run::Exit;
@@ -121,6 +123,29 @@ pub enum SshFact {
         /// What `ssh -G` says of each, or why it says nothing.
         results: Vec<(Target, Result<Effective, String>)>,
     },
+    /// A forward changed its state.
+    Forward(ForwardRow),
+    /// How far a copy is; a few times a second at most.
+    CopyProgress {
+        /// The copy.
+        req: ReqId,
+        /// How far.
+        progress: CopyProgress,
+    },
+    /// A copy ended; the last fact about it.
+    CopyDone {
+        /// The copy.
+        req: ReqId,
+        /// What it came to, or why nothing was copied.
+        result: Result<CopyReport, String>,
+    },
+    /// What was asked about files.
+    FilesDone {
+        /// The request.
+        req: ReqId,
+        /// The folder and what is in it (one entry for `Stat`, none for changes), or why not.
+        result: Result<FileListing, String>,
+    },
     /// A person is needed; answered with `SshAsk::Answer`.
     Question {
         /// Names it.
@@ -144,6 +169,15 @@ pub enum SshFact {
         /// Why.
         why: String,
     },
+}
+
+/// The answer to a question about files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileListing {
+    /// The folder's absolute path, as the machine spells it.
+    pub path: String,
+    /// Its names, sorted; folders first.
+    pub entries: Vec<FileEntry>,
 }
 
 /// Which output stream.

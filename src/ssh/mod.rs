@@ -27,10 +27,12 @@ mod transport;
 mod wire;
 mod writer;
 
-pub use ask::{ExecSpec, Reply, Sink, SshAsk, Stdin};
+pub use ask::{ExecSpec, FilesAsk, Reply, Sink, SshAsk, Stdin};
 pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;
-pub use fact::{ConnectionInfo, ProbeReply, QuestionId, QuestionKind, SshFact, Stream};
+pub use fact::{
+    ConnectionInfo, FileListing, ProbeReply, QuestionId, QuestionKind, SshFact, Stream,
+};
 pub use screens::Screens;
 pub use stamps::FileStamp;

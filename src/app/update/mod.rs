@@ -391,6 +391,11 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
+        // Nobody asks for these yet.
+        SshFact::Forward(_)
+        | SshFact::CopyProgress { .. }
+        | SshFact::CopyDone { .. }
+        | SshFact::FilesDone { .. } => {}
         SshFact::Question {
             id,
             target,
