@@ -1,18 +1,32 @@
-//! The program `qd`: reads its words, and opens a window or the demo when that is what they want.
+//! The program `qd`: reads its words, and opens a window, the demo or the app itself when that is what they want.
 
 use std::process::ExitCode;
 
-use quarterdeck::cli::{self, Next};
+use quarterdeck::cli::{self, Next, Rides};
 use quarterdeck::{attach, demo};
+
+/// How commands find the app that runs.
+const RIDES: Rides = Rides {
+    line: |places, person| Box::pin(attach::line(places, person)),
+    gone: |places| Box::pin(attach::gone(places)),
+};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    match cli::main(&words) {
+    match cli::main(&words, &RIDES) {
         Next::Done(exit) => exit,
-        Next::Window(globals) => cli::told(attach::open(&globals)),
+        Next::Window { start, globals } => cli::told(attach::open(&globals, start)),
+        Next::Serve {
+            foreground: true,
+            globals,
+        } => cli::told(attach::serve(&globals)),
+        Next::Serve {
+            foreground: false,
+            globals,
+        } => cli::told(attach::start(&globals)),
         Next::Demo {
             check: true,
             globals,

@@ -1,5 +1,7 @@
 //! Everything the app can do to the world, as plain data in the imperative.
 
+use serde::{Deserialize, Serialize};
+
 use std::path::PathBuf;
 
 use crate::command::{HostHealth, Outcome};
@@ -58,7 +60,7 @@ pub enum Effect {
 }
 
 /// A question for a person at a command line.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Inquiry {
     /// The id to answer with.
     pub id: QuestionId,
@@ -69,7 +71,7 @@ pub struct Inquiry {
 }
 
 /// What a person at a command line is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum InquiryKind {
     /// What a connection wants to know.
     Connection(QuestionKind),
@@ -104,10 +106,10 @@ pub enum FileAsk {
 }
 
 /// A part of the output of a command that streams.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Emission {
     /// Bytes as they came from the remote.
-    Bytes(Stream, Vec<u8>),
+    Bytes(Stream, #[serde(with = "serde_bytes")] Vec<u8>),
     /// A whole line of one host among many.
     HostLine {
         /// The host.
@@ -115,6 +117,7 @@ pub enum Emission {
         /// Which stream.
         stream: Stream,
         /// The line, without its end.
+        #[serde(with = "serde_bytes")]
         line: Vec<u8>,
     },
     /// One host among many has ended.
@@ -144,6 +147,7 @@ pub enum Emission {
         /// Which stream.
         stream: Stream,
         /// The bytes.
+        #[serde(with = "serde_bytes")]
         data: Vec<u8>,
     },
     /// One round of a watch over health.

@@ -1,5 +1,8 @@
 //! Everything that can happen to the app, as plain data in the past tense.
 
+use serde::{Deserialize, Serialize};
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::command::Command;
@@ -44,6 +47,10 @@ pub enum Event {
     File(ReqId, FileFact),
     /// This machine was measured.
     Local(Box<Sample>),
+    /// Where the agent of somebody who came in is.
+    Agent(PathBuf),
+    /// A command line does not take its output fast enough, or does so again.
+    Slow(LineId, bool),
     /// The process was told to end.
     Stop,
 }
@@ -78,16 +85,18 @@ pub enum WindowEvent {
 }
 
 /// What comes from the terminal of a command line.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum LineEvent {
     /// Bytes from standard input; `None` is its end.
-    Stdin(Option<Vec<u8>>),
+    Stdin(#[serde(with = "serde_bytes")] Option<Vec<u8>>),
     /// The terminal's new size.
     Resized(Size),
     /// Ctrl-C.
     Interrupted,
     /// An answer to a question.
     Answered(QuestionId, Reply),
+    /// It is gone, without waiting for the end.
+    Left,
 }
 
 /// What a reader of files found.

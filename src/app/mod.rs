@@ -3,6 +3,7 @@
 //! What happens is an [`event::Event`]; what to do is an [`effect::Effect`]; both are plain data. [`update::update`] turns
 //! one into the other and never waits, reads no clock and opens no file.
 
+mod client;
 pub mod clock;
 pub mod effect;
 pub mod event;

@@ -1,8 +1,8 @@
 //! The only holder of handles: it feeds events to the update, carries effects out, and draws. It decides nothing.
 //!
 //! Invariants: nothing on this loop waits for a worker; input is taken before everything else; every queue is bounded.
-//! Facts are never dropped: when the reader of a command line falls behind, the loop stops taking connection facts (the
-//! connection's own back-pressure then holds the remote) but goes on taking input, so Ctrl-C always works.
+//! Facts are never dropped: when the reader of a command line falls behind, the hosts that write to it are told to wait, and
+//! what is on its way already queues for that command line alone.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::command::{Command, Outcome};
 use crate::domain::ids::{EntityId, ReqId, WindowId};
 use crate::ssh::{Engine, EngineOptions, Screens, SshAsk, SshFact};
 use crate::store::Store;
 use crate::store::lock::{Held, hold};
 use crate::ui::Frame;
 
+use super::client::Input;
+pub use super::client::{Client, FromLine, Gone, Line, LineClient, ToLine, ToWindow, Window};
 use super::clock;
-use super::effect::{Effect, Emission, Inquiry};
-use super::event::{Caller, Event, LineEvent, LineId, WindowEvent};
+use super::effect::Effect;
+use super::event::{Event, LineId};
 use super::files::Files;
 use super::state::{Setup, State};
 use super::update;
@@ -31,8 +32,8 @@ const INPUTS: usize = 256;
 const FACTS: usize = 1024;
 /// Facts from connections that wait. Channel tasks wait when it is full, after their own buffers are.
 const SSH_FACTS: usize = 1024;
-/// Output of a command line that waits for its reader before the rest queues here.
-const LINE_OUT: usize = 256;
+/// How many pieces may queue for a command line before its hosts are told to wait.
+const BEHIND: usize = 64;
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
 /// How often the update learns the time.
@@ -54,202 +55,12 @@ pub struct Parts {
     pub changed: Arc<Notify>,
 }
 
-/// What a window is told.
-#[derive(Clone, Debug)]
-pub enum ToWindow {
-    /// Draw everything anew, from nothing.
-    Redraw,
-    /// Suspend the process behind the window.
-    Suspend,
-    /// Put this on the terminal's clipboard.
-    Clipboard(String),
-    /// The window is over.
-    Close,
-}
-
-/// What a command line is told.
-#[derive(Debug)]
-pub enum ToLine {
-    /// A part of the output.
-    Emit(Emission),
-    /// A question for a person.
-    Question(Inquiry),
-    /// The end.
-    Done(Box<Outcome>),
-}
-
-/// What comes from outside the loop.
-enum Input {
-    Event(Box<Event>),
-    Line(LineId, mpsc::Sender<ToLine>),
-    Window(
-        WindowId,
-        watch::Sender<Option<Arc<Frame>>>,
-        mpsc::Sender<ToWindow>,
-    ),
-}
-
-/// A way to the running app; cheap to clone. The app ends when the last one is gone and nothing is under way.
-#[derive(Clone)]
-pub struct Client {
-    inputs: mpsc::Sender<Input>,
-    next: Arc<std::sync::atomic::AtomicU32>,
-}
-
-/// A command line's end of the app.
-pub struct Line {
-    /// Which one.
-    pub id: LineId,
-    /// What comes back.
-    pub out: mpsc::Receiver<ToLine>,
-    client: Client,
-}
-
-/// A window's end of the app.
-pub struct Window {
-    /// Which one.
-    pub id: WindowId,
-    /// The newest frame.
-    pub frames: watch::Receiver<Option<Arc<Frame>>>,
-    /// What else it is told.
-    pub out: mpsc::Receiver<ToWindow>,
-    client: Client,
-}
-
-/// The app is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the app has ended")]
-pub struct Gone;
-
-impl Client {
-    /// Opens a command line.
-    ///
-    /// # Errors
-    /// The app has ended.
-    pub async fn line(&self) -> Result<Line, Gone> {
-        let id = LineId(self.number());
-        let (tx, out) = mpsc::channel(LINE_OUT);
-        self.send(Input::Line(id, tx)).await?;
-        Ok(Line {
-            id,
-            out,
-            client: self.clone(),
-        })
-    }
-
-    /// Opens a window.
-    ///
-    /// # Errors
-    /// The app has ended.
-    pub async fn window(&self) -> Result<Window, Gone> {
-        let id = WindowId(self.number());
-        let (frame, frames) = watch::channel(None);
-        let (tx, out) = mpsc::channel(16);
-        self.send(Input::Window(id, frame, tx)).await?;
-        Ok(Window {
-            id,
-            frames,
-            out,
-            client: self.clone(),
-        })
-    }
-
-    /// Tells the app to end.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub async fn stop(&self) -> Result<(), Gone> {
-        self.send(Input::Event(Box::new(Event::Stop))).await
-    }
-
-    fn number(&self) -> u32 {
-        self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-    }
-
-    async fn send(&self, input: Input) -> Result<(), Gone> {
-        self.inputs.send(input).await.map_err(|_| Gone)
-    }
-}
-
-impl Line {
-    /// Asks for a command.
-    ///
-    /// # Errors
-    /// The app has ended.
-    pub async fn ask(&self, command: Command) -> Result<(), Gone> {
-        self.client
-            .send(Input::Event(Box::new(Event::Asked {
-                caller: Caller::Line(self.id),
-                command: Box::new(command),
-            })))
-            .await
-    }
-
-    /// Passes on what came from the terminal.
-    ///
-    /// # Errors
-    /// The app has ended.
-    pub async fn event(&self, event: LineEvent) -> Result<(), Gone> {
-        self.client
-            .send(Input::Event(Box::new(Event::Line(self.id, event))))
-            .await
-    }
-
-    /// A way to pass on events from elsewhere.
-    pub fn client(&self) -> LineClient {
-        LineClient {
-            id: self.id,
-            client: self.client.clone(),
-        }
-    }
-}
-
-/// A way to pass on what comes from a command line's terminal; for threads.
-#[derive(Clone)]
-pub struct LineClient {
-    id: LineId,
-    client: Client,
-}
-
-impl LineClient {
-    /// Passes an event on, and waits while the app is busy. For threads only, never for tasks.
-    ///
-    /// # Errors
-    /// The app has ended.
-    pub fn send_blocking(&self, event: LineEvent) -> Result<(), Gone> {
-        self.client
-            .inputs
-            .blocking_send(Input::Event(Box::new(Event::Line(self.id, event))))
-            .map_err(|_| Gone)
-    }
-
-    /// Passes an event on.
-    ///
-    /// # Errors
-    /// The app has ended.
-    pub async fn send(&self, event: LineEvent) -> Result<(), Gone> {
-        self.client
-            .send(Input::Event(Box::new(Event::Line(self.id, event))))
-            .await
-    }
-}
-
-impl Window {
-    /// Passes on what happened at the window.
-    ///
-    /// # Errors
-    /// The app has ended.
-    pub async fn event(&self, event: WindowEvent) -> Result<(), Gone> {
-        self.client
-            .send(Input::Event(Box::new(Event::Window(self.id, event))))
-            .await
-    }
-}
-
 /// A command line's way out, and what waits for its reader.
 struct LineOut {
     tx: mpsc::Sender<ToLine>,
     backlog: VecDeque<ToLine>,
+    /// Its hosts were told to wait.
+    slow: bool,
 }
 
 /// A window's way out.
@@ -306,13 +117,7 @@ impl Runtime {
             locals: BTreeMap::new(),
             quitting: false,
         };
-        (
-            runtime,
-            Client {
-                inputs: input_tx,
-                next: Arc::new(std::sync::atomic::AtomicU32::new(1)),
-            },
-        )
+        (runtime, Client::new(input_tx))
     }
 
     /// Runs until it is told to end, or until nobody is left and nothing is under way.
@@ -338,12 +143,12 @@ impl Runtime {
                         self.turn(Event::Stop);
                     }
                 },
-                () = flush(&mut self.lines), if backlog => {}
+                () = flush(&mut self.lines), if backlog => self.pace(),
                 event = self.facts.recv() => if let Some(event) = event { self.turn(event) },
                 _ = tick.tick() => self.turn(Event::Tick(clock::now())),
                 () = changed.notified() => self.turn(Event::StoreChanged),
                 () = screens.notified() => self.take_screens(),
-                fact = self.ssh.recv(), if !backlog => if let Some(fact) = fact { self.turn(Event::Ssh(Box::new(fact))) },
+                fact = self.ssh.recv() => if let Some(fact) = fact { self.turn(Event::Ssh(Box::new(fact))) },
                 () = sleep_until(drawn + FRAME), if dirty && !self.windows.is_empty() => {
                     self.draw();
                     drawn = Instant::now();
@@ -352,6 +157,7 @@ impl Runtime {
                 }
             }
             self.drain();
+            self.pace();
             dirty = true;
         }
         // What was decided before the end is carried to its readers; the store's thread finishes what it was given.
@@ -367,27 +173,49 @@ impl Runtime {
                 self.input(input);
             } else if let Ok(event) = self.facts.try_recv() {
                 self.turn(event);
-            } else if self.lines.values().all(|line| line.backlog.is_empty()) {
-                match self.ssh.try_recv() {
-                    Ok(fact) => self.turn(Event::Ssh(Box::new(fact))),
-                    Err(_) => return,
-                }
+            } else if let Ok(fact) = self.ssh.try_recv() {
+                self.turn(Event::Ssh(Box::new(fact)));
             } else {
                 return;
             }
         }
     }
 
+    /// Tells the hosts of command lines that fall behind to wait, and those of the others to go on.
+    fn pace(&mut self) {
+        let changed: Vec<(LineId, bool)> = self
+            .lines
+            .iter_mut()
+            .filter_map(|(id, line)| {
+                let slow = if line.slow {
+                    !line.backlog.is_empty()
+                } else {
+                    line.backlog.len() > BEHIND
+                };
+                (std::mem::replace(&mut line.slow, slow) != slow).then_some((*id, slow))
+            })
+            .collect();
+        for (id, slow) in changed {
+            self.turn(Event::Slow(id, slow));
+        }
+    }
+
     fn input(&mut self, input: Input) {
         match input {
             Input::Event(event) => self.turn(*event),
-            Input::Line(id, tx) => drop(self.lines.insert(
-                id,
-                LineOut {
-                    tx,
-                    backlog: VecDeque::new(),
-                },
-            )),
+            Input::Line(id, person, tx) => {
+                if !person {
+                    self.state.nobody.insert(id);
+                }
+                self.lines.insert(
+                    id,
+                    LineOut {
+                        tx,
+                        backlog: VecDeque::new(),
+                        slow: false,
+                    },
+                );
+            }
             Input::Window(id, frame, tx) => drop(self.windows.insert(id, WindowOut { frame, tx })),
         }
     }
@@ -583,6 +411,8 @@ fn event_name(event: &Event) -> &'static str {
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
         Event::Local(_) => "local",
+        Event::Agent(_) => "agent",
+        Event::Slow(..) => "slow",
         Event::Stop => "stop",
     }
 }

@@ -40,6 +40,8 @@ pub struct Places {
     pub environment: Environment,
     /// Whether this is the demo: everything is probed, and no agent or file of the account is used.
     pub demo: bool,
+    /// Whether the app is a process of its own.
+    pub served: bool,
 }
 
 /// Why the app could not be put together.
@@ -112,6 +114,7 @@ pub fn places(globals: &Globals) -> Result<Places, StartError> {
         settings,
         environment,
         demo: false,
+        served: false,
     })
 }
 
@@ -143,6 +146,7 @@ pub fn assemble(
         ssh_config: settings.ssh.default_config.clone(),
         read_only: globals.read_only,
         demo: places.demo,
+        served: places.served,
         probing: if places.demo {
             Probing::All
         } else {
@@ -154,6 +158,7 @@ pub fn assemble(
         term: "xterm-256color".to_owned(),
         seed: clock::seed().map_err(StartError::Seed)?,
         now: clock::now(),
+        pid: std::process::id(),
         info: info(places, &store),
         rules: crate::health::schedule::Rules {
             visible_ms: u64::try_from(settings.health.interval.as_millis())

@@ -34,6 +34,8 @@ pub struct Setup {
     pub read_only: bool,
     /// Whether this is the demo.
     pub demo: bool,
+    /// Whether the app is a process of its own, which windows come to and leave again.
+    pub served: bool,
     /// Which hosts are probed without being asked.
     pub probing: Probing,
     /// Limits for verdicts.
@@ -50,6 +52,8 @@ pub struct Setup {
     pub now: Time,
     /// How often hosts are probed.
     pub rules: Rules,
+    /// The process.
+    pub pid: u32,
     /// Versions and places, for whoever asks.
     pub info: Info,
 }
@@ -98,6 +102,10 @@ pub struct State {
     pub(crate) rounds: Vec<Round>,
     /// Questions of connections, by the number they are asked under.
     pub(crate) questions: BTreeMap<QuestionId, ssh::QuestionId>,
+    /// Command lines at which nobody sits who could be asked.
+    pub(crate) nobody: BTreeSet<LineId>,
+    /// The question whether the app may stop, and the command line that waits for it.
+    pub(crate) stop_asked: Option<(QuestionId, LineId)>,
     /// Command lines that were interrupted once.
     pub(crate) interrupted: BTreeSet<LineId>,
     pub(crate) schedule: Schedule,
@@ -294,6 +302,8 @@ impl State {
             calls: BTreeMap::new(),
             rounds: Vec::new(),
             questions: BTreeMap::new(),
+            nobody: BTreeSet::new(),
+            stop_asked: None,
             interrupted: BTreeSet::new(),
             schedule: Schedule::new(setup.rules),
             measured: BTreeMap::new(),
@@ -307,6 +317,14 @@ impl State {
             quit_asked: None,
             stopping: None,
             setup,
+        }
+    }
+
+    /// Whether a person may be asked on behalf of `caller`.
+    pub(crate) fn may_ask(&self, caller: Caller) -> bool {
+        match caller {
+            Caller::Window(_) => true,
+            Caller::Line(line) => !self.nobody.contains(&line),
         }
     }
 

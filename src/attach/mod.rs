@@ -1,45 +1,74 @@
 //! Windows onto the app: the protocol, the app's side and the terminal's side.
 //!
-//! The app draws cells; a window is a small pump on somebody's terminal. Between them go plain messages, in-process today
-//! and over a socket when the app becomes a server: neither side knows which.
+//! The app draws cells; a window is a small pump on somebody's terminal. Between them go plain messages, inside one process
+//! or over the socket of an app that serves: neither side knows which. Command lines come through the same door.
 
 mod colours;
+mod daemon;
 mod encoder;
 mod listener;
+mod place;
 mod protocol;
+mod remote;
+mod server;
 mod terminal;
 mod window;
+mod wire;
 
 use std::io::{self, IsTerminal};
 
+pub use daemon::{gone, line, serve, start};
 pub use encoder::Encoder;
 pub use protocol::{
     AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,
     pair,
 };
 
+use remote::Found;
+
 use crate::app::runtime::Client;
 use crate::app::start::{self, Interactive, Refused};
 use crate::command::Globals;
 
-/// Opens the workstation in this terminal: the app and its one window in this process.
+/// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs.
 ///
 /// # Errors
-/// There is no terminal, or the app cannot start.
-pub fn open(globals: &Globals) -> Result<u8, Refused> {
+/// There is no terminal, no app runs and none is to be started, or it cannot start.
+pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
     terminal_here()?;
-    let places = start::places(globals)?;
+    let mut places = start::places(globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     let shown = runtime.block_on(async {
-        let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
-        let app = tokio::spawn(app.run());
-        let shown = run(client).await;
-        // The window was the app's reason to live; what it still writes is waited for.
-        drop(app.await);
-        shown
+        // Whoever wants to change nothing gets an app that can change nothing, and not the one that others share.
+        if globals.read_only {
+            places.served = false;
+            let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
+            let app = tokio::spawn(app.run());
+            let shown = run(client).await;
+            // The window was the app's reason to live; what it still writes is waited for.
+            drop(app.await);
+            return shown;
+        }
+        if start {
+            daemon::ensure(&places, globals).await?;
+        }
+        match daemon::look(&places).await? {
+            Found::App(stream) => {
+                let shown = window::show(remote::window(stream)).await;
+                shown.map_err(|error| failed(&error))
+            }
+            Found::Nobody => Err(Refused {
+                text: "no app runs here; `qd` starts one".to_owned(),
+                exit: 3,
+            }),
+            Found::Other(server) => Err(Refused {
+                text: remote::mismatch(&server),
+                exit: 4,
+            }),
+        }
     });
     // A thread may still wait for the terminal's next key; nobody listens to it any more.
     runtime.shutdown_background();

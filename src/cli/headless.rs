@@ -20,26 +20,41 @@ use crate::ssh::Reply;
 use super::output::Output;
 use super::signals::{Received, Signals};
 use super::terminal::{self, Raw};
+use super::{Rides, ride};
 
 /// How many pieces of standard input are on their way at once.
 const AHEAD: usize = 32;
 
 /// Runs one command and shows what comes of it.
-pub(super) fn run(globals: &Globals, command: Command) -> Result<u8, Refused> {
+pub(super) fn run(globals: &Globals, command: Command, rides: &Rides) -> Result<u8, Refused> {
     let places = start::places(globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     let exit = runtime.block_on(async {
-        let someone = if std::fs::File::open("/dev/tty").is_ok() {
+        let person = std::fs::File::open("/dev/tty").is_ok();
+        if ride::wanted(&command, globals)
+            && let Some(line) = (rides.line)(&places, person).await?
+        {
+            let stops = ride::stops(&command);
+            let exit = drive(line, command, globals).await?;
+            if stops && exit == 0 {
+                (rides.gone)(&places).await?;
+            }
+            return Ok(exit);
+        }
+        if let Some(refused) = ride::alone(&command) {
+            return Err(refused);
+        }
+        let someone = if person {
             Interactive::Line
         } else {
             Interactive::Nobody
         };
         let (app, client) = start::assemble(&places, globals, someone)?;
         let app = tokio::spawn(app.run());
-        let line = client.line().await.map_err(|gone| Refused {
+        let line = client.line(person).await.map_err(|gone| Refused {
             text: gone.to_string(),
             exit: 1,
         })?;

@@ -6,14 +6,18 @@ mod headless;
 mod intake;
 mod output;
 mod render;
+mod ride;
 mod signals;
 mod table;
 mod terminal;
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
-use crate::app::start::Refused;
+use crate::app::runtime::Line;
+use crate::app::start::{Places, Refused};
 use crate::command::{
     self, Args, Command, Globals, HostCommand, ParseError, Parsed, ProgramCommand, Surface,
     TicketCommand,
@@ -24,8 +28,20 @@ use crate::command::{
 pub enum Next {
     /// It was done; this is the exit status.
     Done(ExitCode),
-    /// No command was named: open a window.
-    Window(Globals),
+    /// Open a window.
+    Window {
+        /// Start the app when none runs.
+        start: bool,
+        /// The options.
+        globals: Globals,
+    },
+    /// Start the app as a process of its own.
+    Serve {
+        /// Serve in this process.
+        foreground: bool,
+        /// The options.
+        globals: Globals,
+    },
     /// Open the demo, or walk it.
     Demo {
         /// Walk it without a screen.
@@ -35,10 +51,22 @@ pub enum Next {
     },
 }
 
+/// What may still be going on when a function returns.
+type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refused>> + Send + 'a>>;
+
+/// How commands find the app that runs; handed in, because this room knows no sockets.
+#[derive(Clone, Copy, Debug)]
+pub struct Rides {
+    /// A command line of the app of these places, if one runs. The flag says whether a person can be asked.
+    pub line: for<'a> fn(&'a Places, bool) -> Later<'a, Option<Line>>,
+    /// Waits until the app that was told to stop is gone.
+    pub gone: for<'a> fn(&'a Places) -> Later<'a, ()>,
+}
+
 /// Reads the words after the program's name, and does what needs no window.
-pub fn main(words: &[String]) -> Next {
+pub fn main(words: &[String], rides: &Rides) -> Next {
     match command::parse_words(words, Surface::Line) {
-        Ok(parsed) => carry_out(parsed),
+        Ok(parsed) => carry_out(parsed, rides),
         Err(ParseError { text, asked_for }) => Next::Done(if asked_for {
             output::print(&(text + "\n"));
             ExitCode::SUCCESS
@@ -60,14 +88,17 @@ pub fn told(result: Result<u8, Refused>) -> ExitCode {
     }
 }
 
-fn carry_out(parsed: Parsed) -> Next {
+fn carry_out(parsed: Parsed, rides: &Rides) -> Next {
     let Parsed {
         row,
         mut args,
         globals,
     } = parsed;
     let Some(row) = row else {
-        return Next::Window(globals);
+        return Next::Window {
+            start: true,
+            globals,
+        };
     };
     let command = fill_from_stdin(row.id, &mut args)
         .and_then(|()| {
@@ -79,7 +110,19 @@ fn carry_out(parsed: Parsed) -> Next {
         Ok(Command::Program(ProgramCommand::Demo { check })) => {
             return Next::Demo { check, globals };
         }
-        Ok(command) => headless::run(&globals, settled(command)),
+        Ok(Command::Program(ProgramCommand::Attach)) => {
+            return Next::Window {
+                start: false,
+                globals,
+            };
+        }
+        Ok(Command::Program(ProgramCommand::ServerStart { foreground })) => {
+            return Next::Serve {
+                foreground,
+                globals,
+            };
+        }
+        Ok(command) => headless::run(&globals, settled(command), rides),
     }))
 }
 

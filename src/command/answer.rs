@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::check::HostState;
 use crate::domain::host::{Effective, Host};
@@ -13,7 +13,7 @@ use crate::domain::session::SessionRow;
 use crate::domain::ticket::Ticket;
 
 /// The answer to a command, and the exit status that goes with it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// What to show.
     pub answer: Answer,
@@ -37,7 +37,7 @@ impl Outcome {
 }
 
 /// What a command answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// Something was done; a line for people.
     Done(String),
@@ -104,6 +104,8 @@ pub enum Answer {
     Doctor(Vec<DoctorLine>),
     /// The program.
     Info(Info),
+    /// The app that serves a home.
+    Server(ServerStatus),
     /// Names, such as themes.
     Names(Vec<String>),
     /// Nothing to show: the output went out while it happened.
@@ -150,6 +152,7 @@ impl Answer {
                     .map(|(name, value)| format!("{name:<9} {value}"))
                     .collect(),
             ),
+            Self::Server(status) => ("app", status.lines()),
             Self::Names(names) => ("names", names.clone()),
             Self::Tickets(tickets) => (
                 "tickets",
@@ -191,7 +194,7 @@ impl Info {
 }
 
 /// What an import found, by host name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ImportReport {
     /// Whether nothing was written.
     pub dry_run: bool,
@@ -210,7 +213,7 @@ pub struct ImportReport {
 }
 
 /// A host's health.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostHealth {
     /// The host's name.
     pub host: String,
@@ -225,7 +228,7 @@ pub struct HostHealth {
 }
 
 /// A step with its parameters filled in, secrets masked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepPreview {
     /// The step's name.
     pub name: String,
@@ -234,7 +237,7 @@ pub struct StepPreview {
 }
 
 /// One finding of the doctor.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DoctorLine {
     /// What was examined.
     pub name: String,
@@ -244,8 +247,35 @@ pub struct DoctorLine {
     pub detail: String,
 }
 
+/// The app that serves a home. Field names are those of the JSON output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// Windows that are open.
+    pub windows: usize,
+    /// Live sessions.
+    pub sessions: usize,
+    /// Runs under way.
+    pub runs: usize,
+}
+
+impl ServerStatus {
+    fn lines(&self) -> Vec<String> {
+        vec![
+            format!("process   {}", self.pid),
+            format!("version   {}", self.version),
+            format!("windows   {}", self.windows),
+            format!("sessions  {}", self.sessions),
+            format!("runs      {}", self.runs),
+        ]
+    }
+}
+
 /// Versions and places.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Info {
     /// Of the program.
     pub version: String,

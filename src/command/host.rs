@@ -20,7 +20,7 @@ words!(
 );
 
 /// A verb about hosts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HostCommand {
     /// Reads hosts from a file.
     Import {

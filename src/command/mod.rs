@@ -15,7 +15,11 @@ mod screen;
 mod session;
 mod ticket;
 
-pub use answer::{Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, StepPreview};
+use serde::{Deserialize, Serialize};
+
+pub use answer::{
+    Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
+};
 pub use change::{ChangeContext, Edited, new_ticket};
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
@@ -28,7 +32,7 @@ pub use session::{SessionCommand, SshCommand};
 pub use ticket::{TicketChange, TicketCommand};
 
 /// What a user may ask for, with everything it takes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// About tickets.
     Ticket(TicketCommand),

@@ -1,5 +1,7 @@
 //! Verbs about the program itself.
 
+use serde::{Deserialize, Serialize};
+
 use std::path::PathBuf;
 
 use super::row::Form::{Positional, Switch};
@@ -7,7 +9,7 @@ use super::row::{Arg, Danger, Row, Surface};
 use super::{Command, ProgramCommand as P};
 
 /// A verb about the program.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProgramCommand {
     /// Examines the store.
     Doctor,
@@ -22,6 +24,17 @@ pub enum ProgramCommand {
         /// The file.
         path: PathBuf,
     },
+    /// Starts the app as a process of its own.
+    ServerStart {
+        /// Serve in this process, and return when it ends.
+        foreground: bool,
+    },
+    /// Says which app serves this home.
+    ServerStatus,
+    /// Ends the app that serves this home.
+    ServerStop,
+    /// Opens a window onto the app that runs.
+    Attach,
     /// The whole program on an embedded fleet.
     Demo {
         /// Walk the story without a screen and say what the store holds of it.
@@ -100,6 +113,48 @@ pub(super) const ROWS: &[Row] = &[
             }))
         },
     },
+    Row {
+        id: "server.start",
+        title: "start the app",
+        help: "Starts the app that windows and commands come to, and returns when it is ready; does nothing when one runs.",
+        args: &[Arg {
+            name: "foreground",
+            form: Switch(None),
+            required: false,
+            subject: None,
+            help: "Serve in this process and return when it ends, as a service manager wants it",
+        }],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::ServerStart {
+                foreground: args.has("foreground"),
+            }))
+        },
+    },
+    plain(
+        "server.status",
+        "about the running app",
+        "Says which app serves this home, with its windows, sessions and runs; exits 3 when none runs.",
+        Surface::Everywhere,
+        |_| Ok(Command::Program(P::ServerStatus)),
+    ),
+    plain(
+        "server.stop",
+        "stop the app",
+        "Ends the app that serves this home; asks first when that would end sessions or runs.",
+        Surface::Everywhere,
+        |_| Ok(Command::Program(P::ServerStop)),
+    ),
+    plain(
+        "attach",
+        "open a window",
+        "Opens a window onto the app that runs; exits 3 when none does.",
+        Surface::Line,
+        |_| Ok(Command::Program(P::Attach)),
+    ),
     Row {
         id: "demo",
         title: "demo",

@@ -1,5 +1,7 @@
 //! Verbs about runbooks, runs, and one command on many hosts.
 
+use serde::{Deserialize, Serialize};
+
 use std::collections::BTreeMap;
 
 use super::row::Form::{Flag, Positional, Repeated, Switch, Trailing};
@@ -7,7 +9,7 @@ use super::row::{Arg, ArgError, Args, Danger, Row, Scope, Subject, Surface};
 use super::{Command, RunCommand as R};
 
 /// A verb about runbooks and runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RunCommand {
     /// Lists the runbooks of the library.
     Books,
@@ -41,7 +43,7 @@ pub enum RunCommand {
 }
 
 /// What `run start` takes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunStart {
     /// Its name in the library, or a path.
     pub book: String,
@@ -60,7 +62,7 @@ pub struct RunStart {
 }
 
 /// `qd exec`: one command on many hosts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExecCommand {
     /// On which hosts.
     pub pattern: String,

@@ -1,11 +1,13 @@
 //! Verbs that move something on the screen and change nothing outside it.
 
+use serde::{Deserialize, Serialize};
+
 use super::row::Form::Positional;
 use super::row::{Arg, Danger, Row, Scope, Surface};
 use super::{Command, ScreenCommand as V};
 
 /// A verb about what is on the screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScreenCommand {
     /// Shows the first screen.
     Home,

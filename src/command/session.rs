@@ -1,11 +1,13 @@
 //! Verbs about sessions.
 
+use serde::{Deserialize, Serialize};
+
 use super::row::Form::{Flag, Positional, Switch, Trailing};
 use super::row::{Arg, Danger, Row, Scope, Subject, Surface};
 use super::{Command, SessionCommand as S};
 
 /// A verb about sessions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SessionCommand {
     /// Opens a shell on a host in a pane.
     Open {
@@ -36,7 +38,7 @@ pub enum SessionCommand {
 }
 
 /// `qd ssh`: a raw session in this terminal, or one command.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SshCommand {
     /// The host's name.
     pub host: String,

@@ -1,12 +1,14 @@
 //! Verbs about tickets.
 
+use serde::{Deserialize, Serialize};
+
 use super::row::Form::{Flag, Positional, Repeated, Rest};
 use super::row::{Arg, ArgError, Args, Danger, Row, Scope, Subject, Surface};
 use super::{Command, TicketCommand as T};
 use crate::domain::ticket::{Priority, TicketKind, TicketState};
 
 /// A verb about tickets.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TicketCommand {
     /// Makes a ticket.
     Add {
@@ -42,7 +44,7 @@ pub enum TicketCommand {
 }
 
 /// What becomes of a ticket's fields; `None` leaves one as it is.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TicketChange {
     /// The title.
     pub title: Option<String>,

@@ -77,6 +77,7 @@ impl Stage {
             settings,
             environment,
             demo: true,
+            served: false,
         };
         let globals = Globals {
             home: None,
@@ -154,7 +155,7 @@ impl Stage {
     /// # Errors
     /// The app has ended.
     pub async fn ask(&self, command: Command) -> Result<Outcome, StageError> {
-        let mut line = self.client.line().await?;
+        let mut line = self.client.line(false).await?;
         line.ask(command).await?;
         while let Some(message) = line.out.recv().await {
             match message {

@@ -36,7 +36,7 @@ words!(
 );
 
 /// One thing that happened, as the timeline shows it. Field names are those of the JSON output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Unique in the store.
     pub id: String,

@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// A host. Field names are those of the JSON output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Host {
     /// Derived from the name.
     pub id: HostId,

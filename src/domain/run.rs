@@ -114,7 +114,7 @@ pub struct Tally {
 }
 
 /// What is journalled about a run; each becomes one record in the log, before the act it announces.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RunFact {
     /// The run begins.
     Started {
@@ -292,7 +292,7 @@ impl RunFact {
 }
 
 /// One step on one host, as stored. Field names are those of the JSON output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// The host's name.
     pub host: String,
@@ -319,7 +319,7 @@ pub struct Cell {
 }
 
 /// A run as stored. Field names are those of the JSON output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
     /// For ever.
     pub id: RunId,

@@ -61,7 +61,7 @@ words!(
 );
 
 /// A declared parameter.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Param {
     /// Its name in `{{ name }}`.
     pub name: String,
@@ -84,7 +84,7 @@ pub struct Param {
 }
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A script for an interpreter on stdin.
@@ -102,7 +102,7 @@ pub enum Action {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// Unique in the runbook.
     pub name: String,
@@ -135,7 +135,7 @@ pub struct Step {
 }
 
 /// A runbook.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Runbook {
     /// What it is called in the library: the path below the folder without `.md`.
     pub name: String,
@@ -162,7 +162,7 @@ pub struct Runbook {
 }
 
 /// Something wrong in a file, with its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// The file as the user named it.
     pub file: PathBuf,

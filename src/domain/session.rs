@@ -1,13 +1,13 @@
 //! Sessions: a shell on a host, live or recorded.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ids::{SessionId, TicketId};
 use super::op::{Draft, Entity, EntityKind, Value};
 use super::time::Time;
 
 /// A session as the store knows it. Field names are those of the JSON output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionRow {
     /// For ever.
     pub id: SessionId,

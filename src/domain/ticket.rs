@@ -126,7 +126,7 @@ impl fmt::Display for Priority {
 }
 
 /// A ticket as its registers stand now. Field names are those of the JSON output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ticket {
     /// For ever.
     pub id: TicketId,

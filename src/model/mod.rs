@@ -8,6 +8,8 @@ mod inflight;
 #[cfg(test)]
 pub(crate) mod sample;
 
+use serde::{Deserialize, Serialize};
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -403,7 +405,7 @@ pub enum Level {
 }
 
 /// Names a question; the answer carries the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QuestionId(pub u64);
 
 /// A question of a worker: an unknown host key, a passphrase, a checklist item.
@@ -422,7 +424,7 @@ pub struct Question {
 }
 
 /// What sort of answer is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QuestionKind {
     /// Yes or no; `default_no` says which of them a bare Enter means.
     YesNo {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::files::CopyJob;
 use crate::domain::forward::ForwardRule;
@@ -42,6 +43,18 @@ pub enum SshAsk {
         cols: u16,
         /// Rows.
         rows: u16,
+    },
+    /// Holds back the output of an exec with [`Sink::Stream`], or lets it come again; the host waits once the buffers are full.
+    Pause {
+        /// The exec.
+        req: ReqId,
+        /// Whether it is held back.
+        on: bool,
+    },
+    /// Tells where the agent is of somebody who came in; used where the engine's own agent is taken from the environment.
+    Agent {
+        /// Its socket.
+        socket: PathBuf,
     },
     /// Stops an exec: TERM, then the channel is closed.
     Cancel {
@@ -190,6 +203,8 @@ impl fmt::Debug for SshAsk {
                 write!(f, "Stdin({req:?}, bytes: {len:?})")
             }
             Self::Window { req, cols, rows } => write!(f, "Window({req:?}, {cols}x{rows})"),
+            Self::Pause { req, on } => write!(f, "Pause({req:?}, {on})"),
+            Self::Agent { socket } => write!(f, "Agent({})", socket.display()),
             Self::Cancel { req } => write!(f, "Cancel({req:?})"),
             Self::Open {
                 session, target, ..
@@ -307,13 +322,32 @@ pub enum Sink {
     Stream,
 }
 
-/// What a person answered.
-#[derive(Clone, Debug)]
+/// What a person answered. On its way between a terminal and the app a secret is in the clear: that way is a private socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Reply {
     /// Agreed.
     Yes,
     /// Declined, or closed the question.
     No,
     /// Typed this; never printed.
-    Text(SecretString),
+    Text(#[serde(with = "in_the_clear")] SecretString),
+}
+
+/// A secret as text, for the way between the terminal it was typed at and the app.
+mod in_the_clear {
+    use secrecy::{ExposeSecret, SecretString};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        secret: &SecretString,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(secret.expose_secret())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<SecretString, D::Error> {
+        String::deserialize(from).map(SecretString::from)
+    }
 }

@@ -116,6 +116,8 @@ struct Running {
 struct ExecDoor {
     inputs: mpsc::Sender<Input>,
     stop: watch::Sender<Option<Stop>>,
+    /// Whether its output is held back.
+    pause: watch::Sender<bool>,
 }
 
 struct PaneDoor {
@@ -164,6 +166,8 @@ impl Engine {
                 inner.input(req, data.map_or(Input::End, Input::Data));
             }
             SshAsk::Window { req, cols, rows } => inner.input(req, Input::Window(cols, rows)),
+            SshAsk::Pause { req, on } => inner.pause(req, on),
+            SshAsk::Agent { socket } => inner.manager.use_agent(socket),
             SshAsk::Cancel { req } => inner.stop(req, Stop::Cancelled),
             SshAsk::Open {
                 session,
@@ -231,6 +235,7 @@ impl Inner {
         // When it is full the command is stopped: see INPUTS.
         let (inputs, received) = mpsc::channel(exec::INPUTS);
         let (stop, stopped) = watch::channel(None);
+        let (pause, paused) = watch::channel(false);
         {
             let mut running = self.lock();
             let crowded = running.execs.len() >= EXECS;
@@ -250,7 +255,14 @@ impl Inner {
                         .await;
                 });
             }
-            running.execs.insert(req, ExecDoor { inputs, stop });
+            running.execs.insert(
+                req,
+                ExecDoor {
+                    inputs,
+                    stop,
+                    pause,
+                },
+            );
         }
         let job = Job {
             req,
@@ -258,6 +270,7 @@ impl Inner {
             spec,
             inputs: received,
             stop: stopped,
+            pause: paused,
         };
         let inner = Arc::clone(self);
         self.spawn(async move {
@@ -305,6 +318,12 @@ impl Inner {
                 self.refuse(format!("Window({req:?})"), "too much input waits before it");
             }
             Ok(()) | Err(TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn pause(&self, req: ReqId, on: bool) {
+        if let Some(door) = self.lock().execs.get(&req) {
+            door.pause.send_replace(on);
         }
     }
 

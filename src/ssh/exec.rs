@@ -55,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) spec: ExecSpec,
     pub(crate) inputs: mpsc::Receiver<Input>,
     pub(crate) stop: watch::Receiver<Option<Stop>>,
+    /// Whether the reader of its output is behind.
+    pub(crate) pause: watch::Receiver<bool>,
 }
 
 /// What was collected, and how it ended.
@@ -121,6 +123,7 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
         spool: Arc::new(Spool::default()),
         collected: Collected::default(),
         ending: Ending::default(),
+        pause: job.pause,
     };
     let feeding = feed(&write, job.req, job.spec.stdin, job.inputs, facts);
     let (exit, collected) = running.drive(feeding, &slot).await;
@@ -211,9 +214,12 @@ async fn report(
     spool: Arc<Spool>,
     req: ReqId,
     facts: mpsc::Sender<SshFact>,
+    mut pause: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     while let Some(piece) = spool.pop().await {
         let (stream, data) = piece?;
+        // When nobody can hold it back any more, it comes.
+        pause.wait_for(|paused| !*paused).await.ok();
         let fact = SshFact::Output { req, stream, data };
         if facts.send(fact).await.is_err() {
             break;
@@ -257,6 +263,7 @@ struct Running<'a> {
     spool: Arc<Spool>,
     collected: Collected,
     ending: Ending,
+    pause: watch::Receiver<bool>,
 }
 
 /// What came out of one message.
@@ -282,7 +289,8 @@ impl Running<'_> {
         let mut reporting = JoinSet::new();
         if self.sink == Sink::Stream {
             let spool = Arc::clone(&self.spool);
-            reporting.spawn(report(spool, self.req, self.facts.clone()));
+            let pause = self.pause.clone();
+            reporting.spawn(report(spool, self.req, self.facts.clone(), pause));
         }
         let exit = loop {
             let flow = tokio::select! {

@@ -1,5 +1,7 @@
 //! What the engine reports: ordered facts, none of which is ever dropped.
 
+use serde::{Deserialize, Serialize};
+
 use std::path::PathBuf;
 
 use crate::domain::files::{CopyProgress, CopyReport, FileEntry};
@@ -9,7 +11,7 @@ use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::run::Exit;
 
 /// Names a question until it is answered or withdrawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QuestionId(pub u64);
 
 /// Something that happened.
@@ -181,7 +183,7 @@ pub struct FileListing {
 }
 
 /// Which output stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stream {
     /// Standard output.
     Out,
@@ -224,7 +226,7 @@ pub struct ProbeReply {
 }
 
 /// What a person is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QuestionKind {
     /// Whether an unknown host key is the right one.
     HostKey {

@@ -12,7 +12,7 @@ use crate::domain::host::{Effective, Target};
 
 use super::auth::{self, Login};
 use super::config::{Resolver, Spec, blocking};
-use super::engine::{Closing, EngineOptions};
+use super::engine::{AgentChoice, Closing, EngineOptions};
 use super::error::Error;
 use super::fact::SshFact;
 use super::host_key::Known;
@@ -106,6 +106,7 @@ pub(crate) struct Manager {
     pools: Mutex<HashMap<Path, Pool>>,
     gates: Mutex<HashMap<Path, Arc<Semaphore>>>,
     all: Semaphore,
+    agent: Mutex<Option<PathBuf>>,
 }
 
 impl Manager {
@@ -126,6 +127,7 @@ impl Manager {
             pools: Mutex::default(),
             gates: Mutex::default(),
             all: Semaphore::new(IN_ALL),
+            agent: Mutex::default(),
         })
     }
 
@@ -136,6 +138,20 @@ impl Manager {
         found
             .map(|effective| Effective::clone(&effective))
             .map_err(|error| error.to_string())
+    }
+
+    /// Somebody came in whose agent is there; the newest one is the likeliest to live.
+    pub(crate) fn use_agent(&self, socket: PathBuf) {
+        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
+    }
+
+    /// The agent to use now: that of whoever came in last, where the engine has no other orders.
+    fn agent(&self) -> AgentChoice {
+        let newest = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&self.options.agent, newest.as_ref()) {
+            (AgentChoice::FromEnv, Some(socket)) => AgentChoice::Path(socket.clone()),
+            (choice, _) => choice.clone(),
+        }
     }
 
     /// A session channel to `target`, on a connection that is up or is made for it; with the environment to set there.
@@ -357,7 +373,8 @@ impl Manager {
             patience: Arc::new(Patience::new(last.connect_timeout.max(auth::PATIENCE))),
             ..asker
         };
-        let login = Login::new(&mut greeted.handle, last, &self.options.agent, &asker);
+        let agent = self.agent();
+        let login = Login::new(&mut greeted.handle, last, &agent, &asker);
         let how = login.run().await?;
         let mut info = greeted.seen.lock().clone();
         info.user.clone_from(&last.user);

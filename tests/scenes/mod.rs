@@ -93,6 +93,8 @@ impl Scene {
             ssh_config: None,
             read_only: false,
             demo: false,
+            served: false,
+            pid: 1,
             probing: Probing::Asked,
             thresholds: Thresholds::default(),
             theme: Theme::default(),

@@ -221,13 +221,30 @@ fn a_pane_follows_the_window_and_keeps_what_scrolled_away() {
         screen.lines().any(|line| line.trim() == "300")
     });
     terminal.keys("\x1dd");
+    // Leaving leaves them alive, and a window that comes later finds both with what they show.
     terminal.keys(":q\r");
-    terminal.until_shows("Leaving ends 2 live sessions.");
-    terminal.keys("y");
-    terminal.until_shows("> Yes <");
-    terminal.keys("\r");
     assert!(terminal.end().success());
-    // Leaving ended both sessions, and that is on record.
+    let status = day.json(&["server", "status", "--json"]);
+    assert_eq!(status["sessions"], 2, "{status}");
+    assert_eq!(status["windows"], 0, "{status}");
+    let mut terminal = open(&day, SIZES[0]);
+    terminal.until_shows("2 live sessions");
+    terminal.keys("3\r");
+    terminal.until("both are there", |screen| {
+        screen.contains("web1") && screen.contains("bastion")
+    });
+    terminal.keys("\r");
+    terminal.until("with what it showed", |screen| {
+        screen.lines().any(|line| line.trim() == "300")
+    });
+    terminal.keys("\x1dd:q\r");
+    assert!(terminal.end().success());
+    // Nobody can be asked here, so nothing is ended unless somebody said so before.
+    let refused = day.qd(&["server", "stop"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let stopped = day.qd(&["server", "stop", "--yes"]);
+    assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+    // Stopping ended both sessions, and that is on record.
     let sessions = day.json(&["session", "ls", "--json"]);
     let sessions = sessions.as_array().expect("a list");
     assert_eq!(sessions.len(), 2);

@@ -30,8 +30,10 @@ pub(super) fn execute(
     fx: &mut Vec<Effect>,
 ) {
     let caller = gather.caller;
-    let prepared = gather::chosen(state, &command.pattern, &gather)
-        .and_then(|chosen| Ok((chosen, spec(&command, gather.bytes.unwrap_or_default())?)));
+    let prepared = gather::chosen(state, &command.pattern, &gather).and_then(|chosen| {
+        let script = gather.bytes.clone().unwrap_or_default();
+        Ok((chosen, spec(&command, script, state.may_ask(caller))?))
+    });
     let (chosen, spec) = match prepared {
         Ok(prepared) => prepared,
         Err(why) => return reply(state, caller, Outcome::error(2, why), fx),
@@ -72,7 +74,7 @@ pub(super) fn execute(
 }
 
 /// What runs on each host.
-fn spec(command: &ExecCommand, script: Vec<u8>) -> Result<ExecSpec, String> {
+fn spec(command: &ExecCommand, script: Vec<u8>, interactive: bool) -> Result<ExecSpec, String> {
     let timeout = match &command.timeout {
         None => None,
         Some(text) => Some(parse_span(text).ok_or_else(|| {
@@ -90,7 +92,7 @@ fn spec(command: &ExecCommand, script: Vec<u8>) -> Result<ExecSpec, String> {
         sink: Sink::Stream,
         timeout,
         pty: None,
-        interactive: true,
+        interactive,
     })
 }
 

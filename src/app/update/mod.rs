@@ -61,6 +61,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
         Event::Local(sample) => health::here(state, *sample),
+        // The engine learns of it where agents are chosen.
+        Event::Agent(socket) => fx.push(Effect::Ssh(SshAsk::Agent { socket })),
+        Event::Slow(line, slow) => ssh::slow(state, line, slow, fx),
         Event::Stop => stop(state, fx),
     }
     quit_when_settled(state, fx);

@@ -1,14 +1,15 @@
 //! The program itself: the doctor, places of files, settings and themes.
 
-use crate::app::effect::{Effect, FileAsk};
-use crate::app::event::{Caller, FileFact};
+use crate::app::effect::{Effect, FileAsk, Inquiry, InquiryKind};
+use crate::app::event::{Caller, FileFact, LineId};
 use crate::app::purpose::Purpose;
 use crate::app::state::State;
-use crate::command::{Answer, Outcome, ProgramCommand};
+use crate::command::{Answer, Outcome, ProgramCommand, ServerStatus};
+use crate::model::QuestionId;
 use crate::store::Ask;
 use crate::ui;
 
-use super::reply;
+use super::{reply, window};
 
 /// Carries out a command.
 pub(super) fn execute(
@@ -36,12 +37,62 @@ pub(super) fn execute(
             let info = state.setup.info.clone();
             reply(state, caller, Outcome::ok(Answer::Info(info)), fx);
         }
+        ProgramCommand::ServerStatus => {
+            let status = ServerStatus {
+                pid: state.setup.pid,
+                version: state.setup.info.version.clone(),
+                windows: state.windows.len(),
+                sessions: state.sessions.len(),
+                runs: state.runs.len(),
+            };
+            reply(state, caller, Outcome::ok(Answer::Server(status)), fx);
+        }
+        ProgramCommand::ServerStop => stop(state, caller, fx),
+        ProgramCommand::ServerStart { .. } | ProgramCommand::Attach => {
+            let text = "this is for a shell: the app that you are in runs already".to_owned();
+            reply(state, caller, Outcome::error(2, text), fx);
+        }
         ProgramCommand::Demo { .. } => {
             let text =
                 "the demo is a program of its own; leave this one and start `qd demo`".to_owned();
             reply(state, caller, Outcome::error(2, text), fx);
         }
     }
+}
+
+/// Ends the app, after asking when somebody would lose a live session or a run.
+fn stop(state: &mut State, caller: Caller, fx: &mut Vec<Effect>) {
+    match (window::losses(state), caller) {
+        (None, _) => stopped(state, caller, fx),
+        (Some(_), Caller::Window(_)) => window::leave(state, fx),
+        (Some(lost), Caller::Line(line)) => {
+            let id = QuestionId(state.mint.request().0);
+            state.stop_asked = Some((id, line));
+            let inquiry = Inquiry {
+                id,
+                place: "server stop".to_owned(),
+                kind: InquiryKind::Confirm(format!("Stopping ends {lost}. Stop all the same?")),
+            };
+            fx.push(Effect::Question(line, inquiry));
+        }
+    }
+}
+
+/// The person at a command line said whether the app may stop.
+pub(super) fn stop_answered(state: &mut State, line: LineId, yes: bool, fx: &mut Vec<Effect>) {
+    state.stop_asked = None;
+    let caller = Caller::Line(line);
+    if yes {
+        return stopped(state, caller, fx);
+    }
+    let text = "the app goes on; `--yes` stops it without a question".to_owned();
+    reply(state, caller, Outcome::error(2, text), fx);
+}
+
+fn stopped(state: &mut State, caller: Caller, fx: &mut Vec<Effect>) {
+    let text = "the app ends".to_owned();
+    reply(state, caller, Outcome::ok(Answer::Done(text)), fx);
+    super::stop(state, fx);
 }
 
 /// What was read from a file, as the outcome of a command.

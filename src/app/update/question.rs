@@ -3,18 +3,18 @@
 use secrecy::SecretString;
 
 use crate::app::effect::{Effect, Inquiry, InquiryKind, line_of};
-use crate::app::event::LineId;
+use crate::app::event::{Caller, LineId};
 use crate::app::purpose::Purpose;
 use crate::app::state::State;
 use crate::domain::host::Target;
 use crate::domain::ids::RunId;
 use crate::domain::runbook::Confirm;
-use crate::model::{Question, QuestionId, QuestionKind};
+use crate::model::{Question, QuestionId, QuestionKind, SessionState};
 use crate::runbook::machine::Input;
 use crate::ssh::{self, Reply, SshAsk};
 use crate::ui;
 
-use super::run;
+use super::{program, run};
 
 /// A connection asks something.
 pub(super) fn asked(
@@ -31,7 +31,7 @@ pub(super) fn asked(
         format!("{hop}, on the way to {}", target.name)
     };
     let id = QuestionId(state.mint.request().0);
-    match waiting_line(state) {
+    match waiting_line(state, &target.name) {
         Some(line) => fx.push(Effect::Question(
             line,
             Inquiry {
@@ -40,7 +40,8 @@ pub(super) fn asked(
                 kind: InquiryKind::Connection(kind),
             },
         )),
-        None if state.windows.is_empty() => {
+        // An app of its own may get a window again while the question stands.
+        None if state.windows.is_empty() && !state.setup.served => {
             return fx.push(Effect::Ssh(SshAsk::Answer {
                 question: asked,
                 reply: Reply::No,
@@ -82,17 +83,39 @@ fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
     }
 }
 
-/// The command line that waits for a connection, if there is one.
-fn waiting_line(state: &State) -> Option<LineId> {
-    state
-        .inflight
-        .iter()
-        .find_map(|(_, flight)| match &flight.purpose {
-            Purpose::Call(line) => Some(*line),
-            Purpose::Fan(number, _) => state.fans.get(number).and_then(|fan| line_of(fan.caller)),
-            Purpose::Step(run, ..) => state.runs.get(run).and_then(|run| line_of(run.caller)),
-            _ => None,
-        })
+/// The command line that waits for a connection to `asking`, or to a host behind it.
+///
+/// With an app that serves windows too, a question that no command line waits for is one for a window.
+fn waiting_line(state: &State, asking: &str) -> Option<LineId> {
+    let mut others = Vec::new();
+    for (_, flight) in state.inflight.iter() {
+        let (caller, host) = match &flight.purpose {
+            Purpose::Call(line) => (
+                Some(Caller::Line(*line)),
+                state.calls.get(line).map(|call| call.host.as_str()),
+            ),
+            Purpose::Fan(number, host) => (
+                state.fans.get(number).map(|fan| fan.caller),
+                Some(host.as_str()),
+            ),
+            Purpose::Step(run, host, _) => (
+                state.runs.get(run).map(|run| run.caller),
+                Some(host.as_str()),
+            ),
+            _ => continue,
+        };
+        let line = caller.and_then(line_of);
+        let line = line.filter(|line| !state.nobody.contains(line));
+        if host == Some(asking) {
+            return line;
+        }
+        others.extend(line);
+    }
+    // A bastion asks on behalf of a host behind it; which one, only the configuration knows. A pane that is being opened
+    // has a person before it.
+    let mut sessions = state.model.sessions.iter();
+    let opening = sessions.any(|session| matches!(session.state, SessionState::Opening(_)));
+    others.into_iter().next().filter(|_| !opening)
 }
 
 /// A step of a run wants to be confirmed.
@@ -155,6 +178,9 @@ pub(super) fn answer(state: &mut State, id: QuestionId, answer: Reply, fx: &mut 
             },
             fx,
         );
+    }
+    if let Some((_, line)) = state.stop_asked.filter(|(asked, _)| *asked == id) {
+        return program::stop_answered(state, line, matches!(answer, Reply::Yes), fx);
     }
     if let Some(question) = state.questions.remove(&id) {
         fx.push(Effect::Ssh(SshAsk::Answer {

@@ -227,6 +227,7 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
                 ..
             } => {
                 let req = state.mint.request();
+                let caller = state.runs.get(&id).map(|run| run.caller);
                 state
                     .inflight
                     .insert(req, state.model.now, Purpose::Step(id, host.clone(), step));
@@ -249,7 +250,7 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
                     sink: Sink::Stream,
                     timeout: timeout.map(Duration::from_millis),
                     pty: None,
-                    interactive: true,
+                    interactive: caller.is_some_and(|caller| state.may_ask(caller)),
                 };
                 let target = gather::target(state, &host);
                 fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));

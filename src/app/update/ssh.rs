@@ -43,7 +43,7 @@ pub(super) fn execute(
         sink: Sink::Stream,
         timeout: None,
         pty,
-        interactive: true,
+        interactive: state.may_ask(gather.caller),
     };
     let case = gather.ticket.as_ref().map(|ticket| {
         let what = if text.is_empty() {
@@ -191,7 +191,42 @@ pub(super) fn line(state: &mut State, line: LineId, event: LineEvent, fx: &mut V
             super::question::answer(state, question, answer, fx)
         }
         LineEvent::Interrupted => interrupt(state, line, fx),
+        LineEvent::Left => left(state, line, fx),
     }
+}
+
+/// A command line is gone. What it alone could use ends; a run goes on, because it is a record of its own.
+fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
+    let caller = crate::app::event::Caller::Line(line);
+    if let Some(call) = state.calls.get(&line) {
+        fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
+    }
+    let fans: Vec<u64> = state
+        .fans
+        .iter()
+        .filter(|(_, fan)| fan.caller == caller)
+        .map(|(number, _)| *number)
+        .collect();
+    fans.into_iter()
+        .for_each(|number| exec::stop(state, number, true, fx));
+    state.rounds.retain(|round| round.caller != caller);
+    state.nobody.insert(line);
+    if state.stop_asked.is_some_and(|(_, asked)| asked == line) {
+        state.stop_asked = None;
+    }
+}
+
+/// A command line falls behind, or has caught up: what its hosts write waits with them, and nobody else waits.
+pub(super) fn slow(state: &State, line: LineId, slow: bool, fx: &mut Vec<Effect>) {
+    let caller = crate::app::event::Caller::Line(line);
+    let call = state.calls.get(&line).map(|call| call.req);
+    let fans = state.fans.values().filter(|fan| fan.caller == caller);
+    let runs = state.runs.values().filter(|run| run.caller == caller);
+    let requests = call
+        .into_iter()
+        .chain(fans.flat_map(|fan| fan.running.values().copied()))
+        .chain(runs.flat_map(|run| run.requests.values().copied()));
+    fx.extend(requests.map(|req| Effect::Ssh(SshAsk::Pause { req, on: slow })));
 }
 
 /// Ctrl-C: once asks for an orderly stop, twice stops.

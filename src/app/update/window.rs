@@ -43,7 +43,7 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
         WindowEvent::Closed => {
             state.windows.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
-            if state.windows.is_empty() && state.stopping.is_none() {
+            if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
                 super::stop(state, fx);
             }
         }
@@ -76,18 +76,37 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
                 format!("there is no theme {name:?}; `:theme ls` lists them"),
             );
         }
-        Intent::Quit => quit(state, fx),
+        // What lives goes on without its windows.
+        Intent::Quit if state.setup.served => fx.push(Effect::CloseWindow(id)),
+        Intent::Quit => leave(state, fx),
         Intent::Suspend => fx.push(Effect::Suspend(id)),
         Intent::Redraw => fx.push(Effect::Redraw(id)),
     }
 }
 
 /// Leaves, after asking when somebody would lose a live session or a run.
-fn quit(state: &mut State, fx: &mut Vec<Effect>) {
-    let (sessions, runs) = (state.sessions.len(), state.runs.len());
-    if sessions + runs == 0 || state.quit_asked.is_some() {
+pub(super) fn leave(state: &mut State, fx: &mut Vec<Effect>) {
+    let lost = losses(state).filter(|_| state.quit_asked.is_none());
+    let Some(lost) = lost else {
         return super::stop(state, fx);
-    }
+    };
+    let id = QuestionId(state.mint.request().0);
+    state.quit_asked = Some(id);
+    state.model.questions.push_front(Question {
+        id,
+        title: "leave".to_owned(),
+        body: vec![
+            format!("Leaving ends {lost}."),
+            "Leave all the same?".to_owned(),
+        ],
+        kind: QuestionKind::YesNo { default_no: true },
+        session: None,
+    });
+}
+
+/// What would end with the app, in words; `None` when nothing would.
+pub(super) fn losses(state: &State) -> Option<String> {
+    let (sessions, runs) = (state.sessions.len(), state.runs.len());
     let count = |number: usize, what: &str| match number {
         0 => None,
         1 => Some(format!("1 {what}")),
@@ -97,18 +116,7 @@ fn quit(state: &mut State, fx: &mut Vec<Effect>) {
         .into_iter()
         .flatten()
         .collect();
-    let id = QuestionId(state.mint.request().0);
-    state.quit_asked = Some(id);
-    state.model.questions.push_front(Question {
-        id,
-        title: "leave".to_owned(),
-        body: vec![
-            format!("Leaving ends {}.", lost.join(" and ")),
-            "Leave all the same?".to_owned(),
-        ],
-        kind: QuestionKind::YesNo { default_no: true },
-        session: None,
-    });
+    (!lost.is_empty()).then(|| lost.join(" and "))
 }
 
 /// Carries out a command from a window; one that only leads somewhere does so at once.
@@ -216,7 +224,11 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         Answer::Books { .. } => open(state, id, View::Books),
         Answer::Health(_) => open(state, id, View::Hosts),
         Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),
-        Answer::Preview { .. } | Answer::Doctor(_) | Answer::Info(_) | Answer::Names(_) => {}
+        Answer::Preview { .. }
+        | Answer::Doctor(_)
+        | Answer::Info(_)
+        | Answer::Server(_)
+        | Answer::Names(_) => {}
         Answer::Tickets(_)
         | Answer::Hosts { .. }
         | Answer::Runs(_)

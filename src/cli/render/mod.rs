@@ -71,6 +71,7 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Exec(cells) => json!(cells),
         Answer::Doctor(lines) => json!({ "ok": lines.iter().all(|line| line.ok), "lines": lines }),
         Answer::Info(info) => json!(info),
+        Answer::Server(status) => json!(status),
         Answer::Names(names) => json!(names),
         Answer::Silent => Value::Null,
     }
@@ -110,7 +111,7 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Runs(runs) => run::run_table(runs, style),
         Answer::Run(run) => run::run_text(run),
         Answer::Exec(cells) => run::exec_text(cells, style),
-        Answer::Doctor(_) | Answer::Info(_) | Answer::Names(_) => {
+        Answer::Doctor(_) | Answer::Info(_) | Answer::Server(_) | Answer::Names(_) => {
             let lines = answer.listing().map(|(_, lines)| lines).unwrap_or_default();
             lines.iter().map(|line| text::line(line) + "\n").collect()
         }
