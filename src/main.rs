@@ -8,6 +8,7 @@ use quarterdeck::{attach, demo};
 /// How commands find the app that runs.
 const RIDES: Rides = Rides {
     line: |places, person| Box::pin(attach::line(places, person)),
+    end_other: |places, yes| Box::pin(attach::end_other(places, yes)),
     gone: |places| Box::pin(attach::gone(places)),
 };
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::place::Place;
@@ -205,7 +206,36 @@ pub async fn line(places: &Places, person: bool) -> Result<Option<Line>, Refused
     }
 }
 
-/// Ends an app of another version by signal, and waits until any app that was told to stop is gone.
+/// Ends an app of another version, which can only be told so by a signal; true when there was one.
+///
+/// # Errors
+/// Nobody said yes to it, or it does not end.
+pub async fn end_other(places: &Places, yes: bool) -> Result<bool, Refused> {
+    let Found::Other(server) = look(places).await? else {
+        return Ok(false);
+    };
+    if !yes {
+        return Err(Refused {
+            text: format!(
+                "qd {} runs here (process {}), and this one cannot ask it what would be lost; `qd server stop --yes` ends it with its \
+                 sessions and runs",
+                server.version, server.pid
+            ),
+            exit: 2,
+        });
+    }
+    let pid = i32::try_from(server.pid).ok().and_then(Pid::from_raw);
+    let told = pid.map(|pid| kill_process(pid, Signal::TERM));
+    match told {
+        Some(Ok(())) => gone(places).await.map(|()| true),
+        _ => Err(Refused {
+            text: format!("process {} could not be told to end", server.pid),
+            exit: 1,
+        }),
+    }
+}
+
+/// Waits until an app that was told to stop is gone.
 ///
 /// # Errors
 /// It does not end in time.

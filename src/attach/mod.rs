@@ -17,7 +17,7 @@ mod wire;
 
 use std::io::{self, IsTerminal};
 
-pub use daemon::{gone, line, serve, start};
+pub use daemon::{end_other, gone, line, serve, start};
 pub use encoder::Encoder;
 pub use protocol::{
     AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,

@@ -32,8 +32,15 @@ pub(super) async fn find(place: &Place) -> io::Result<Found> {
     let Some(mut stream) = place.connect().await? else {
         return Ok(Found::Nobody);
     };
+    // The system knows who listens; what a program says of itself is only for versions.
+    let pid = stream.peer_cred()?.pid();
     let server = match wire::greet_server(&mut stream).await {
-        Ok(server) => server,
+        Ok(server) => Server {
+            pid: pid
+                .and_then(|pid| u32::try_from(pid).ok())
+                .unwrap_or(server.pid),
+            ..server
+        },
         // It ended while we came in.
         Err(why) if why.kind() == io::ErrorKind::UnexpectedEof => return Ok(Found::Nobody),
         Err(why) => return Err(why),

@@ -121,18 +121,25 @@ async fn line(
     mut write: OwnedWriteHalf,
 ) -> io::Result<()> {
     let client = line.client();
-    let mut helpers = JoinSet::new();
-    helpers.spawn(async move {
+    let hearing = async {
         while let Ok(Some(message)) = wire::receive::<FromLine>(&mut read).await {
             if client.pass(message).await.is_err() {
                 return;
             }
         }
-        // What it started is ended, unless it is something that goes on by itself.
-        client.send(LineEvent::Left).await.ok();
-    });
-    while let Some(message) = line.out.recv().await {
-        wire::send(&mut write, &message).await?;
+    };
+    let telling = async {
+        while let Some(message) = line.out.recv().await {
+            if wire::send(&mut write, &message).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = hearing => {}
+        () = telling => {}
     }
+    // What it started is ended, unless it is over or goes on by itself. The app may have ended before.
+    client.send(LineEvent::Left).await.ok();
     Ok(())
 }

@@ -34,6 +34,9 @@ pub(super) fn run(globals: &Globals, command: Command, rides: &Rides) -> Result<
         .build()?;
     let exit = runtime.block_on(async {
         let person = std::fs::File::open("/dev/tty").is_ok();
+        if ride::stops(&command) && (rides.end_other)(&places, globals.yes).await? {
+            return Ok(0);
+        }
         if ride::wanted(&command, globals)
             && let Some(line) = (rides.line)(&places, person).await?
         {

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use crate::app::runtime::Line;
 use crate::app::start::{Places, Refused};
 use crate::command::{
-    self, Args, Command, Globals, HostCommand, ParseError, Parsed, ProgramCommand, Surface,
-    TicketCommand,
+    self, Args, Command, Globals, HostCommand, ParseError, Parsed, ProgramCommand, RunCommand,
+    Surface, TicketCommand,
 };
 
 /// What is to be done after the words were read.
@@ -59,6 +59,8 @@ type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refused>> + Send + 'a>
 pub struct Rides {
     /// A command line of the app of these places, if one runs. The flag says whether a person can be asked.
     pub line: for<'a> fn(&'a Places, bool) -> Later<'a, Option<Line>>,
+    /// Ends an app of another version; true when there was one. The flag says whether somebody said yes to that.
+    pub end_other: for<'a> fn(&'a Places, bool) -> Later<'a, bool>,
     /// Waits until the app that was told to stop is gone.
     pub gone: for<'a> fn(&'a Places) -> Later<'a, ()>,
 }
@@ -104,7 +106,8 @@ fn carry_out(parsed: Parsed, rides: &Rides) -> Next {
         .and_then(|()| {
             (row.build)(&args).map_err(|error| format!("{}: {error}", row.id.replace('.', " ")))
         })
-        .and_then(with_stdin);
+        .and_then(with_stdin)
+        .and_then(settled);
     Next::Done(told(match command {
         Err(text) => Err(Refused { text, exit: 2 }),
         Ok(Command::Program(ProgramCommand::Demo { check })) => {
@@ -122,7 +125,7 @@ fn carry_out(parsed: Parsed, rides: &Rides) -> Next {
                 globals,
             };
         }
-        Ok(command) => headless::run(&globals, settled(command), rides),
+        Ok(command) => headless::run(&globals, command, rides),
     }))
 }
 
@@ -170,9 +173,21 @@ fn with_stdin(command: Command) -> Result<Command, String> {
     }))
 }
 
-/// Paths in a command as they are from everywhere, because what is imported is remembered by its path.
-fn settled(command: Command) -> Command {
-    match command {
+/// A command that means the same from everywhere: what is imported is remembered by its path, and the app that carries it
+/// out may be a process with another folder and without our standard input.
+fn settled(command: Command) -> Result<Command, String> {
+    Ok(match command {
+        Command::Exec(mut exec) => {
+            exec.text = exec.script.as_deref().map(script).transpose()?;
+            Command::Exec(exec)
+        }
+        Command::Run(RunCommand::Start(mut start)) => {
+            let path = PathBuf::from(&start.book);
+            if start.book.contains(['/', '.']) && path.is_file() {
+                start.book = absolute(path).display().to_string();
+            }
+            Command::Run(RunCommand::Start(start))
+        }
         Command::Host(HostCommand::Import {
             from,
             path,
@@ -183,7 +198,18 @@ fn settled(command: Command) -> Command {
             dry_run,
         }),
         other => other,
-    }
+    })
+}
+
+/// The text of a script; `-` is standard input.
+fn script(path: &str) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let read = if path == "-" {
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut text).map(|_| text)
+    } else {
+        std::fs::read(path)
+    };
+    read.map_err(|why| format!("the script {path} cannot be read: {why}"))
 }
 
 /// An absolute path, so that what is stored still means something from another folder.

@@ -36,3 +36,39 @@ pub(super) fn alone(command: &Command) -> Option<Refused> {
         exit: 3,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Surface, parse_words};
+
+    fn parsed(line: &str) -> Result<(Command, Globals), String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let parsed = parse_words(&words, Surface::Line).map_err(|why| why.text)?;
+        let row = parsed.row.ok_or("no command")?;
+        let command = (row.build)(&parsed.args).map_err(|why| why.to_string())?;
+        Ok((command, parsed.globals))
+    }
+
+    #[test]
+    fn what_needs_connections_rides_and_what_does_not_works_alone() -> Result<(), String> {
+        let cases = [
+            ("ssh web1", true),
+            ("exec -H all -- true", true),
+            ("run start deploy -H all", true),
+            ("health", true),
+            ("server status", true),
+            ("ticket ls", false),
+            ("run ls", false),
+            ("doctor", false),
+            ("--read-only health", false),
+        ];
+        for (line, expected) in cases {
+            let (command, globals) = parsed(line)?;
+            assert_eq!(wanted(&command, &globals), expected, "{line}");
+        }
+        assert!(alone(&parsed("server stop")?.0).is_some_and(|refused| refused.exit == 3));
+        assert!(alone(&parsed("ssh web1")?.0).is_none());
+        Ok(())
+    }
+}

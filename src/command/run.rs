@@ -70,6 +70,9 @@ pub struct ExecCommand {
     pub command: Vec<String>,
     /// A file whose text goes to `sh` instead; `-` is stdin.
     pub script: Option<String>,
+    /// The text of that file, once somebody who sees it has read it.
+    #[serde(with = "serde_bytes")]
+    pub text: Option<Vec<u8>>,
     /// How many hosts at once.
     pub forks: Option<usize>,
     /// Show equal outputs once, under all their hosts.
@@ -174,6 +177,7 @@ fn exec(args: &Args) -> Result<Command, ArgError> {
         pattern: args.need("hosts")?,
         command,
         script,
+        text: None,
         forks: forks(args)?,
         fold: args.has("fold"),
         largest: args.has("largest"),

@@ -6,3 +6,4 @@ mod first_day;
 mod hands;
 mod kill;
 mod screen;
+mod server;

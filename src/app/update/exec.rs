@@ -31,7 +31,8 @@ pub(super) fn execute(
 ) {
     let caller = gather.caller;
     let prepared = gather::chosen(state, &command.pattern, &gather).and_then(|chosen| {
-        let script = gather.bytes.clone().unwrap_or_default();
+        let read = command.text.clone().or_else(|| gather.bytes.clone());
+        let script = read.unwrap_or_default();
         Ok((chosen, spec(&command, script, state.may_ask(caller))?))
     });
     let (chosen, spec) = match prepared {

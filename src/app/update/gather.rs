@@ -7,7 +7,7 @@ use crate::app::event::{Caller, FileFact};
 use crate::app::purpose::{Gather, Piece, Purpose};
 use crate::app::state::State;
 use crate::command::{
-    Answer, Command, HostCommand, Outcome, RunCommand, SessionCommand, TicketCommand,
+    Answer, Command, ExecCommand, HostCommand, Outcome, RunCommand, SessionCommand, TicketCommand,
 };
 use crate::domain::host::{Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
@@ -228,7 +228,8 @@ fn missing(state: &State, gather: &Gather) -> Result<Option<Piece>, String> {
             Some(_) => {}
         }
     }
-    if gather.bytes.is_none() && matches!(command, Command::Exec(exec) if exec.script.is_some()) {
+    let unread = |exec: &ExecCommand| exec.script.is_some() && exec.text.is_none();
+    if gather.bytes.is_none() && matches!(command, Command::Exec(exec) if unread(exec)) {
         return Ok(Some(Piece::Bytes));
     }
     let names: Vec<String> = resolving(state, gather)?

@@ -210,7 +210,12 @@ fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     fans.into_iter()
         .for_each(|number| exec::stop(state, number, true, fx));
     state.rounds.retain(|round| round.caller != caller);
-    state.nobody.insert(line);
+    // What goes on for it has nobody who could be asked.
+    if state.runs.values().any(|run| run.caller == caller) {
+        state.nobody.insert(line);
+    } else {
+        state.nobody.remove(&line);
+    }
     if state.stop_asked.is_some_and(|(_, asked)| asked == line) {
         state.stop_asked = None;
     }
