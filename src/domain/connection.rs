@@ -12,7 +12,7 @@ pub enum ConnectionState {
     Up,
     /// It was lost or could not be made; the next attempt comes by itself.
     Waiting {
-        /// Milliseconds until then.
+        /// Milliseconds until then; 0 when no attempt comes by itself, because somebody must connect by hand first.
         retry_ms: u64,
         /// Why it was lost.
         why: String,

@@ -253,6 +253,8 @@ pub struct ExecSpec {
     pub pty: Option<(String, Size)>,
     /// Whether a person may be asked about keys and passwords; background work says no.
     pub interactive: bool,
+    /// Nobody waits for it: after a failure it keeps to the pauses that background work makes.
+    pub background: bool,
 }
 
 impl ExecSpec {
@@ -265,6 +267,7 @@ impl ExecSpec {
             timeout: None,
             pty: None,
             interactive: false,
+            background: false,
         }
     }
 }

@@ -331,15 +331,18 @@ impl<'a> Login<'a> {
             // A server that does not say is asked with the hash that nearly all know; trying each would cost attempts.
             self.rsa = Some(match best {
                 Ok(Some(hash)) => hash,
-                Ok(None) | Err(_) => Some(HashAlg::Sha512),
+                Ok(None) | Err(_) => self.settings.rsa_guess(),
             });
         }
-        Ok(self.rsa.flatten().map(Some))
+        match self.rsa.flatten() {
+            None if !self.settings.allows_rsa_sha1() => Ok(None),
+            hash => Ok(Some(hash)),
+        }
     }
 
     fn too_old(&mut self, label: &str) -> Attempt {
         self.tried.push(format!(
-            "{label} (left out: the server knows RSA only with SHA-1, which is broken)"
+            "{label} (left out: the server knows RSA only with SHA-1, which is broken; PubkeyAcceptedAlgorithms +ssh-rsa would allow it)"
         ));
         Ok(Outcome::No(MethodSet::empty()))
     }

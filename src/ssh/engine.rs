@@ -221,7 +221,7 @@ impl Engine {
 impl Engine {
     /// The connections as they are now; never waits.
     pub fn connections(&self) -> Vec<ConnectionRow> {
-        Vec::new()
+        self.inner.manager.connections()
     }
 
     /// The forwards as they are now; never waits.

@@ -173,6 +173,22 @@ pub enum Error {
         /// Why, and what to do.
         why: String,
     },
+    /// Background work that comes back too early after a failure.
+    #[error("{why}; the next attempt comes in {} s", left.as_secs() + 1)]
+    Waiting {
+        /// The failure, in words.
+        why: String,
+        /// Until the next attempt.
+        left: std::time::Duration,
+    },
+    /// Background work on a host that let nobody in: repeating it would lock the account.
+    #[error("{why}; background work stays away from {hop} until somebody connects by hand")]
+    Paused {
+        /// The hop.
+        hop: String,
+        /// The failure, in words.
+        why: String,
+    },
     /// The engine ends.
     #[error("{hop} was not reached: the program is closing its connections")]
     Closing {
@@ -182,6 +198,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether background work must not repeat the attempt: each refused login counts, and some hosts lock accounts for it.
+    pub fn pauses_background(&self) -> bool {
+        matches!(self, Self::Auth { .. } | Self::Paused { .. })
+    }
+
     /// Whether the same attempt could succeed with a person to answer questions.
     pub fn needs_person(&self) -> bool {
         matches!(

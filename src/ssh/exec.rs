@@ -21,6 +21,7 @@ use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::settings::Settings;
 use super::spool::Spool;
+use super::usage::Use;
 
 /// How many inputs wait for a host that does not read. When it is full the command is stopped, with words: input must
 /// not be lost. `StdinTaken` tells the sender how fast it may go.
@@ -94,7 +95,7 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
     let asked = Instant::now();
     let mut stop = job.stop.clone();
     let opened = tokio::select! {
-        opened = manager.session(&job.target, job.spec.interactive) => opened,
+        opened = opened(manager, &job) => opened,
         reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
     };
     let (held, settings) = match opened {
@@ -131,6 +132,21 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
         exit,
         collected,
         took: begun.elapsed(),
+    }
+}
+
+/// The channel for it. What has a terminal or no command of its own is a session in the eyes of people.
+async fn opened(manager: &Manager, job: &Job) -> Result<(Held, Arc<Settings>), Error> {
+    let spec = &job.spec;
+    let what = if spec.pty.is_some() || spec.command.is_empty() {
+        Use::Session
+    } else {
+        Use::Command
+    };
+    if spec.background {
+        manager.background(&job.target, what).await
+    } else {
+        manager.channel(&job.target, spec.interactive, what).await
     }
 }
 
@@ -435,7 +451,7 @@ impl Ending {
 
 /// The exit of a command whose connection broke.
 pub(crate) async fn lost(slot: &Slot, otherwise: String) -> Exit {
-    let link = &slot.link;
+    let link = slot.link();
     let reason = tokio::time::timeout(REASON, link.ended().wait()).await;
     let error = Error::Lost {
         hop: link.hop.clone(),

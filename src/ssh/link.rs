@@ -1,30 +1,70 @@
-//! One connection that is up, and its channels: how many there may be at once is learned from the server's refusals.
+//! One connection that is up: it opens channels, and knows who uses it and how it is.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelOpenFailure, Disconnect};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
+
+use crate::domain::connection::{ConnectionRow, ConnectionState};
 
 use super::fact::ConnectionInfo;
+use super::meter::Meter;
+use super::slots::Slots;
+use super::spare::Spare;
 use super::transport::Client;
+use super::usage::{Use, Users};
 
 /// How long a server may take to open a channel before the connection is taken for dead.
-const OPENING: Duration = Duration::from_secs(30);
+pub(crate) const OPENING: Duration = Duration::from_secs(30);
 
-/// After this long without a refusal a full server is tried with one more channel; the limit may have been a moment's.
-const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// How long a connection may take to end in order before it is cut.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// From this round trip on a host is far: its windows are small, and a round trip saved is worth something.
+pub(crate) const FAR: Duration = Duration::from_millis(40);
+
+/// What a connection is made of.
+pub(crate) struct Parts {
+    pub(crate) handle: Handle<Client>,
+    pub(crate) id: u64,
+    /// As people call the host.
+    pub(crate) label: String,
+    /// Name, address and port for error texts.
+    pub(crate) hop: String,
+    pub(crate) info: ConnectionInfo,
+    pub(crate) gone: watch::Receiver<Option<String>>,
+    pub(crate) meter: Arc<Meter>,
+    /// One round trip, as far as it is known.
+    pub(crate) round_trip: Option<Duration>,
+    /// How long the peer may be silent before it is taken for dead.
+    pub(crate) silence: Duration,
+    /// It is a second connection for bulk data.
+    pub(crate) bulk: bool,
+    /// Its windows are wide enough for bulk data.
+    pub(crate) wide: bool,
+    /// A person was asked for a secret when it was made.
+    pub(crate) asked: bool,
+    /// The connection that carries it.
+    #[expect(dead_code, reason = "held, so that it stays up and counts its user")]
+    pub(crate) via: Option<User>,
+}
 
 /// A connection. It ends when the last `Arc` of it is gone; a connection through a bastion holds the bastion's.
 pub(crate) struct Link {
-    handle: Handle<Client>,
     pub(crate) hop: String,
     pub(crate) info: ConnectionInfo,
+    pub(crate) slots: Slots,
+    pub(crate) users: Users,
+    pub(crate) spare: Spare,
+    parts: Parts,
+    born: Instant,
     ended: Ended,
-    slots: Slots,
-    _via: Option<Arc<Link>>,
+    /// The last measured round trip in microseconds; 0 until there is one.
+    round_trip: AtomicU32,
 }
 
 /// The end of a connection, for those who must not keep it alive.
@@ -44,9 +84,14 @@ impl Ended {
         };
         self.bye.get().cloned().unwrap_or(reason)
     }
+
+    /// Whether we ended it ourselves.
+    pub(crate) fn by_us(&self) -> bool {
+        self.bye.get().is_some()
+    }
 }
 
-/// Why no channel was opened.
+/// Why no session channel was opened.
 #[derive(Debug)]
 pub(crate) enum NoChannel {
     /// The server has as many as it allows.
@@ -57,38 +102,55 @@ pub(crate) enum NoChannel {
     Dead(String),
 }
 
+/// Why a host does not lead on.
+#[derive(Debug)]
+pub(crate) enum DeadEnd {
+    /// It says no.
+    Refused(ChannelOpenFailure),
+    /// The connection to it is gone.
+    Lost(String),
+}
+
 impl Link {
-    pub(crate) fn new(
-        handle: Handle<Client>,
-        hop: String,
-        info: ConnectionInfo,
-        gone: watch::Receiver<Option<String>>,
-        via: Option<Arc<Link>>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let round_trip = parts.round_trip.map_or(0, micros);
         Self {
-            handle,
-            hop,
-            info,
+            hop: parts.hop.clone(),
+            info: parts.info.clone(),
+            slots: Slots::default(),
+            users: Users::default(),
+            spare: Spare::default(),
+            born: Instant::now(),
             ended: Ended {
-                gone,
+                gone: parts.gone.clone(),
                 bye: Arc::default(),
             },
-            slots: Slots::default(),
-            _via: via,
+            round_trip: AtomicU32::new(round_trip),
+            parts,
         }
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        !self.handle.is_closed()
+        !self.parts.handle.is_closed() && !self.ended.by_us()
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.slots.has_room()
+        self.spare.is_there() || self.slots.has_room()
     }
 
-    /// Whether the server ever opened a channel for us.
-    pub(crate) fn gave(&self) -> bool {
-        self.slots.lock().gave
+    /// Whether its windows are wide enough for bulk data.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.parts.wide
+    }
+
+    /// Whether a person was asked for a secret when it was made.
+    pub(crate) fn asked(&self) -> bool {
+        self.parts.asked
+    }
+
+    /// The library's handle, for requests that are no channels.
+    pub(crate) fn handle(&self) -> &Handle<Client> {
+        &self.parts.handle
     }
 
     /// Waits until a channel was closed. Wakes one waiter for each.
@@ -107,25 +169,94 @@ impl Link {
         bye.or_else(|| self.ended.gone.borrow().clone())
     }
 
+    /// The last measured round trip.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let micros = self.round_trip.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(u64::from(micros)))
+    }
+
+    /// Measures a round trip inside the connection. A host that does not answer is the business of the keep-alives.
+    pub(crate) async fn ping(&self) {
+        let asked = Instant::now();
+        let answered =
+            tokio::time::timeout(self.parts.silence, self.parts.handle.send_ping()).await;
+        if matches!(answered, Ok(Ok(()))) && self.is_alive() {
+            self.round_trip
+                .store(micros(asked.elapsed()), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts somebody who uses the connection until the value is dropped.
+    pub(crate) fn user(self: &Arc<Self>, what: Use) -> User {
+        self.users.enter(what);
+        User {
+            link: Arc::clone(self),
+            what,
+        }
+    }
+
+    /// How it is, for people.
+    pub(crate) fn row(&self) -> ConnectionRow {
+        let info = &self.info;
+        ConnectionRow {
+            id: self.parts.id,
+            host: self.parts.label.clone(),
+            user: info.user.clone(),
+            address: info.address.clone(),
+            port: info.port,
+            via: info.via.clone(),
+            state: ConnectionState::Up,
+            age_ms: millis(self.born.elapsed()),
+            // Less than a millisecond is shown as one, because 0 looks like nothing measured.
+            rtt_ms: self
+                .round_trip()
+                .map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1)),
+            users: self.users.now(),
+            bytes_in: self.parts.meter.received(),
+            bytes_out: self.parts.meter.sent(),
+            kex: info.kex.clone(),
+            post_quantum: is_post_quantum(&info.kex),
+            cipher: info.cipher.clone(),
+            host_key: info.host_key.clone(),
+            server: info.server.clone(),
+            auth: info.auth.clone(),
+            bulk: self.parts.bulk,
+            channel_limit: self.slots.limit(),
+            notes: info.notes.clone(),
+        }
+    }
+
     /// Opens a session channel.
-    pub(crate) async fn session(self: &Arc<Self>) -> Result<Held, NoChannel> {
+    pub(crate) async fn session(self: &Arc<Self>, what: Use) -> Result<Held, NoChannel> {
+        if let Some(channel) = self.spare.take(self).await {
+            let slot = Slot {
+                user: self.user(what),
+                open: true,
+            };
+            self.spare.refill(self);
+            return Ok(Held { channel, slot });
+        }
         if !self.slots.reserve() {
             return Err(NoChannel::Full);
         }
         let slot = Slot {
-            link: Arc::clone(self),
+            user: self.user(what),
             open: false,
         };
         let link = Arc::clone(self);
         let opening = taken_or_closed(async move { link.open(slot).await }, |held| held.channel);
         // The task is never cancelled; it is gone only when the runtime is.
-        opening
+        let opened = opening
             .await
-            .unwrap_or_else(|| Err(NoChannel::Dead("the program ends".to_owned())))
+            .unwrap_or_else(|| Err(NoChannel::Dead("the program ends".to_owned())));
+        if opened.is_ok() {
+            self.spare.refill(self);
+        }
+        opened
     }
 
     async fn open(&self, mut slot: Slot) -> Result<Held, NoChannel> {
-        match tokio::time::timeout(OPENING, self.handle.channel_open_session()).await {
+        match tokio::time::timeout(OPENING, self.handle().channel_open_session()).await {
             Ok(Ok(channel)) => {
                 self.slots.confirm();
                 slot.open = true;
@@ -153,27 +284,56 @@ impl Link {
         }
     }
 
-    /// Opens a channel that leads on to another host. Servers do not count these against their session limit.
-    pub(crate) async fn forward(
+    /// Opens a channel that leads on to `host` and `port`, as seen from there. Servers do not count these against their
+    /// session limit. The caller brings the deadline.
+    pub(crate) async fn direct_tcpip(
         self: &Arc<Self>,
+        what: Use,
         host: &str,
         port: u16,
-    ) -> Result<Channel<Msg>, DeadEnd> {
+    ) -> Result<Carried, DeadEnd> {
         let (link, host) = (Arc::clone(self), host.to_owned());
+        self.carry(what, async move {
+            let handle = link.handle();
+            handle
+                .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0)
+                .await
+        })
+        .await
+    }
+
+    /// Opens a channel that leads on to a socket in the host's file system. The caller brings the deadline.
+    #[allow(dead_code, reason = "asked for by forwards")]
+    pub(crate) async fn direct_streamlocal(
+        self: &Arc<Self>,
+        what: Use,
+        path: &str,
+    ) -> Result<Carried, DeadEnd> {
+        let (link, path) = (Arc::clone(self), path.to_owned());
+        self.carry(what, async move {
+            link.handle().channel_open_direct_streamlocal(path).await
+        })
+        .await
+    }
+
+    async fn carry(
+        self: &Arc<Self>,
+        what: Use,
+        opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
+    ) -> Result<Carried, DeadEnd> {
+        let user = self.user(what);
+        let link = Arc::clone(self);
         let work = async move {
-            let open = link
-                .handle
-                .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
-            match open.await {
-                Ok(channel) => Ok(channel),
+            match opening.await {
+                Ok(channel) => Ok(Carried { channel, user }),
                 Err(russh::Error::ChannelOpenFailure(reason)) => Err(DeadEnd::Refused(reason)),
                 Err(why) => Err(DeadEnd::Lost(
                     link.why_gone().unwrap_or_else(|| why.to_string()),
                 )),
             }
         };
-        let opening = taken_or_closed(work, |channel| channel);
-        opening
+        let opened = taken_or_closed(work, |carried: Carried| carried.channel);
+        opened
             .await
             .unwrap_or_else(|| Err(DeadEnd::Lost("the program ends".to_owned())))
     }
@@ -182,19 +342,34 @@ impl Link {
     pub(crate) async fn hang_up(&self, why: &str) {
         // Set once: the first reason is the true one.
         self.ended.bye.set(why.to_owned()).ok();
-        // The connection's task may be gone already, or so stuck that its queue is full; neither may keep us.
-        let bye = self.handle.disconnect(Disconnect::ByApplication, why, "en");
-        tokio::time::timeout(Duration::from_secs(1), bye).await.ok();
+        let mut gone = self.ended.gone.clone();
+        let farewell = async {
+            let bye = self
+                .handle()
+                .disconnect(Disconnect::ByApplication, why, "en");
+            // The connection's task may be gone already; then there is nothing to end.
+            if bye.await.is_ok() {
+                gone.wait_for(Option::is_some).await.ok();
+            }
+        };
+        // A peer that takes nothing keeps the task from ever reading this.
+        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+            self.parts.meter.cut();
+        }
     }
 }
 
-/// Why a bastion does not lead on.
-#[derive(Debug)]
-pub(crate) enum DeadEnd {
-    /// It says no.
-    Refused(ChannelOpenFailure),
-    /// The connection to it is gone.
-    Lost(String),
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX).max(1)
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether recorded traffic stays secret from later quantum computers: only hybrid exchanges keep it so.
+fn is_post_quantum(kex: &str) -> bool {
+    kex.contains("mlkem") || kex.contains("sntrup")
 }
 
 /// Opens a channel in a task of its own. If nobody waits for it any more when it is open, it is closed again: a channel
@@ -212,101 +387,46 @@ async fn taken_or_closed<T: Send + 'static, E: Send + 'static>(
     take.await.ok()
 }
 
-/// An open channel and its place among those the server allows.
+/// A session channel and its place among those the server allows.
 pub(crate) struct Held {
     pub(crate) channel: Channel<Msg>,
     pub(crate) slot: Slot,
 }
 
-/// A place among a connection's channels; free again when dropped. Holds the connection.
-pub(crate) struct Slot {
+/// A channel that leads on, and its user, to be kept as long as the channel is used.
+pub(crate) struct Carried {
+    pub(crate) channel: Channel<Msg>,
+    pub(crate) user: User,
+}
+
+/// Somebody who uses a connection; counted until dropped. Holds the connection.
+pub(crate) struct User {
     pub(crate) link: Arc<Link>,
+    what: Use,
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.link.users.leave(self.what);
+    }
+}
+
+/// A place among a connection's channels, and its user; free again when dropped.
+pub(crate) struct Slot {
+    user: User,
     open: bool,
+}
+
+impl Slot {
+    /// The connection.
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.user.link
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.link.slots.release(self.open);
-    }
-}
-
-/// How many channels a connection has and may have.
-#[derive(Default)]
-struct Slots {
-    // A std mutex: held for arithmetic, never across an await.
-    state: Mutex<Counts>,
-    freed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    open: usize,
-    opening: usize,
-    /// One was opened at least once.
-    gave: bool,
-    /// As many as were open when the server last refused one.
-    limit: Option<usize>,
-    refused: Option<Instant>,
-}
-
-impl Counts {
-    fn has_room(&self) -> bool {
-        let busy = self.open + self.opening;
-        match self.limit {
-            None => true,
-            Some(limit) if busy < limit => true,
-            Some(limit) => busy == limit && self.refused.is_none_or(|at| at.elapsed() > TRY_AGAIN),
-        }
-    }
-}
-
-impl Slots {
-    fn has_room(&self) -> bool {
-        self.lock().has_room()
-    }
-
-    fn reserve(&self) -> bool {
-        let mut counts = self.lock();
-        let room = counts.has_room();
-        if room {
-            counts.opening += 1;
-        }
-        room
-    }
-
-    fn confirm(&self) {
-        let mut counts = self.lock();
-        counts.opening = counts.opening.saturating_sub(1);
-        counts.open += 1;
-        counts.gave = true;
-        counts.limit = counts.limit.map(|limit| limit.max(counts.open));
-    }
-
-    /// Notes a refusal; the reservation was released before. False if there was no other channel that could be in the way.
-    fn refuse(&self) -> bool {
-        let mut counts = self.lock();
-        if counts.open == 0 && counts.opening == 0 {
-            return false;
-        }
-        counts.limit = Some(counts.open.max(1));
-        counts.refused = Some(Instant::now());
-        true
-    }
-
-    fn release(&self, open: bool) {
-        let mut counts = self.lock();
-        let count = if open {
-            &mut counts.open
-        } else {
-            &mut counts.opening
-        };
-        *count = count.saturating_sub(1);
-        drop(counts);
-        self.freed.notify_one();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.user.link.slots.release(self.open);
     }
 }
 
@@ -315,32 +435,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_learned_and_unlearned() {
-        let slots = Slots::default();
-        for _ in 0..3 {
-            assert!(slots.reserve());
-        }
-        slots.confirm();
-        slots.confirm();
-        slots.release(false);
-        assert!(slots.refuse(), "two are in the way");
-        assert!(!slots.has_room());
-        slots.release(true);
-        assert!(slots.reserve(), "one was closed");
-        slots.confirm();
-        assert!(!slots.has_room());
-        slots.lock().refused = Instant::now().checked_sub(TRY_AGAIN * 2);
-        assert!(slots.reserve(), "after a while one more is tried");
-        slots.confirm();
-        assert_eq!(slots.lock().limit, Some(3));
-    }
-
-    #[test]
-    fn a_refusal_of_the_only_channel_is_final() {
-        let slots = Slots::default();
-        assert!(slots.reserve());
-        slots.release(false);
-        assert!(!slots.refuse());
-        assert!(slots.has_room());
+    fn hybrid_exchanges_are_told_from_classical_ones() {
+        assert!(is_post_quantum("mlkem768x25519-sha256"));
+        assert!(is_post_quantum("sntrup761x25519-sha512@openssh.com"));
+        assert!(!is_post_quantum("curve25519-sha256"));
+        assert!(!is_post_quantum(""));
     }
 }

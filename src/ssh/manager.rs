@@ -2,42 +2,39 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use russh::ChannelOpenFailure;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::domain::connection::ConnectionRow;
 use crate::domain::host::{Effective, Target};
 
-use super::auth::{self, Login};
-use super::config::{Resolver, Spec, blocking};
+use super::config::{Resolver, Spec};
 use super::engine::{AgentChoice, Closing, EngineOptions};
 use super::error::Error;
 use super::fact::SshFact;
-use super::host_key::Known;
+use super::gate::Gates;
 use super::jump;
-use super::link::{DeadEnd, Held, Link, NoChannel};
-use super::question::{Asker, Elapsed, Patience, Questions};
-use super::settings::{Settings, Strict, address};
-use super::transport;
-use super::wire::{self, Complaints, Wire};
+use super::link::{Held, Link, NoChannel, User};
+use super::pool::{Flight, Lane, Path, Pool, Trouble};
+use super::pulse;
+use super::question::Questions;
+use super::settings::Settings;
+use super::usage::Use;
 
-/// How many connections are being made to one server, or through one bastion, at once: half of sshd's MaxStartups stays
-/// for others, and more at once would be refused by chance.
-const PER_SERVER: usize = 10;
-
-/// How many are being made at once in all; the rest wait.
+/// How many connections are being made at once in all; the rest wait.
 const IN_ALL: usize = 128;
 
 /// How many connections one destination may have when its server limits the channels of each.
 const LINKS: usize = 5;
 
+/// How many destinations are remembered before those that nobody needs are forgotten.
+const POOLS: usize = 4096;
+
 /// How long a full connection is waited for before another is made.
 const CROWDED: Duration = Duration::from_millis(250);
-
-/// How long after a failed further connection none is tried.
-const VAIN: Duration = Duration::from_secs(60);
 
 /// How often an ask that found a dead connection or a refusal tries again.
 const TRIES: usize = 3;
@@ -46,67 +43,35 @@ const TRIES: usize = 3;
 /// gone.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Where a connection leads: every hop. What agrees in all of it shares a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Path(Vec<Stop>);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Stop {
-    user: String,
-    host: String,
-    port: u16,
-    proxy: Option<String>,
-    /// By which rules its key was believed: a name with strict rules must not share what another let through.
-    trust: (Strict, Option<String>, Vec<PathBuf>),
-}
-
-impl Path {
-    fn of(route: &[Arc<Settings>]) -> Self {
-        let stops = route.iter().enumerate().map(|(index, hop)| Stop {
-            user: hop.user.clone(),
-            host: hop.host.to_ascii_lowercase(),
-            port: hop.port,
-            // Behind a jump host a ProxyCommand is overruled, as in OpenSSH.
-            proxy: hop.proxy_command.clone().filter(|_| index == 0),
-            trust: (
-                hop.strict,
-                hop.host_key_alias.clone(),
-                hop.known_hosts.clone(),
-            ),
-        });
-        Self(stops.collect())
-    }
-}
-
-#[derive(Default)]
-struct Pool {
-    links: Vec<Arc<Link>>,
-    flight: Option<Flight>,
-    /// When making one more connection failed; for a while nobody tries again, lest the server takes us for an attacker.
-    vain: Option<Instant>,
-}
-
-/// An attempt under way; everybody who wants the same waits for it.
-#[derive(Clone)]
-struct Flight {
-    interactive: bool,
-    done: watch::Receiver<Option<Result<Arc<Link>, Error>>>,
+/// How a connection is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// What for.
+    pub(crate) what: Use,
+    /// Whether a person may be asked.
+    pub(crate) interactive: bool,
+    /// Nobody waits for it, so it keeps to the pauses after a failure.
+    pub(crate) background: bool,
 }
 
 /// Makes and keeps connections.
 pub(crate) struct Manager {
     /// For the tasks it starts, which must not keep it alive.
     me: Weak<Self>,
-    options: EngineOptions,
+    pub(super) options: EngineOptions,
     resolver: Resolver,
-    questions: Arc<Questions>,
+    pub(super) questions: Arc<Questions>,
     facts: mpsc::Sender<SshFact>,
     closing: Closing,
-    // Std mutexes: held for look-ups, never across an await.
+    // A std mutex: held for look-ups, never across an await.
     pools: Mutex<HashMap<Path, Pool>>,
-    gates: Mutex<HashMap<Path, Arc<Semaphore>>>,
-    all: Semaphore,
+    pub(super) gates: Gates,
+    pub(super) all: Semaphore,
     agent: Mutex<Option<PathBuf>>,
+    /// The next connection's number.
+    next: AtomicU64,
+    /// Changes whenever a connection comes up.
+    ups: watch::Sender<u64>,
 }
 
 impl Manager {
@@ -125,9 +90,11 @@ impl Manager {
             facts,
             closing,
             pools: Mutex::default(),
-            gates: Mutex::default(),
+            gates: Gates::default(),
             all: Semaphore::new(IN_ALL),
             agent: Mutex::default(),
+            next: AtomicU64::new(1),
+            ups: watch::channel(0).0,
         })
     }
 
@@ -146,7 +113,7 @@ impl Manager {
     }
 
     /// The agent to use now: that of whoever came in last, where the engine has no other orders.
-    fn agent(&self) -> AgentChoice {
+    pub(super) fn agent(&self) -> AgentChoice {
         let newest = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
         match (&self.options.agent, newest.as_ref()) {
             (AgentChoice::FromEnv, Some(socket)) => AgentChoice::Path(socket.clone()),
@@ -158,24 +125,133 @@ impl Manager {
     ///
     /// # Errors
     /// Everything that can keep one from a host.
+    pub(crate) async fn channel(
+        &self,
+        target: &Target,
+        interactive: bool,
+        what: Use,
+    ) -> Result<(Held, Arc<Settings>), Error> {
+        let how = How {
+            what,
+            interactive: interactive && self.options.interactive,
+            background: false,
+        };
+        self.open(target, how).await
+    }
+
+    /// The same for work that nobody waits for: it asks nobody, and stays away for a while from what failed.
+    ///
+    /// # Errors
+    /// The same, and [`Error::Waiting`] or [`Error::Paused`] when it is too early to try again.
+    pub(crate) async fn background(
+        &self,
+        target: &Target,
+        what: Use,
+    ) -> Result<(Held, Arc<Settings>), Error> {
+        let how = How {
+            what,
+            interactive: false,
+            background: true,
+        };
+        self.open(target, how).await
+    }
+
+    /// A session channel for whoever does not say what for.
+    #[allow(dead_code, reason = "for callers that do not name their use yet")]
     pub(crate) async fn session(
         &self,
         target: &Target,
         interactive: bool,
     ) -> Result<(Held, Arc<Settings>), Error> {
-        let interactive = interactive && self.options.interactive;
-        let route = jump::route(&self.resolver, target).await?;
-        let Some(last) = route.last().cloned() else {
-            return Err(Error::Closing {
-                hop: target.name.clone(),
-            });
+        self.channel(target, interactive, Use::Command).await
+    }
+
+    /// A connection to `target` for channels that are no sessions; its user counts until it is dropped.
+    ///
+    /// # Errors
+    /// Everything that can keep one from a host.
+    #[allow(dead_code, reason = "asked for by forwards")]
+    pub(crate) async fn connection(
+        &self,
+        target: &Target,
+        interactive: bool,
+        what: Use,
+    ) -> Result<(User, Arc<Settings>), Error> {
+        let how = How {
+            what,
+            interactive: interactive && self.options.interactive,
+            background: false,
         };
+        self.reach(target, how).await
+    }
+
+    /// The same for what must stay up: waits and tries until there is a connection, however long that takes, and asks
+    /// nobody. `tell` hears each failure; [`Error::Paused`] means that it goes on only after a person has connected.
+    ///
+    /// # Errors
+    /// The settings of the host cannot be used.
+    #[allow(dead_code, reason = "asked for by forwards")]
+    pub(crate) async fn steady(
+        &self,
+        target: &Target,
+        what: Use,
+        mut tell: impl FnMut(&Error),
+    ) -> Result<(User, Arc<Settings>), Error> {
+        let how = How {
+            what,
+            interactive: false,
+            background: true,
+        };
+        let mut ups = self.ups.subscribe();
+        loop {
+            ups.borrow_and_update();
+            let why = match self.reach(target, how).await {
+                Ok(reached) => return Ok(reached),
+                Err(why) => why,
+            };
+            tell(&why);
+            match why {
+                Error::Name { .. }
+                | Error::Config { .. }
+                | Error::Loop { .. }
+                | Error::Closing { .. } => return Err(why),
+                Error::Paused { .. } => {
+                    // It never ends by itself; whoever waits can give up.
+                    ups.changed().await.ok();
+                }
+                Error::Waiting { left, .. } => {
+                    tokio::time::timeout(left, ups.changed()).await.ok();
+                }
+                // The next round says how long to wait.
+                _ => {}
+            }
+        }
+    }
+
+    async fn reach(&self, target: &Target, how: How) -> Result<(User, Arc<Settings>), Error> {
+        let (route, last) = self.route(target).await?;
+        let link = self.link(&route, how, Lane::Shared, false).await?;
+        Ok((link.user(how.what), last))
+    }
+
+    async fn route(&self, target: &Target) -> Result<(Vec<Arc<Settings>>, Arc<Settings>), Error> {
+        let route = jump::route(&self.resolver, target).await?;
+        match route.last().cloned() {
+            Some(last) => Ok((route, last)),
+            None => Err(Error::Closing {
+                hop: target.name.clone(),
+            }),
+        }
+    }
+
+    async fn open(&self, target: &Target, how: How) -> Result<(Held, Arc<Settings>), Error> {
+        let (route, last) = self.route(target).await?;
         let mut more = false;
         let mut refusals = 0;
         let mut refused: Option<Instant> = None;
         let mut deaths = 0;
         loop {
-            let link = match self.link(&route, interactive, more).await {
+            let link = match self.suited(&route, how, more).await {
                 Ok(link) => link,
                 // One more connection was a wish; the channels of those that are there come free in time.
                 Err(why) if more => match self.any(&Path::of(&route)) {
@@ -188,7 +264,7 @@ impl Manager {
                 Err(why) => return Err(why),
             };
             more = false;
-            match link.session().await {
+            match link.session(how.what).await {
                 Ok(held) => return Ok((held, last)),
                 Err(NoChannel::Full) => {
                     more = tokio::time::timeout(CROWDED, link.freed()).await.is_err();
@@ -196,7 +272,7 @@ impl Manager {
                 Err(NoChannel::Refused(why)) => {
                     refusals += 1;
                     let since = refused.get_or_insert_with(Instant::now).elapsed();
-                    if refusals >= TRIES && !(link.gave() && since < LINGER) {
+                    if refusals >= TRIES && !(link.slots.gave() && since < LINGER) {
                         return Err(Error::Channel {
                             hop: last.place(),
                             why: format!("{why}; look at MaxSessions and ForceCommand of its sshd"),
@@ -223,45 +299,84 @@ impl Manager {
     pub(crate) async fn disconnect(&self, target: &Target) -> Result<(), Error> {
         let route = jump::route(&self.resolver, target).await?;
         let pool = self.lock().remove(&Path::of(&route));
-        for link in pool.map(|pool| pool.links).unwrap_or_default() {
+        let Some(pool) = pool else { return Ok(()) };
+        for link in pool.links() {
             link.hang_up("closed by the user").await;
         }
         Ok(())
     }
 
-    /// A connection along `route`: one with room, the attempt under way, or a new attempt. `more` wants one with room
-    /// beside those that are full.
-    async fn link(
+    /// The connections as they are now, those that are being made, and those that are waited for; by number.
+    pub(crate) fn connections(&self) -> Vec<ConnectionRow> {
+        let mut rows: Vec<ConnectionRow> = self.lock().values().flat_map(Pool::rows).collect();
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+
+    /// A connection that suits what it is wanted for: bulk data to a far host has one with wide windows of its own, unless
+    /// a person would have to log in again for it.
+    async fn suited(
         &self,
         route: &[Arc<Settings>],
-        interactive: bool,
+        how: How,
+        more: bool,
+    ) -> Result<Arc<Link>, Error> {
+        let link = self.link(route, how, Lane::Shared, more).await?;
+        if how.what != Use::Files || link.is_wide() || link.asked() {
+            return Ok(link);
+        }
+        let how = How {
+            interactive: false,
+            ..how
+        };
+        let bulk = self.link(route, how, Lane::Bulk, true).await;
+        Ok(bulk.unwrap_or(link))
+    }
+
+    /// A connection along `route`: one with room, the attempt under way, or a new attempt. `more` wants one with room
+    /// beside those that are full.
+    pub(super) async fn link(
+        &self,
+        route: &[Arc<Settings>],
+        how: How,
+        lane: Lane,
         more: bool,
     ) -> Result<Arc<Link>, Error> {
         let path = Path::of(route);
         loop {
             let flight = {
                 let mut pools = self.lock();
-                let pool = pools.entry(path.clone()).or_default();
-                pool.links.retain(|link| link.is_alive());
-                let roomy = pool.links.iter().find(|link| link.has_room());
-                let vain = pool.vain.is_some_and(|since| since.elapsed() < VAIN);
-                let enough = !more || vain || pool.links.len() >= LINKS;
-                if let Some(link) = roomy.or(pool.links.first().filter(|_| enough)) {
+                if pools.len() > POOLS {
+                    pools.retain(|_, pool| !pool.is_empty());
+                }
+                let pool = pools
+                    .entry(path.clone())
+                    .or_insert_with(|| Pool::new(route));
+                let track = pool.track(lane);
+                track.links.retain(|link| link.is_alive());
+                let roomy = track.links.iter().find(|link| link.has_room());
+                let enough = !more || track.is_vain() || track.links.len() >= LINKS;
+                if let Some(link) = roomy.or(track.links.first().filter(|_| enough)) {
                     return Ok(Arc::clone(link));
                 }
-                match &pool.flight {
-                    Some(flight) => flight.clone(),
+                match track.flight.clone() {
+                    Some(flight) => flight,
+                    None if lane == Lane::Bulk && track.is_vain() => {
+                        return Err(Error::Closing { hop: String::new() });
+                    }
                     None => {
-                        let flight = self.take_off(&path, route, interactive);
-                        pool.flight = Some(flight.clone());
+                        let held = pool.trouble.as_mut().filter(|_| how.background);
+                        if let Some(why) = held.and_then(Trouble::holds) {
+                            return Err(why);
+                        }
+                        let flight = self.take_off(&path, route, how, lane);
+                        pool.track(lane).flight = Some(flight.clone());
                         flight
                     }
                 }
             };
-            let Flight {
-                interactive: asked,
-                mut done,
-            } = flight;
+            let asked = flight.interactive;
+            let mut done = flight.done;
             let landed = match done.wait_for(Option::is_some).await {
                 Ok(result) => result.clone(),
                 Err(_) => None,
@@ -269,7 +384,9 @@ impl Manager {
             match landed {
                 Some(Ok(link)) => return Ok(link),
                 // It failed for want of a person, and now there is one.
-                Some(Err(why)) if why.needs_person() && interactive && !asked => {}
+                Some(Err(why)) if why.needs_person() && how.interactive && !asked => {}
+                // It failed because the background must wait, and this is not the background.
+                Some(Err(Error::Waiting { .. } | Error::Paused { .. })) if !how.background => {}
                 Some(Err(why)) => return Err(why),
                 None => {
                     let hop = route.last().map(|hop| hop.place()).unwrap_or_default();
@@ -280,41 +397,71 @@ impl Manager {
     }
 
     /// Starts an attempt in a task of its own, so that nobody who gives up waiting takes it away from the others.
-    fn take_off(&self, path: &Path, route: &[Arc<Settings>], interactive: bool) -> Flight {
+    fn take_off(&self, path: &Path, route: &[Arc<Settings>], how: How, lane: Lane) -> Flight {
         let (tell, done) = watch::channel(None);
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (me, path, route) = (Weak::clone(&self.me), path.clone(), route.to_vec());
         tokio::spawn(async move {
             let Some(manager) = me.upgrade() else { return };
             let closing = manager.closing.clone();
             let result = tokio::select! {
-                result = manager.connect(&route, interactive) => result,
+                result = manager.connect(id, &route, how, lane) => result,
                 () = closing.wait() => return,
             };
             if let (Ok(link), Some(last)) = (&result, route.last()) {
                 manager.announce(last, link).await;
             }
-            {
-                let mut pools = manager.lock();
-                let pool = pools.entry(path.clone()).or_default();
-                pool.flight = None;
-                pool.vain = result.is_err().then(Instant::now);
-                pool.links.extend(result.iter().cloned());
-                if pool.links.is_empty() {
-                    pools.remove(&path);
-                }
-            }
+            manager.land(id, &path, &route, lane, &result);
             let watched = result.as_ref().ok().cloned();
             tell.send_replace(Some(result));
             // It holds the result, and with it the connection.
             drop(tell);
             if let (Some(link), Some(last)) = (watched, route.last()) {
-                let facts = manager.facts.clone();
-                let me = Weak::clone(&manager.me);
                 drop(manager);
-                bury(me, facts, path, link, target_of(last)).await;
+                let (me, last) = (me, Arc::clone(last));
+                bury(me, path, link, last).await;
             }
         });
-        Flight { interactive, done }
+        Flight {
+            id,
+            since: Instant::now(),
+            interactive: how.interactive,
+            done,
+        }
+    }
+
+    /// Notes how an attempt ended.
+    fn land(
+        &self,
+        id: u64,
+        path: &Path,
+        route: &[Arc<Settings>],
+        lane: Lane,
+        result: &Result<Arc<Link>, Error>,
+    ) {
+        let mut pools = self.lock();
+        let pool = pools
+            .entry(path.clone())
+            .or_insert_with(|| Pool::new(route));
+        pool.track(lane).landed(result);
+        match result {
+            Ok(_) => {
+                // Whoever could not get through here may try again, behind it too.
+                for (other, pool) in pools.iter_mut() {
+                    if other.leads_through(path) {
+                        pool.trouble = None;
+                    }
+                }
+                drop(pools);
+                self.ups.send_modify(|count| *count += 1);
+            }
+            // Bulk connections and further ones are a wish; their failure says nothing about the others.
+            Err(why) if lane == Lane::Shared && pool.links().next().is_none() => {
+                let hop = route.last().map(|hop| hop.place()).unwrap_or_default();
+                pool.trouble = Some(Trouble::after(pool.trouble.take(), id, &hop, why));
+            }
+            Err(_) => {}
+        }
     }
 
     async fn announce(&self, hop: &Settings, link: &Arc<Link>) {
@@ -326,141 +473,35 @@ impl Manager {
         self.facts.send(fact).await.ok();
     }
 
-    async fn connect(
-        &self,
-        route: &[Arc<Settings>],
-        interactive: bool,
-    ) -> Result<Arc<Link>, Error> {
-        let Some((last, before)) = route.split_last() else {
-            return Err(Error::Closing { hop: String::new() });
-        };
-        let via = if before.is_empty() {
-            None
-        } else {
-            Some(Box::pin(self.link(before, interactive, false)).await?)
-        };
-        // Permits are taken after the bastion is reached, so no attempt waits for another that waits for it.
-        let gate = self.gate(if before.is_empty() { route } else { before });
-        let _place = gate.acquire().await.ok();
-        let _turn = self.all.acquire().await.ok();
-        let patience = Arc::new(Patience::new(last.connect_timeout));
-        let asker = Asker {
-            questions: Arc::clone(&self.questions),
-            target: target_of(last),
-            hop: last.label.clone(),
-            interactive,
-            patience: Arc::clone(&patience),
-        };
-        let started = Instant::now();
-        let (wire, complaints) = self.wire(last, via.as_ref(), &patience).await?;
-        let round_trip = started.elapsed();
-        let settings = Arc::clone(last);
-        let known = blocking({
-            let settings = Arc::clone(&settings);
-            move || Known::read(&settings)
-        })
-        .await?;
-        let greeting = transport::greet(wire, settings, known, asker.clone(), round_trip);
-        let mut greeted = match patience.within(greeting).await {
-            Ok(Ok(greeted)) => greeted,
-            Ok(Err(why)) => {
-                let said = complaints.text().await;
-                return Err(transport::handshake_error(last, why, &said));
-            }
-            Err(late) => return Err(silent(last, &late, "shaking hands")),
-        };
-        let asker = Asker {
-            patience: Arc::new(Patience::new(last.connect_timeout.max(auth::PATIENCE))),
-            ..asker
-        };
-        let agent = self.agent();
-        let login = Login::new(&mut greeted.handle, last, &agent, &asker);
-        let how = login.run().await?;
-        let mut info = greeted.seen.lock().clone();
-        info.user.clone_from(&last.user);
-        info.address.clone_from(&last.host);
-        info.port = last.port;
-        info.via = before.iter().map(|hop| hop.label.clone()).collect();
-        info.auth = how;
-        Ok(Arc::new(Link::new(
-            greeted.handle,
-            last.place(),
-            info,
-            greeted.gone,
-            via,
-        )))
-    }
-
-    /// The bytes' way to a hop.
-    async fn wire(
-        &self,
-        hop: &Settings,
-        via: Option<&Arc<Link>>,
-        patience: &Patience,
-    ) -> Result<(Box<dyn Wire>, Complaints), Error> {
-        if let Some(bastion) = via {
-            let opening = bastion.forward(&hop.host, hop.port);
-            return match patience.within(opening).await {
-                Ok(Ok(channel)) => Ok((Box::new(channel.into_stream()), Complaints::none())),
-                Ok(Err(why)) => Err(Error::Through {
-                    hop: hop.place(),
-                    bastion: bastion.hop.clone(),
-                    why: dead_end(&why, hop),
-                }),
-                Err(late) => Err(Error::Through {
-                    hop: hop.place(),
-                    bastion: bastion.hop.clone(),
-                    why: format!(
-                        "no answer in {} s; is the host up, and its port open to the bastion?",
-                        late.seconds
-                    ),
-                }),
-            };
-        }
-        if let Some(command) = &hop.proxy_command {
-            return match wire::proxy(command) {
-                Ok((piped, complaints)) => Ok((Box::new(piped), complaints)),
-                Err(why) => Err(Error::Connect {
-                    hop: hop.place(),
-                    why: format!("its ProxyCommand cannot be started: {why}"),
-                    hint: format!("try it by hand: {command}"),
-                }),
-            };
-        }
-        let opening = wire::tcp(&hop.host, hop.port, hop.ipv4, hop.ipv6);
-        match patience.within(opening).await {
-            Ok(Ok(stream)) => Ok((Box::new(stream), Complaints::none())),
-            Ok(Err(why)) => Err(Error::Connect {
-                hop: hop.place(),
-                hint: connect_hint(&why).to_owned(),
-                why: plain(&why),
-            }),
-            Err(late) => Err(silent(hop, &late, "connecting")),
-        }
-    }
-
-    fn gate(&self, route: &[Arc<Settings>]) -> Arc<Semaphore> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        // Gates that nobody stands at are forgotten when there are many.
-        if gates.len() > 4096 {
-            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
-        }
-        let gate = gates
-            .entry(Path::of(route))
-            .or_insert_with(|| Arc::new(Semaphore::new(PER_SERVER)));
-        Arc::clone(gate)
-    }
-
     fn any(&self, path: &Path) -> Option<Arc<Link>> {
-        let pools = self.lock();
-        let links = &pools.get(path)?.links;
+        let mut pools = self.lock();
+        let links = &pools.get_mut(path)?.track(Lane::Shared).links;
         links.iter().find(|link| link.is_alive()).cloned()
     }
 
     fn forget(&self, path: &Path, link: &Arc<Link>) {
+        if let Some(pool) = self.lock().get_mut(path) {
+            pool.forget(link);
+        }
+    }
+
+    /// A connection ended by itself: background work comes back after a while.
+    fn lost(&self, path: &Path, link: &Arc<Link>, why: &str) {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut pools = self.lock();
-        if let Some(pool) = pools.get_mut(path) {
-            pool.links.retain(|kept| !Arc::ptr_eq(kept, link));
+        let Some(pool) = pools.get_mut(path) else {
+            return;
+        };
+        pool.forget(link);
+        if pool.links().next().is_none() && !link.ended().by_us() {
+            let why = Error::Lost {
+                hop: link.hop.clone(),
+                why: why.to_owned(),
+            };
+            pool.trouble = Some(Trouble::after(pool.trouble.take(), id, &link.hop, &why));
+        }
+        if pool.is_empty() {
+            pools.remove(path);
         }
     }
 
@@ -469,74 +510,32 @@ impl Manager {
     }
 }
 
-/// Waits for the end of a connection, forgets it and tells.
-async fn bury(
-    manager: Weak<Manager>,
-    facts: mpsc::Sender<SshFact>,
-    path: Path,
-    link: Arc<Link>,
-    target: Target,
-) {
+/// Watches a connection to its end, forgets it and tells.
+async fn bury(manager: Weak<Manager>, path: Path, link: Arc<Link>, hop: Arc<Settings>) {
     // The watcher must not keep the connection: it holds only what tells of its end.
     let (watched, ended) = (Arc::downgrade(&link), link.ended());
     drop(link);
-    let reason = ended.wait().await;
-    if let (Some(manager), Some(link)) = (manager.upgrade(), watched.upgrade()) {
-        manager.forget(&path, &link);
+    let reason = tokio::select! {
+        reason = ended.wait() => reason,
+        () = pulse::measure(Weak::clone(&watched)) => return,
+    };
+    let Some(manager) = manager.upgrade() else {
+        return;
+    };
+    if let Some(link) = watched.upgrade() {
+        manager.lost(&path, &link, &reason);
     }
-    facts
-        .send(SshFact::Disconnected { target, reason })
-        .await
-        .ok();
+    let fact = SshFact::Disconnected {
+        target: target_of(&hop),
+        reason,
+    };
+    // The loop is gone when this fails; then nobody needs to know.
+    manager.facts.send(fact).await.ok();
 }
 
-fn target_of(hop: &Settings) -> Target {
+pub(super) fn target_of(hop: &Settings) -> Target {
     Target {
         name: hop.label.clone(),
         config: hop.spec.config.clone(),
-    }
-}
-
-fn silent(hop: &Settings, late: &Elapsed, doing: &'static str) -> Error {
-    Error::Timeout {
-        hop: hop.place(),
-        seconds: late.seconds,
-        doing,
-        hint: "is the host up, and the network? ConnectTimeout in ssh_config sets how long to wait",
-    }
-}
-
-fn dead_end(why: &DeadEnd, hop: &Settings) -> String {
-    let there = address(&hop.host, hop.port);
-    match why {
-        DeadEnd::Refused(ChannelOpenFailure::ConnectFailed) => format!(
-            "it gets no connection to {there}: refused, not reachable from there, or a name it does not know"
-        ),
-        DeadEnd::Refused(ChannelOpenFailure::AdministrativelyProhibited) => format!(
-            "it forbids going on to {there}; look at AllowTcpForwarding and PermitOpen in its sshd_config"
-        ),
-        DeadEnd::Refused(other) => {
-            format!("it refused to go on to {there}: {}", other.description())
-        }
-        DeadEnd::Lost(why) => format!("the connection to it was lost: {why}"),
-    }
-}
-
-fn connect_hint(why: &std::io::Error) -> &'static str {
-    match why.kind() {
-        std::io::ErrorKind::ConnectionRefused => "is sshd running there, on that port?",
-        std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
-            "check the network, the VPN and the address"
-        }
-        _ => "check HostName and Port in ssh_config",
-    }
-}
-
-/// The system's words without its error number.
-fn plain(why: &std::io::Error) -> String {
-    let text = why.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::ids::{HostId, ReqId};
 use super::fact::{ProbeReply, SshFact};
 use super::link::{Held, Slot};
 use super::manager::Manager;
+use super::usage::Use;
 
 /// How many questions wait for a probe. When it is full the next is answered with an error at once.
 pub(crate) const QUESTIONS: usize = 8;
@@ -55,7 +56,7 @@ pub(crate) async fn run(
 
 async fn open(manager: &Manager, target: &Target, command: &str) -> Result<Probe, String> {
     let (held, _) = manager
-        .session(target, false)
+        .background(target, Use::Probe)
         .await
         .map_err(|why| why.to_string())?;
     let Held { channel, slot } = held;
@@ -172,7 +173,7 @@ impl Probe {
             None => Err(format!(
                 "the connection was lost: {}",
                 self.slot
-                    .link
+                    .link()
                     .why_gone()
                     .unwrap_or_else(|| "it ended".to_owned())
             )),

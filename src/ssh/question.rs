@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,6 +73,8 @@ pub(crate) struct Asker {
     pub(crate) hop: String,
     pub(crate) interactive: bool,
     pub(crate) patience: Arc<Patience>,
+    /// Becomes true when a secret or a code was asked for: then the same login cannot be made again unasked.
+    pub(crate) asked: Arc<AtomicBool>,
 }
 
 impl Asker {
@@ -80,6 +82,12 @@ impl Asker {
     pub(crate) async fn ask(&self, kind: QuestionKind) -> Option<Reply> {
         if !self.interactive {
             return None;
+        }
+        if matches!(
+            kind,
+            QuestionKind::Secret { .. } | QuestionKind::Text { .. }
+        ) {
+            self.asked.store(true, Ordering::Relaxed);
         }
         let id = QuestionId(self.questions.next.fetch_add(1, Ordering::Relaxed));
         let (send, receive) = oneshot::channel();
@@ -206,6 +214,7 @@ mod tests {
             hop: "web1".to_owned(),
             interactive,
             patience: Arc::new(Patience::new(limit)),
+            asked: Arc::default(),
         };
         (asker, received)
     }

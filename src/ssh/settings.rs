@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use russh::keys::HashAlg;
 use sha1::{Digest, Sha1};
 
 use crate::domain::host::Effective;
@@ -59,6 +60,11 @@ pub(crate) struct Settings {
     pub(crate) alive_interval: Duration,
     pub(crate) alive_max: usize,
     pub(crate) compression: bool,
+    /// When keys are exchanged anew, as far as `RekeyLimit` says.
+    pub(crate) rekey_bytes: Option<u64>,
+    pub(crate) rekey_time: Option<Duration>,
+    /// The algorithms that our own keys may sign with.
+    pub(crate) pubkey_algorithms: Vec<String>,
     pub(crate) kex: Vec<String>,
     pub(crate) ciphers: Vec<String>,
     pub(crate) macs: Vec<String>,
@@ -120,6 +126,9 @@ impl Settings {
             alive_interval: options.seconds("serveraliveinterval").unwrap_or(ALIVE),
             alive_max: options.count("serveralivecountmax").unwrap_or(3),
             compression: options.on("compression"),
+            rekey_bytes: options.word("rekeylimit", 0),
+            rekey_time: options.word("rekeylimit", 1).map(Duration::from_secs),
+            pubkey_algorithms: options.list("pubkeyacceptedalgorithms"),
             kex: options.list("kexalgorithms"),
             ciphers: options.list("ciphers"),
             macs: options.list("macs"),
@@ -142,6 +151,23 @@ impl Settings {
             label,
             spec: spec.clone(),
         })
+    }
+
+    /// Whether our RSA keys may sign with SHA-1: only if the configuration names it.
+    pub(crate) fn allows_rsa_sha1(&self) -> bool {
+        self.pubkey_algorithms.iter().any(|name| name == "ssh-rsa")
+    }
+
+    /// The hash for RSA keys on a server that does not say which it knows; `None` is SHA-1.
+    pub(crate) fn rsa_guess(&self) -> Option<HashAlg> {
+        let mut names = self.pubkey_algorithms.iter();
+        let known = names.find_map(|name| match name.as_str() {
+            "rsa-sha2-512" => Some(Some(HashAlg::Sha512)),
+            "rsa-sha2-256" => Some(Some(HashAlg::Sha256)),
+            "ssh-rsa" => Some(None),
+            _ => None,
+        });
+        known.unwrap_or(Some(HashAlg::Sha512))
     }
 
     /// Name, address and port for error texts.
@@ -199,6 +225,12 @@ impl Options<'_> {
     fn count<T: FromStr + Default + PartialEq>(&self, option: &str) -> Option<T> {
         let count = self.effective.get(option)?.parse().ok()?;
         (count != T::default()).then_some(count)
+    }
+
+    /// The number above zero that is word `place` of the value.
+    fn word(&self, option: &str, place: usize) -> Option<u64> {
+        let word = self.effective.get(option)?.split_whitespace().nth(place)?;
+        word.parse().ok().filter(|number| *number > 0)
     }
 
     fn seconds(&self, option: &str) -> Option<Duration> {
@@ -449,6 +481,33 @@ mod tests {
         assert!(read("hostname a\nuser me\nidentityfile /%z").is_err());
         assert!(read("hostname a\nuser me\nidentityfile /${NO_SUCH_VARIABLE_HERE}").is_err());
         assert!(read("hostname -oX\nuser me").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn sha1_is_for_those_who_name_it() -> Result<(), Error> {
+        let plain = read("hostname a\nuser me\npubkeyacceptedalgorithms ssh-ed25519,rsa-sha2-256")?;
+        assert!(!plain.allows_rsa_sha1());
+        assert_eq!(plain.rsa_guess(), Some(HashAlg::Sha256));
+        let old = read("hostname a\nuser me\npubkeyacceptedalgorithms ssh-rsa")?;
+        assert!(old.allows_rsa_sha1());
+        assert_eq!(old.rsa_guess(), None);
+        assert_eq!(
+            read("hostname a\nuser me")?.rsa_guess(),
+            Some(HashAlg::Sha512)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn rekey_limits_are_read() -> Result<(), Error> {
+        let set = read("hostname a\nuser me\nrekeylimit 262144 60")?;
+        assert_eq!(
+            (set.rekey_bytes, set.rekey_time),
+            (Some(262_144), Some(Duration::from_secs(60)))
+        );
+        let unset = read("hostname a\nuser me\nrekeylimit 0 0")?;
+        assert_eq!((unset.rekey_bytes, unset.rekey_time), (None, None));
         Ok(())
     }
 

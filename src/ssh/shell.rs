@@ -21,6 +21,7 @@ use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::recording::{Recorded, Recording};
 use super::screens::Screens;
+use super::usage::Use;
 use super::writer::{self, PaneInput};
 
 /// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
@@ -88,7 +89,7 @@ async fn live(
     mut inlets: Inlets,
 ) -> (Exit, Recorded) {
     let opened = tokio::select! {
-        opened = manager.session(&pane.target, true) => opened,
+        opened = manager.channel(&pane.target, true, Use::Session) => opened,
         () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default()),
     };
     let (held, settings) = match opened {
@@ -104,6 +105,7 @@ async fn live(
         timeout: None,
         pty: Some((pane.term.clone(), pane.size)),
         interactive: true,
+        background: false,
     };
     if let Err(why) = exec::begin(&write, &settings, &spec).await {
         return (

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::{Algorithm, PublicKeyOrCertificate};
-use russh::{Channel, ChannelOpenFailure, Names, Preferred, SshId, cipher, compression, kex, mac};
+use russh::{
+    Channel, ChannelOpenFailure, Limits, Names, Preferred, SshId, cipher, compression, kex, mac,
+};
 use tokio::sync::watch;
 
 use super::error::Error;
 use super::fact::ConnectionInfo;
 use super::host_key::{self, Known};
+use super::meter::{Meter, Metered};
 use super::question::Asker;
 use super::settings::Settings;
-use super::wire::Wire;
 
 /// How much of a server's banner is kept, in characters.
 const BANNER: usize = 2000;
@@ -24,6 +26,18 @@ const BANNER: usize = 2000;
 pub(crate) enum Failure {
     Ours(Error),
     Protocol(russh::Error),
+    /// The server said good-bye in order, with these words.
+    HungUp(String),
+}
+
+impl Failure {
+    /// Whether the other side just closed the connection.
+    pub(crate) fn is_hangup(&self) -> bool {
+        matches!(
+            self,
+            Self::Protocol(russh::Error::HUP | russh::Error::Disconnect | russh::Error::IO(_))
+        )
+    }
 }
 
 impl From<russh::Error> for Failure {
@@ -59,23 +73,36 @@ pub(crate) struct Greeted {
     pub(crate) gone: watch::Receiver<Option<String>>,
 }
 
-/// Shakes hands over `wire`. `round_trip` is what one round trip took, as far as it is known.
+/// What a handshake needs.
+pub(crate) struct Greeting {
+    pub(crate) wire: Metered,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) known: Known,
+    pub(crate) asker: Asker,
+    /// The receive window of every channel, in bytes.
+    pub(crate) window: u32,
+}
+
+/// Shakes hands.
 ///
 /// # Errors
 /// The server is not believed, speaks nothing we speak, or hung up.
-pub(crate) async fn greet(
-    wire: Box<dyn Wire>,
-    settings: Arc<Settings>,
-    known: Known,
-    asker: Asker,
-    round_trip: Duration,
-) -> Result<Greeted, Failure> {
+pub(crate) async fn greet(greeting: Greeting) -> Result<Greeted, Failure> {
+    let Greeting {
+        wire,
+        settings,
+        known,
+        asker,
+        window,
+    } = greeting;
     let config = Arc::new(client::Config {
         client_id: SshId::Standard(Cow::Borrowed(concat!(
             "SSH-2.0-Quarterdeck_",
             env!("CARGO_PKG_VERSION")
         ))),
-        window_size: window(round_trip),
+        window_size: window,
+        limits: limits(&settings),
+        gex: exchange_groups(),
         preferred: preferred(&settings, &known),
         keepalive_interval: Some(settings.alive_interval),
         keepalive_max: settings.alive_max,
@@ -92,7 +119,18 @@ pub(crate) async fn greet(
         seen: seen.clone(),
         gone,
     };
-    let handle = client::connect_stream(config, wire, client).await?;
+    let handle = match client::connect_stream(config, wire, client).await {
+        Ok(handle) => handle,
+        // The words of an orderly good-bye come by another way than the failure.
+        Err(Failure::Protocol(russh::Error::Disconnect)) => {
+            let said = watched.borrow().clone();
+            return Err(match said {
+                Some(said) => Failure::HungUp(said),
+                None => Failure::Protocol(russh::Error::Disconnect),
+            });
+        }
+        Err(why) => return Err(why),
+    };
     Ok(Greeted {
         handle,
         seen,
@@ -104,12 +142,40 @@ pub(crate) async fn greet(
 ///
 /// Throughput cannot exceed one window a round trip, and after Ctrl-C a whole window of stale output may still come. So
 /// near hosts get speed, and far hosts an answer.
-fn window(round_trip: Duration) -> u32 {
-    match round_trip.as_millis() {
-        0..10 => 2 * 1024 * 1024,
-        10..40 => 1024 * 1024,
-        _ => 256 * 1024,
+pub(crate) fn window(round_trip: Option<Duration>) -> u32 {
+    match round_trip.map(|time| time.as_millis()) {
+        Some(0..10) => WIDE,
+        // Behind a ProxyCommand nothing is known.
+        Some(10..40) | None => 1024 * 1024,
+        Some(_) => 256 * 1024,
     }
+}
+
+/// From this window on, in bytes, bulk data needs no connection of its own.
+pub(crate) const WIDE: u32 = 2 * 1024 * 1024;
+
+/// The window of a connection for bulk data: at 300 ms it still lets 25 MB/s through.
+pub(crate) const BULK: u32 = 8 * 1024 * 1024;
+
+/// When keys are exchanged anew: `RekeyLimit`, and never later than the ciphers bear.
+fn limits(settings: &Settings) -> Limits {
+    let most = Limits::default();
+    let bytes = settings
+        .rekey_bytes
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .map_or(most.rekey_write_limit, |bytes| {
+            bytes.clamp(REKEY_LEAST, most.rekey_write_limit)
+        });
+    let time = settings.rekey_time.unwrap_or(most.rekey_time_limit);
+    Limits::new(bytes, bytes, time)
+}
+
+/// The least bytes between two key exchanges; an exchange itself takes a few thousand.
+const REKEY_LEAST: usize = 16 * 1024;
+
+/// The sizes of groups that are taken in a group exchange: those of OpenSSH (RFC 8270 for the least).
+fn exchange_groups() -> client::GexParams {
+    client::GexParams::new(2048, 8192, 8192).unwrap_or_default()
 }
 
 /// The algorithms the settings allow and we speak, in our order of preference.
@@ -341,56 +407,93 @@ async fn refuse(reply: ChannelOpenHandle) -> Result<(), Failure> {
 fn lost(why: &Failure) -> String {
     match why {
         Failure::Ours(why) => why.to_string(),
+        Failure::HungUp(why) => why.clone(),
         Failure::Protocol(russh::Error::KeepaliveTimeout) => {
             "the host gave no sign of life; the network or the host is down".to_owned()
         }
         Failure::Protocol(russh::Error::HUP | russh::Error::Disconnect) => {
             "the other side closed it".to_owned()
         }
-        Failure::Protocol(russh::Error::IO(why)) => why.to_string(),
+        // The other side has closed it while a packet was on its way.
+        Failure::Protocol(russh::Error::IO(why))
+            if why.kind() == std::io::ErrorKind::UnexpectedEof =>
+        {
+            "the other side closed it".to_owned()
+        }
+        Failure::Protocol(russh::Error::IO(why)) => plain(why),
         Failure::Protocol(why) => why.to_string(),
     }
 }
 
 /// The error of a failed handshake, for people.
-pub(crate) fn handshake_error(settings: &Settings, why: Failure, proxy_said: &str) -> Error {
+pub(crate) fn handshake_error(
+    settings: &Settings,
+    why: Failure,
+    proxy_said: &str,
+    meter: &Meter,
+) -> Error {
     let hop = settings.place();
-    let why = match why {
+    let (text, hint) = match why {
         Failure::Ours(why) => return why,
-        Failure::Protocol(why) => why,
+        Failure::HungUp(why) => (why, OTHERWISE),
+        Failure::Protocol(why) => protocol(&why, meter),
     };
-    let said = if proxy_said.is_empty() {
-        String::new()
-    } else {
-        format!(" (the proxy said: {proxy_said})")
-    };
-    let (text, hint) = match &why {
-        russh::Error::NoCommonAlgo { kind, ours, theirs } => (
-            format!(
-                "no common {} algorithm; it offers {}, we offer {}",
-                kind_word(kind),
-                theirs.join(","),
-                ours.join(",")
-            ),
-            "allow one of its algorithms for this host in ssh_config, or set transport = \"openssh\" for it",
-        ),
-        russh::Error::HUP | russh::Error::Disconnect | russh::Error::IO(_) => (
-            "it closed the connection at once".to_owned(),
-            "it may be overloaded (MaxStartups), or refuse this address",
-        ),
-        russh::Error::Version => (
-            "it does not answer as an SSH server".to_owned(),
-            "check the port",
-        ),
-        other => (
-            other.to_string(),
-            "if the system's ssh gets through, set transport = \"openssh\" for this host",
-        ),
-    };
+    let words = meter.words();
+    let mut said = String::new();
+    if !meter.named() && !words.is_empty() {
+        said.push_str(&format!(" (it said: {words})"));
+    }
+    if !proxy_said.is_empty() {
+        said.push_str(&format!(" (the proxy said: {proxy_said})"));
+    }
     Error::Handshake {
         hop,
         why: format!("{text}{said}"),
         hint: hint.to_owned(),
+    }
+}
+
+/// The way out of what is not done here.
+const OTHERWISE: &str =
+    "if the system's ssh gets through, set transport = \"openssh\" for this host";
+
+fn protocol(why: &russh::Error, meter: &Meter) -> (String, &'static str) {
+    let text = match why {
+        russh::Error::NoCommonAlgo { kind, ours, theirs } => {
+            let text = format!(
+                "no common {} algorithm; it offers {}, we offer {}",
+                kind_word(kind),
+                theirs.join(","),
+                ours.join(",")
+            );
+            let hint = "allow one of its algorithms for this host in ssh_config, or set transport = \"openssh\" for it";
+            return (text, hint);
+        }
+        russh::Error::HUP | russh::Error::Disconnect | russh::Error::IO(_) if meter.named() => {
+            "it closed the connection during the key exchange".to_owned()
+        }
+        _ if meter.words().starts_with("SSH-1.") => "it speaks only version 1 of SSH".to_owned(),
+        russh::Error::HUP | russh::Error::Disconnect | russh::Error::IO(_) => {
+            let hint = "it may be overloaded (MaxStartups), or refuse this address";
+            return ("it closed the connection at once".to_owned(), hint);
+        }
+        russh::Error::Version => {
+            return (
+                "it does not answer as an SSH server".to_owned(),
+                "check the port",
+            );
+        }
+        other => other.to_string(),
+    };
+    (text, OTHERWISE)
+}
+
+/// The system's words without its error number.
+pub(crate) fn plain(why: &std::io::Error) -> String {
+    let text = why.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
     }
 }
 
@@ -459,8 +562,9 @@ mod tests {
     #[test]
     fn far_hosts_get_small_windows() {
         let sizes: Vec<u32> = [0, 20, 300]
-            .map(|millis| window(Duration::from_millis(millis)))
+            .map(|millis| window(Some(Duration::from_millis(millis))))
             .to_vec();
+        assert!(window(None) < WIDE && BULK >= WIDE, "bulk is always wide");
         assert!(sizes.is_sorted_by(|near, far| near > far));
     }
 }

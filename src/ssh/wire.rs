@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
@@ -28,11 +28,16 @@ pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
-/// Connects to the first address of `host` that answers.
+/// Connects to the first address of `host` that answers; with the time that took it, which is one round trip.
 ///
 /// # Errors
 /// The name has no address of the wanted family, or none of its addresses answers; the last error is told.
-pub(crate) async fn tcp(host: &str, port: u16, ipv4: bool, ipv6: bool) -> io::Result<Quick> {
+pub(crate) async fn tcp(
+    host: &str,
+    port: u16,
+    ipv4: bool,
+    ipv6: bool,
+) -> io::Result<(Quick, Duration)> {
     let mut addresses = Vec::new();
     for address in lookup_host((host, port)).await? {
         let wanted = if address.is_ipv4() { ipv4 } else { ipv6 };
@@ -40,14 +45,14 @@ pub(crate) async fn tcp(host: &str, port: u16, ipv4: bool, ipv6: bool) -> io::Re
             addresses.push(address);
         }
     }
-    let stream = first(addresses).await?;
+    let (stream, round_trip) = first(addresses).await?;
     // Keystrokes and small requests must not wait for the acknowledgement of the packet before.
     stream.set_nodelay(true)?;
-    Ok(Quick(stream))
+    Ok((Quick(stream), round_trip))
 }
 
 /// Tries the addresses in order, each a little after the one before, and takes the first that answers.
-async fn first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+async fn first(addresses: Vec<SocketAddr>) -> io::Result<(TcpStream, Duration)> {
     let mut waiting = addresses.into_iter();
     let mut trying = JoinSet::new();
     let mut last = io::Error::new(
@@ -58,7 +63,11 @@ async fn first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
         let next = waiting.next();
         let more = next.is_some();
         if let Some(address) = next {
-            trying.spawn(async move { TcpStream::connect(address).await });
+            trying.spawn(async move {
+                let started = Instant::now();
+                let stream = TcpStream::connect(address).await;
+                stream.map(|stream| (stream, started.elapsed()))
+            });
         }
         if trying.is_empty() {
             return Err(last);
@@ -248,7 +257,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let good = listener.local_addr()?;
         let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-        let stream = first(vec![closed, good]).await?;
+        let (stream, _) = first(vec![closed, good]).await?;
         assert_eq!(stream.peer_addr()?, good);
         assert!(first(vec![closed]).await.is_err());
         assert!(first(Vec::new()).await.is_err());

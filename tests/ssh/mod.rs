@@ -2,7 +2,12 @@
 
 mod auth;
 mod exec;
+mod faults;
 mod host_key;
 mod jump;
+mod legacy;
+mod many;
+mod rekey;
 mod shared;
 mod shell;
+mod slow;

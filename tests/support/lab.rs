@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use quarterdeck::domain::connection::ConnectionRow;
 use quarterdeck::domain::host::Target;
 use quarterdeck::domain::ids::ReqId;
 use quarterdeck::domain::run::Exit;
@@ -15,6 +16,7 @@ use quarterdeck::ssh::{
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
+use super::proxy::{Line, Proxy};
 use super::sshd::{GUARD, Sshd, keygen};
 
 /// What a test ends with.
@@ -96,6 +98,20 @@ impl Lab {
             format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n{lines}\n"),
         )?;
         Ok(())
+    }
+
+    /// Names a host that is reached over a line to a server.
+    pub(crate) async fn through(
+        &self,
+        name: &str,
+        server: &Sshd,
+        line: Line,
+        lines: &str,
+    ) -> Result<Proxy, Failed> {
+        let proxy = Proxy::start(server.port, line).await?;
+        self.host(name, proxy.port, lines)?;
+        self.know(proxy.port, &server.host_key("ed25519")?)?;
+        Ok(proxy)
     }
 
     /// Adds a line to known_hosts.
@@ -238,6 +254,24 @@ impl Client {
     pub(crate) async fn run(&mut self, host: &str, command: &str) -> Result<Done, Failed> {
         let req = self.start(host, ExecSpec::collect(command, 1 << 20));
         self.done(req).await
+    }
+
+    /// Asks the engine for its connections until they are as wanted.
+    pub(crate) async fn rows(
+        &self,
+        mut wanted: impl FnMut(&[ConnectionRow]) -> bool,
+    ) -> Result<Vec<ConnectionRow>, Failed> {
+        let begun = std::time::Instant::now();
+        loop {
+            let rows = self.engine.connections();
+            if wanted(&rows) {
+                return Ok(rows);
+            }
+            if begun.elapsed() > GUARD {
+                return Err(format!("the connections stay as they are: {rows:#?}").into());
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// How many connections were announced so far for a host.

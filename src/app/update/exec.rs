@@ -94,6 +94,7 @@ fn spec(command: &ExecCommand, script: Vec<u8>, interactive: bool) -> Result<Exe
         timeout,
         pty: None,
         interactive,
+        background: false,
     })
 }
 

@@ -277,6 +277,7 @@ fn ask_host(state: &mut State, id: HostId, fx: &mut Vec<Effect>) {
         let timeout = Some(Duration::from_millis(probe::DISKS_TIMEOUT_MS));
         let spec = ExecSpec {
             timeout,
+            background: true,
             ..ExecSpec::collect(probe::disks_command(), DISKS_LIMIT)
         };
         fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));

@@ -251,6 +251,7 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
                     timeout: timeout.map(Duration::from_millis),
                     pty: None,
                     interactive: caller.is_some_and(|caller| state.may_ask(caller)),
+                    background: false,
                 };
                 let target = gather::target(state, &host);
                 fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));

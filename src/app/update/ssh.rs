@@ -44,6 +44,7 @@ pub(super) fn execute(
         timeout: None,
         pty,
         interactive: state.may_ask(gather.caller),
+        background: false,
     };
     let case = gather.ticket.as_ref().map(|ticket| {
         let what = if text.is_empty() {
