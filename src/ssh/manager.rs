@@ -10,11 +10,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::domain::host::{Effective, Target};
 
-use super::auth::{self, Login};
+use super::agent;
+use super::auth::{self, Ears, Login};
 use super::config::{Resolver, Spec, blocking};
 use super::engine::{Closing, EngineOptions};
 use super::error::Error;
-use super::fact::SshFact;
+use super::fact::{KeysReport, SshFact};
 use super::host_key::Known;
 use super::jump;
 use super::link::{DeadEnd, Held, Link, NoChannel};
@@ -136,6 +137,16 @@ impl Manager {
         found
             .map(|effective| Effective::clone(&effective))
             .map_err(|error| error.to_string())
+    }
+
+    /// Which keys `target` would be offered, or why nobody knows, in words.
+    pub(crate) async fn keys(&self, target: &Target) -> Result<KeysReport, String> {
+        let found = self.resolver.resolve(&Spec::of(target)).await;
+        let settings = found.and_then(|effective| Settings::read(&Spec::of(target), &effective));
+        match settings {
+            Ok(settings) => Ok(agent::report(&settings, &self.options.agent).await),
+            Err(why) => Err(why.to_string()),
+        }
     }
 
     /// A session channel to `target`, on a connection that is up or is made for it; with the environment to set there.
@@ -357,7 +368,11 @@ impl Manager {
             patience: Arc::new(Patience::new(last.connect_timeout.max(auth::PATIENCE))),
             ..asker
         };
-        let login = Login::new(&mut greeted.handle, last, &self.options.agent, &asker);
+        let ears = Ears {
+            seen: greeted.seen.clone(),
+            gone: greeted.gone.clone(),
+        };
+        let login = Login::new(&mut greeted.handle, last, &self.options.agent, &asker, ears);
         let how = login.run().await?;
         let mut info = greeted.seen.lock().clone();
         info.user.clone_from(&last.user);

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use russh::keys::{Algorithm, HashAlg, PublicKey, parse_public_key_base64};
 
-use super::ask::Reply;
-use super::config::blocking;
-use super::error::{Error, advice};
-use super::fact::QuestionKind;
-use super::known_hosts::{self, Line, Marker};
-use super::question::Asker;
-use super::settings::{Settings, Strict};
+use crate::ssh::ask::Reply;
+use crate::ssh::config::blocking;
+use crate::ssh::error::{Error, advice};
+use crate::ssh::fact::QuestionKind;
+use crate::ssh::known_hosts::{self, Line, Marker};
+use crate::ssh::question::Asker;
+use crate::ssh::settings::{Settings, Strict};
 
 /// What the files say of a host.
 #[derive(Clone, Debug, Default)]
