@@ -1,6 +1,7 @@
 //! All connections: one for each destination, made once for everybody who waits for it, kept while nobody needs it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -12,11 +13,11 @@ use crate::domain::host::{Effective, Target};
 
 use super::agent;
 use super::auth::{self, Ears, Login};
-use super::config::{Resolver, Spec, blocking};
+use super::config::{Resolver, Spec};
 use super::engine::{Closing, EngineOptions};
 use super::error::Error;
 use super::fact::{KeysReport, SshFact};
-use super::host_key::Known;
+use super::host_key::{self, Known, Rotation};
 use super::jump;
 use super::link::{DeadEnd, Held, Link, NoChannel};
 use super::question::{Asker, Elapsed, Patience, Questions};
@@ -347,14 +348,11 @@ impl Manager {
             patience: Arc::clone(&patience),
         };
         let started = Instant::now();
-        let (wire, complaints) = self.wire(last, via.as_ref(), &patience).await?;
+        let (wire, complaints, peer) = self.wire(last, via.as_ref(), &patience).await?;
         let round_trip = started.elapsed();
         let settings = Arc::clone(last);
-        let known = blocking({
-            let settings = Arc::clone(&settings);
-            move || Known::read(&settings)
-        })
-        .await?;
+        let known = Known::gather(&settings, peer).await?;
+        let name = known.name.clone();
         let greeting = transport::greet(wire, settings, known, asker.clone(), round_trip);
         let mut greeted = match patience.within(greeting).await {
             Ok(Ok(greeted)) => greeted,
@@ -380,13 +378,21 @@ impl Manager {
         info.port = last.port;
         info.via = before.iter().map(|hop| hop.label.clone()).collect();
         info.auth = how;
-        Ok(Arc::new(Link::new(
+        let link = Arc::new(Link::new(
             greeted.handle,
             last.place(),
             info,
             greeted.gone,
             via,
-        )))
+        ));
+        let rotation = Rotation {
+            settings: Arc::clone(last),
+            name,
+            asker,
+            announced: greeted.announced,
+        };
+        host_key::follow(&link, rotation);
+        Ok(link)
     }
 
     /// The bytes' way to a hop.
@@ -395,11 +401,11 @@ impl Manager {
         hop: &Settings,
         via: Option<&Arc<Link>>,
         patience: &Patience,
-    ) -> Result<(Box<dyn Wire>, Complaints), Error> {
+    ) -> Result<(Box<dyn Wire>, Complaints, Option<IpAddr>), Error> {
         if let Some(bastion) = via {
             let opening = bastion.forward(&hop.host, hop.port);
             return match patience.within(opening).await {
-                Ok(Ok(channel)) => Ok((Box::new(channel.into_stream()), Complaints::none())),
+                Ok(Ok(channel)) => Ok((Box::new(channel.into_stream()), Complaints::none(), None)),
                 Ok(Err(why)) => Err(Error::Through {
                     hop: hop.place(),
                     bastion: bastion.hop.clone(),
@@ -417,7 +423,7 @@ impl Manager {
         }
         if let Some(command) = &hop.proxy_command {
             return match wire::proxy(command) {
-                Ok((piped, complaints)) => Ok((Box::new(piped), complaints)),
+                Ok((piped, complaints)) => Ok((Box::new(piped), complaints, None)),
                 Err(why) => Err(Error::Connect {
                     hop: hop.place(),
                     why: format!("its ProxyCommand cannot be started: {why}"),
@@ -427,7 +433,10 @@ impl Manager {
         }
         let opening = wire::tcp(&hop.host, hop.port, hop.ipv4, hop.ipv6);
         match patience.within(opening).await {
-            Ok(Ok(stream)) => Ok((Box::new(stream), Complaints::none())),
+            Ok(Ok(stream)) => {
+                let peer = stream.peer();
+                Ok((Box::new(stream), Complaints::none(), peer))
+            }
             Ok(Err(why)) => Err(Error::Connect {
                 hop: hop.place(),
                 hint: connect_hint(&why).to_owned(),
