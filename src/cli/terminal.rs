@@ -132,7 +132,8 @@ fn converse(tty: &File, inquiry: &Inquiry) -> std::io::Result<Reply> {
                 line(tty)?.trim_end_matches(['\r', '\n']).to_owned(),
             )))
         }
-        InquiryKind::Confirm(prompt) => {
+        InquiryKind::Connection(QuestionKind::Confirm { prompt })
+        | InquiryKind::Confirm(prompt) => {
             write!(out, "{place}: {} (yes/no) ", text::block(prompt))?;
             Ok(if matches!(line(tty)?.trim(), "yes" | "y") {
                 Reply::Yes

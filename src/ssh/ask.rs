@@ -142,6 +142,13 @@ pub enum SshAsk {
         /// Which.
         targets: Vec<Target>,
     },
+    /// Which keys a host would be offered, in which order; connects to nothing but the agent. Answered by `Keys`.
+    Keys {
+        /// Names the request.
+        req: ReqId,
+        /// Which host.
+        target: Target,
+    },
     /// The answer to a `Question`.
     Answer {
         /// Which question.
@@ -221,6 +228,7 @@ impl fmt::Debug for SshAsk {
             Self::Resolve { req, targets } => {
                 write!(f, "Resolve({req:?}, {} targets)", targets.len())
             }
+            Self::Keys { req, target } => write!(f, "Keys({req:?}, {})", target.name),
             Self::Answer { question, reply } => write!(f, "Answer({question:?}, {reply:?})"),
             Self::Forward {
                 id, target, rule, ..

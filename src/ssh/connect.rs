@@ -1,16 +1,16 @@
 //! Making one connection: the way there, the handshake, the login; again after a while when the server was only too busy.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use russh::ChannelOpenFailure;
 
-use super::auth::{self, Login};
+use super::auth::{self, Ears, Login};
 use super::backoff::Backoff;
-use super::config::blocking;
 use super::error::Error;
-use super::host_key::Known;
+use super::host_key::{self, Known, Rotation};
 use super::link::{DeadEnd, Link, Parts, User};
 use super::manager::{How, Manager, target_of};
 use super::meter::{Meter, Metered};
@@ -62,6 +62,8 @@ struct Way {
     /// One round trip, where building the way took one.
     round_trip: Option<Duration>,
     user: Option<User>,
+    /// The address at the other end, where it is ours to see.
+    peer: Option<IpAddr>,
 }
 
 impl Manager {
@@ -133,11 +135,8 @@ impl Manager {
             asked: Arc::new(AtomicBool::new(false)),
         };
         let way = self.way(hop, attempt.via, &patience).await?;
-        let known = blocking({
-            let settings = Arc::clone(hop);
-            move || Known::read(&settings)
-        })
-        .await?;
+        let known = Known::gather(hop, way.peer).await?;
+        let name = known.name.clone();
         let meter = Arc::new(Meter::default());
         let silence = silence(hop);
         let window = match attempt.lane {
@@ -170,7 +169,11 @@ impl Manager {
             ..asker
         };
         let agent = self.agent();
-        let login = Login::new(&mut greeted.handle, hop, &agent, &asker);
+        let ears = Ears {
+            seen: greeted.seen.clone(),
+            gone: greeted.gone.clone(),
+        };
+        let login = Login::new(&mut greeted.handle, hop, &agent, &asker, ears);
         let how = login.run().await?;
         let mut info = greeted.seen.lock().clone();
         info.user.clone_from(&hop.user);
@@ -178,7 +181,7 @@ impl Manager {
         info.port = hop.port;
         info.via = attempt.before.iter().map(|hop| hop.label.clone()).collect();
         info.auth = how;
-        Ok(Arc::new(Link::new(Parts {
+        let link = Arc::new(Link::new(Parts {
             handle: greeted.handle,
             id: attempt.id,
             label: hop.label.clone(),
@@ -192,7 +195,15 @@ impl Manager {
             wide: window >= transport::WIDE,
             asked: asker.asked.load(Ordering::Relaxed),
             via: way.user,
-        })))
+        }));
+        let rotation = Rotation {
+            settings: Arc::clone(hop),
+            name,
+            asker,
+            announced: greeted.announced,
+        };
+        host_key::follow(&link, rotation);
+        Ok(link)
     }
 
     async fn way(
@@ -210,6 +221,7 @@ impl Manager {
                     complaints: Complaints::none(),
                     round_trip: Some(started.elapsed()),
                     user: Some(carried.user),
+                    peer: None,
                 }),
                 Ok(Err(why)) => Err(Error::Through {
                     hop: hop.place(),
@@ -233,6 +245,7 @@ impl Manager {
                     complaints,
                     round_trip: None,
                     user: None,
+                    peer: None,
                 }),
                 Err(why) => Err(Error::Connect {
                     hop: hop.place(),
@@ -244,6 +257,7 @@ impl Manager {
         let opening = wire::tcp(&hop.host, hop.port, hop.ipv4, hop.ipv6);
         match patience.within(opening).await {
             Ok(Ok((stream, round_trip))) => Ok(Way {
+                peer: stream.peer(),
                 wire: Box::new(stream),
                 complaints: Complaints::none(),
                 round_trip: Some(round_trip),

@@ -199,6 +199,7 @@ impl Engine {
                 inner.lock().probes.remove(&host);
             }
             SshAsk::Resolve { req, targets } => inner.resolve(req, targets),
+            SshAsk::Keys { req, target } => inner.keys(req, target),
             SshAsk::Answer { question, reply } => {
                 if !inner.questions.answer(question, reply) {
                     inner.refuse(
@@ -302,6 +303,14 @@ impl Inner {
             }
             let results = found;
             inner.tell(SshFact::Resolved { req, results }).await;
+        });
+    }
+
+    fn keys(self: &Arc<Self>, req: ReqId, target: Target) {
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let result = inner.manager.keys(&target).await;
+            inner.tell(SshFact::Keys { req, result }).await;
         });
     }
 

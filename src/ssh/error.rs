@@ -65,7 +65,7 @@ pub enum Error {
     },
     /// Nobody vouched for the host key and nobody could be asked.
     #[error(
-        "the host key of {host} is not known ({algorithm} {fingerprint}); nothing was sent. If the fingerprint is right, connect once with `ssh {advice}` and say yes"
+        "the host key of {host} is not known ({algorithm} {fingerprint}); nothing was sent. If the fingerprint is right, connect once with `ssh {advice}` and say yes{note}"
     )]
     HostKeyUnknown {
         /// The name it would be known by.
@@ -76,6 +76,8 @@ pub enum Error {
         fingerprint: String,
         /// What to call `ssh` with.
         advice: String,
+        /// Why its certificate did not help, after a semicolon; empty if it showed none.
+        note: String,
     },
     /// A person looked at the key and declined it.
     #[error("the host key of {host} was declined ({algorithm} {fingerprint}); nothing was sent")]
@@ -105,17 +107,45 @@ pub enum Error {
     },
     /// The key was revoked.
     #[error(
-        "the host key of {host} is revoked by {file}:{line} ({fingerprint}); nothing was sent. Ask whoever runs the host for its new key"
+        "the host key of {host} is revoked by {by} ({fingerprint}); nothing was sent. Ask whoever runs the host for its new key"
     )]
     HostKeyRevoked {
         /// The name.
         host: String,
-        /// The file that says so.
-        file: String,
-        /// Its line, from 1.
-        line: usize,
+        /// The file that says so, with the line or the reason.
+        by: String,
         /// `SHA256:…`.
         fingerprint: String,
+    },
+    /// An authority that is known signed the key, and yet its certificate is not good.
+    #[error(
+        "the certificate of {host} is not accepted: {why} (signed by the authority at {authority}, its key is {fingerprint}); nothing was sent. Ask whoever runs the host for a new certificate"
+    )]
+    HostCertificate {
+        /// The name.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+        /// The file and line that name the authority.
+        authority: String,
+        /// Of the host's key, `SHA256:…`.
+        fingerprint: String,
+    },
+    /// The key of the host's address is another one than the host's.
+    #[error(
+        "the host key of {host} ({shown}) is not the one known for its address {address} ({known}, {by}); nothing was sent. If the address moved on: ssh-keygen -R '{address}'"
+    )]
+    HostAddress {
+        /// The name.
+        host: String,
+        /// The address, as known_hosts has it.
+        address: String,
+        /// The file and line of the address's key.
+        by: String,
+        /// The address's key.
+        known: String,
+        /// The shown key.
+        shown: String,
     },
     /// A file that decides about host keys could not be used; so no key is trusted.
     #[error(

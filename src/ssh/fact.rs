@@ -125,6 +125,37 @@ pub enum SshFact {
         /// What `ssh -G` says of each, or why it says nothing.
         results: Vec<(Target, Result<Effective, String>)>,
     },
+    /// Which keys a host would be offered.
+    Keys {
+        /// The request.
+        req: ReqId,
+        /// The keys, or why they cannot be told.
+        result: Result<KeysReport, String>,
+    },
+    /// A server said something that asks for no answer: its banner, or what to do before a login goes on.
+    Said {
+        /// What was to be reached.
+        target: Target,
+        /// The hop that says it.
+        hop: String,
+        /// Its words, made harmless; lines are parted by line feeds.
+        text: String,
+    },
+    /// A host showed another key than the one it is known by; sent once for each attempt, besides the attempt's error.
+    KeyChanged {
+        /// The hop, as it was asked for.
+        target: Target,
+        /// The name it is known by.
+        host: String,
+        /// The file with the known key.
+        file: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// The known key's algorithm and fingerprint.
+        known: String,
+        /// The shown key's algorithm and fingerprint.
+        shown: String,
+    },
     /// A forward changed its state.
     Forward(ForwardRow),
     /// How far a copy is; a few times a second at most.
@@ -173,6 +204,41 @@ pub enum SshFact {
     },
 }
 
+/// What a host would be offered to log in with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeysReport {
+    /// The keys, in the order they would be offered.
+    pub rows: Vec<KeyRow>,
+    /// Things worth telling: files left out and why, an agent that is not there, too many keys.
+    pub notes: Vec<String>,
+}
+
+/// One key or certificate that would be offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Who holds the private half.
+    pub source: KeySource,
+    /// The agent's comment, or the file's path.
+    pub name: String,
+    /// The key's algorithm; empty when only its passphrase would tell.
+    pub algorithm: String,
+    /// `SHA256:…`; empty when only its passphrase would tell.
+    pub fingerprint: String,
+    /// Whether a certificate is shown with it.
+    pub certificate: bool,
+    /// Whether a passphrase would be asked for.
+    pub locked: bool,
+}
+
+/// Who holds a private key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// The agent.
+    Agent,
+    /// A file.
+    File,
+}
+
 /// The answer to a question about files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileListing {
@@ -212,7 +278,9 @@ pub struct ConnectionInfo {
     pub server: String,
     /// How we logged in.
     pub auth: String,
-    /// Things worth telling, such as an ignored line of a known_hosts file.
+    /// What the server says before the login, made harmless; empty if nothing.
+    pub banner: String,
+    /// Things worth telling, such as a certificate that did not apply.
     pub notes: Vec<String>,
 }
 
@@ -238,6 +306,11 @@ pub enum QuestionKind {
         fingerprint: String,
         /// The file it would be written to.
         file: PathBuf,
+    },
+    /// Something to agree to or not, such as a host's new keys.
+    Confirm {
+        /// What happens on a yes, in lines; the last one asks.
+        prompt: String,
     },
     /// A password or passphrase, not to be echoed.
     Secret {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use russh::client::{Handle, Msg};
+use russh::keys::PublicKey;
 use russh::{Channel, ChannelOpenFailure, Disconnect};
 use tokio::sync::{oneshot, watch};
 
@@ -336,6 +337,15 @@ impl Link {
         opened
             .await
             .unwrap_or_else(|| Err(DeadEnd::Lost("the program ends".to_owned())))
+    }
+
+    /// Has the server prove that it holds host keys that it announced.
+    ///
+    /// # Errors
+    /// It does not, in words.
+    pub(crate) async fn prove(&self, keys: Vec<PublicKey>) -> Result<(), String> {
+        let proved = self.handle().hostkeys_prove(keys).await;
+        proved.map_err(|why| why.to_string())
     }
 
     /// Says good-bye. What still runs on the connection ends.

@@ -11,10 +11,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::domain::connection::ConnectionRow;
 use crate::domain::host::{Effective, Target};
 
+use super::agent;
 use super::config::{Resolver, Spec};
 use super::engine::{AgentChoice, Closing, EngineOptions};
 use super::error::Error;
-use super::fact::SshFact;
+use super::fact::{KeysReport, SshFact};
 use super::gate::Gates;
 use super::jump;
 use super::link::{Held, Link, NoChannel, User};
@@ -118,6 +119,16 @@ impl Manager {
         match (&self.options.agent, newest.as_ref()) {
             (AgentChoice::FromEnv, Some(socket)) => AgentChoice::Path(socket.clone()),
             (choice, _) => choice.clone(),
+        }
+    }
+
+    /// Which keys `target` would be offered, or why nobody knows, in words.
+    pub(crate) async fn keys(&self, target: &Target) -> Result<KeysReport, String> {
+        let found = self.resolver.resolve(&Spec::of(target)).await;
+        let settings = found.and_then(|effective| Settings::read(&Spec::of(target), &effective));
+        match settings {
+            Ok(settings) => Ok(agent::report(&settings, &self.agent()).await),
+            Err(why) => Err(why.to_string()),
         }
     }
 

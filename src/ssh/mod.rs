@@ -41,7 +41,8 @@ pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;
 pub use fact::{
-    ConnectionInfo, FileListing, ProbeReply, QuestionId, QuestionKind, SshFact, Stream,
+    ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply, QuestionId,
+    QuestionKind, SshFact, Stream,
 };
 pub use screens::Screens;
 pub use stamps::FileStamp;

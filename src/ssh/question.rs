@@ -41,6 +41,12 @@ impl Questions {
         }
     }
 
+    /// Tells a fact; waits for room in their queue, because facts are never dropped.
+    pub(crate) async fn tell(&self, fact: SshFact) {
+        // It fails only when the loop is gone; then nobody needs to know.
+        self.facts.send(fact).await.ok();
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<QuestionId, oneshot::Sender<Reply>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

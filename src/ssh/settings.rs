@@ -43,6 +43,29 @@ pub(crate) enum AgentSocket {
     Path(PathBuf),
 }
 
+/// Whether host keys that a trusted server announces are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpdateHostKeys {
+    No,
+    Yes,
+    /// When a person agrees.
+    Ask,
+}
+
+/// Whether a key from a file goes to the agent after it was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddKeys {
+    No,
+    /// When a person agrees.
+    Ask,
+    Yes {
+        /// The agent asks before each use.
+        confirm: bool,
+        /// Seconds until the agent forgets it.
+        lifetime: Option<u32>,
+    },
+}
+
 /// Everything the engine needs to know of one hop.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -75,6 +98,16 @@ pub(crate) struct Settings {
     pub(crate) global_known_hosts: Vec<PathBuf>,
     pub(crate) hash_known_hosts: bool,
     pub(crate) revoked_keys: Option<PathBuf>,
+    /// A program that prints lines as in known_hosts, tokens still in it.
+    pub(crate) known_hosts_command: Option<String>,
+    /// Whether the address is looked up in known_hosts besides the name.
+    pub(crate) check_host_ip: bool,
+    pub(crate) update_host_keys: UpdateHostKeys,
+    /// The signatures that authorities may sign with; empty allows what the library knows but SHA-1.
+    pub(crate) authority_algorithms: Vec<String>,
+    /// The kinds of keys to log in with; empty allows all.
+    pub(crate) login_algorithms: Vec<String>,
+    pub(crate) add_keys: AddKeys,
     pub(crate) identity_files: Vec<PathBuf>,
     pub(crate) certificate_files: Vec<PathBuf>,
     pub(crate) identities_only: bool,
@@ -87,6 +120,8 @@ pub(crate) struct Settings {
     pub(crate) remote_command: Option<String>,
     /// Variables to set on the remote side.
     pub(crate) env: Vec<(String, String)>,
+    /// For the commands whose tokens are known only later.
+    pub(crate) tokens: Tokens,
 }
 
 impl Settings {
@@ -138,6 +173,16 @@ impl Settings {
             known_hosts: options.files("userknownhostsfile")?,
             global_known_hosts: options.files("globalknownhostsfile")?,
             hash_known_hosts: options.on("hashknownhosts"),
+            known_hosts_command: options.some("knownhostscommand"),
+            check_host_ip: options.on("checkhostip"),
+            update_host_keys: match effective.get("updatehostkeys") {
+                Some("yes" | "true") => UpdateHostKeys::Yes,
+                Some("ask") => UpdateHostKeys::Ask,
+                _ => UpdateHostKeys::No,
+            },
+            authority_algorithms: options.list("casignaturealgorithms"),
+            login_algorithms: options.list("pubkeyacceptedalgorithms"),
+            add_keys: add_keys(effective.get("addkeystoagent").unwrap_or_default()),
             revoked_keys: options.paths("revokedhostkeys")?.into_iter().next(),
             identity_files: options.paths("identityfile")?,
             certificate_files: options.paths("certificatefile")?,
@@ -148,6 +193,7 @@ impl Settings {
             batch: options.on("batchmode"),
             remote_command: options.command("remotecommand")?,
             env: environment(effective),
+            tokens: options.tokens.clone(),
             label,
             spec: spec.clone(),
         })
@@ -199,6 +245,31 @@ fn strict(effective: &Effective) -> Strict {
     }
 }
 
+/// `yes`, `ask`, `confirm`, a time in seconds, or `confirm` and a time.
+fn add_keys(value: &str) -> AddKeys {
+    let mut words = value.split_whitespace();
+    let lifetime = |word: Option<&str>| word.and_then(|word| word.parse().ok());
+    match words.next() {
+        Some("yes" | "true") => AddKeys::Yes {
+            confirm: false,
+            lifetime: lifetime(words.next()),
+        },
+        Some("ask") => AddKeys::Ask,
+        Some("confirm") => AddKeys::Yes {
+            confirm: true,
+            lifetime: lifetime(words.next()),
+        },
+        Some(time) => match lifetime(Some(time)) {
+            Some(seconds) => AddKeys::Yes {
+                confirm: false,
+                lifetime: Some(seconds),
+            },
+            None => AddKeys::No,
+        },
+        None => AddKeys::No,
+    }
+}
+
 /// Typed views of options.
 struct Options<'a> {
     effective: &'a Effective,
@@ -231,6 +302,12 @@ impl Options<'_> {
     fn word(&self, option: &str, place: usize) -> Option<u64> {
         let word = self.effective.get(option)?.split_whitespace().nth(place)?;
         word.parse().ok().filter(|number| *number > 0)
+    }
+
+    /// A value that may be `none`.
+    fn some(&self, option: &str) -> Option<String> {
+        let value = self.effective.get(option)?;
+        (value != "none").then(|| value.to_owned())
     }
 
     fn seconds(&self, option: &str) -> Option<Duration> {
@@ -323,7 +400,8 @@ fn environment(effective: &Effective) -> Vec<(String, String)> {
 }
 
 /// The values of the percent tokens, ssh_config(5), section TOKENS.
-struct Tokens {
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
     name: String,
     host: String,
     port: u16,
@@ -359,6 +437,19 @@ impl Tokens {
     }
 
     fn expand(&self, text: &str, label: &str) -> Result<String, Error> {
+        self.expand_with(text, label, &[])
+    }
+
+    /// Expands the tokens in `text`; those in `more` come first.
+    ///
+    /// # Errors
+    /// A token that nobody knows.
+    pub(crate) fn expand_with(
+        &self,
+        text: &str,
+        label: &str,
+        more: &[(char, &str)],
+    ) -> Result<String, Error> {
         let mut out = String::with_capacity(text.len());
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
@@ -366,7 +457,12 @@ impl Tokens {
                 out.push(c);
                 continue;
             }
-            match chars.next() {
+            let token = chars.next();
+            if let Some((_, value)) = more.iter().find(|(name, _)| token == Some(*name)) {
+                out.push_str(value);
+                continue;
+            }
+            match token {
                 Some('%') => out.push('%'),
                 Some('h') => out.push_str(&self.host),
                 Some('n') => out.push_str(&self.name),

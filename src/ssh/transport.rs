@@ -5,21 +5,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
-use russh::keys::{Algorithm, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, PublicKey, PublicKeyOrCertificate};
 use russh::{
     Channel, ChannelOpenFailure, Limits, Names, Preferred, SshId, cipher, compression, kex, mac,
 };
 use tokio::sync::watch;
 
+use crate::domain::text;
+
 use super::error::Error;
-use super::fact::ConnectionInfo;
+use super::fact::{ConnectionInfo, SshFact};
 use super::host_key::{self, Known};
 use super::meter::{Meter, Metered};
 use super::question::Asker;
 use super::settings::Settings;
 
-/// How much of a server's banner is kept, in characters.
-const BANNER: usize = 2000;
+/// How much of a server's banner is kept, in characters; OpenSSH's longest in its own tests has 100,000.
+const BANNER: usize = 128 * 1024;
 
 /// What ends a handshake: our own refusal, or the protocol's failure.
 #[derive(Debug)]
@@ -62,6 +64,10 @@ pub(crate) struct Client {
     known: Known,
     asker: Asker,
     seen: Seen,
+    /// Whether the user's own files vouch for the server, so that it may announce other keys.
+    own: bool,
+    /// The keys that such a server announces.
+    announced: watch::Sender<Option<Vec<PublicKey>>>,
     /// Why the connection ended; `None` while it lives.
     gone: watch::Sender<Option<String>>,
 }
@@ -71,6 +77,8 @@ pub(crate) struct Greeted {
     pub(crate) handle: client::Handle<Client>,
     pub(crate) seen: Seen,
     pub(crate) gone: watch::Receiver<Option<String>>,
+    /// The keys that a server announces whom the user's own files vouch for.
+    pub(crate) announced: watch::Receiver<Option<Vec<PublicKey>>>,
 }
 
 /// What a handshake needs.
@@ -110,13 +118,15 @@ pub(crate) async fn greet(greeting: Greeting) -> Result<Greeted, Failure> {
         ..client::Config::default()
     });
     let seen = Seen::default();
-    seen.lock().notes = known.notes();
+    let (announced, announcing) = watch::channel(None);
     let (gone, watched) = watch::channel(None);
     let client = Client {
         settings,
         known,
         asker,
         seen: seen.clone(),
+        own: false,
+        announced,
         gone,
     };
     let handle = match client::connect_stream(config, wire, client).await {
@@ -135,6 +145,7 @@ pub(crate) async fn greet(greeting: Greeting) -> Result<Greeted, Failure> {
         handle,
         seen,
         gone: watched,
+        announced: announcing,
     })
 }
 
@@ -184,7 +195,7 @@ fn preferred(settings: &Settings, known: &Known) -> Preferred {
     Preferred {
         kex: exchanges(&settings.kex).into(),
         key: known.order(host_keys(&settings.host_key_algorithms)).into(),
-        host_key_certificates: Cow::Borrowed(&[]),
+        host_key_certificates: host_certificates(&settings.host_key_algorithms, known).into(),
         cipher: ciphers(&settings.ciphers).into(),
         mac: if settings.macs.is_empty() {
             defaults.mac
@@ -248,45 +259,93 @@ fn fast_aes() -> bool {
     return false;
 }
 
-/// The host key algorithms. Certificates are left out: nobody here knows the authorities.
+/// The algorithms of plain host keys.
 fn host_keys(names: &[String]) -> Vec<Algorithm> {
-    let supported = |algorithm: &Algorithm| {
-        matches!(
-            algorithm,
-            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. }
-        )
-    };
     if names.is_empty() {
         return Preferred::DEFAULT.key.to_vec();
     }
     let mut list = spoken(names, |name| Algorithm::new(name).ok());
-    list.retain(supported);
+    list.retain(signs_for_hosts);
     list
+}
+
+/// The algorithms of host certificates, wanted before plain keys. Without an authority for the host they say nothing, so
+/// they are only asked for where there is one, or where the settings allow nothing else.
+fn host_certificates(names: &[String], known: &Known) -> Vec<Algorithm> {
+    if !known.has_authority() && !host_keys(names).is_empty() {
+        return Vec::new();
+    }
+    if names.is_empty() {
+        return Preferred::DEFAULT.key.to_vec();
+    }
+    let mut list = spoken(names, |name| {
+        Algorithm::new(name.strip_suffix("-cert-v01@openssh.com")?).ok()
+    });
+    list.retain(signs_for_hosts);
+    list
+}
+
+fn signs_for_hosts(algorithm: &Algorithm) -> bool {
+    matches!(
+        algorithm,
+        Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. }
+    )
 }
 
 impl client::Handler for Client {
     type Error = Failure;
 
     async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Failure> {
-        let banner: String = banner.trim().chars().take(BANNER).collect();
-        let mut seen = self.seen.lock();
-        if !banner.is_empty() && seen.notes.len() < 16 {
-            seen.notes.push(banner);
+        let whole = text::block(banner.trim_end());
+        let mut text: String = whole.chars().take(BANNER).collect();
+        if text.len() < whole.len() {
+            text.push_str("\n[the rest of the banner was left out]");
         }
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        {
+            let mut seen = self.seen.lock();
+            // A server may send several; the first are enough.
+            if seen.banner.len() + text.len() > 2 * BANNER {
+                return Ok(());
+            }
+            if !seen.banner.is_empty() {
+                seen.banner.push('\n');
+            }
+            seen.banner.push_str(&text);
+        }
+        let fact = SshFact::Said {
+            target: self.asker.target.clone(),
+            hop: self.asker.hop.clone(),
+            text,
+        };
+        self.asker.questions.tell(fact).await;
         Ok(())
     }
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Failure> {
-        let key = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => key,
-            // Not offered, so a server that sends one does not keep to the protocol.
-            PublicKeyOrCertificate::Certificate(_) => return Ok(false),
-        };
-        let note = host_key::check(&self.settings, &self.known, key, &self.asker)
+        if !signs_for_hosts(&shown.public_key().algorithm()) {
+            return Ok(false);
+        }
+        let checked = host_key::check(&self.settings, &self.known, shown, &self.asker)
             .await
             .map_err(Failure::Ours)?;
-        self.seen.lock().notes.extend(note);
+        self.own = checked.own;
+        self.seen.lock().notes.extend(checked.notes);
         Ok(true)
+    }
+
+    async fn openssh_ext_host_keys_announced(
+        &mut self,
+        keys: Vec<PublicKey>,
+        _: &mut Session,
+    ) -> Result<(), Failure> {
+        // Nothing is believed yet: whoever listens asks for a proof. Nobody listens where the settings say no.
+        if self.own {
+            self.announced.send_replace(Some(keys));
+        }
+        Ok(())
     }
 
     async fn kex_done(

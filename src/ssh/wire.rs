@@ -96,6 +96,11 @@ async fn first(addresses: Vec<SocketAddr>) -> io::Result<(TcpStream, Duration)> 
 pub(crate) struct Quick(TcpStream);
 
 impl Quick {
+    /// The address at the other end.
+    pub(crate) fn peer(&self) -> Option<std::net::IpAddr> {
+        self.0.peer_addr().ok().map(|address| address.ip())
+    }
+
     fn acknowledge(&self) {
         #[cfg(target_os = "linux")]
         // It is only an optimisation: a kernel that refuses it is merely slower.

@@ -395,7 +395,10 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             health::probed(state, host, result, fx);
         }
         // Nobody asks for these yet.
-        SshFact::Forward(_)
+        SshFact::Keys { .. }
+        | SshFact::KeyChanged { .. }
+        | SshFact::Said { .. }
+        | SshFact::Forward(_)
         | SshFact::CopyProgress { .. }
         | SshFact::CopyDone { .. }
         | SshFact::FilesDone { .. } => {}

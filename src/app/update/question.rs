@@ -72,6 +72,11 @@ fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
         ssh::QuestionKind::Secret { prompt } => {
             (place.to_owned(), vec![prompt], QuestionKind::Secret)
         }
+        ssh::QuestionKind::Confirm { prompt } => (
+            place.to_owned(),
+            prompt.lines().map(str::to_owned).collect(),
+            QuestionKind::YesNo { default_no: true },
+        ),
         ssh::QuestionKind::Text { prompt } => (place.to_owned(), vec![prompt], QuestionKind::Text),
     };
     Question {
