@@ -238,6 +238,17 @@ pub struct ExecSpec {
     pub pty: Option<(String, Size)>,
     /// Whether a person may be asked about keys and passwords; background work says no.
     pub interactive: bool,
+    /// Forwards that come with it, as with `ssh`; `None` for background work and fan-outs.
+    pub along: Option<Along>,
+}
+
+/// What `ssh HOST` brings along besides the streams of its command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Along {
+    /// Forwards besides those of the host's ssh_config.
+    pub forwards: Vec<ForwardRule>,
+    /// `-A` or `-a`: overrules `ForwardAgent`.
+    pub agent: Option<bool>,
 }
 
 impl ExecSpec {
@@ -250,6 +261,7 @@ impl ExecSpec {
             timeout: None,
             pty: None,
             interactive: false,
+            along: None,
         }
     }
 }

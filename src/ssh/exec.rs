@@ -17,6 +17,7 @@ use crate::domain::run::Exit;
 use super::ask::{ExecSpec, Sink, Stdin};
 use super::error::Error;
 use super::fact::{SshFact, Stream};
+use super::forward::Company;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::settings::Settings;
@@ -88,7 +89,11 @@ impl Outcome {
 }
 
 /// Runs it to its end. Output of `Sink::Stream` is reported on the way.
-pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: Job) -> Outcome {
+pub(crate) async fn run(
+    manager: &Arc<Manager>,
+    facts: &mpsc::Sender<SshFact>,
+    job: Job,
+) -> Outcome {
     let asked = Instant::now();
     let mut stop = job.stop.clone();
     let opened = tokio::select! {
@@ -101,8 +106,22 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
     };
     let Held { channel, slot } = held;
     let (read, write) = channel.split();
+    let company = match &job.spec.along {
+        None => Ok(Company::none()),
+        Some(along) => tokio::select! {
+            company = Company::bring(manager, &job.target, &slot.link, &settings, along) => company,
+            reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
+        },
+    };
+    let company = match company {
+        Ok(company) => company,
+        Err(why) => {
+            write.close().await.ok();
+            return Outcome::early(Exit::Unreachable(why), asked);
+        }
+    };
     let begun = Instant::now();
-    if let Err(why) = begin(&write, &settings, &job.spec).await {
+    if let Err(why) = begin(&write, &settings, &job.spec, &company).await {
         return Outcome::early(lost(&slot, why.to_string()).await, asked);
     }
     if matches!(job.spec.stdin, Stdin::Stream) {
@@ -156,7 +175,9 @@ pub(crate) async fn begin(
     write: &ChannelWriteHalf<Msg>,
     settings: &Settings,
     spec: &ExecSpec,
+    company: &Company,
 ) -> Result<(), russh::Error> {
+    company.announce(write).await?;
     for (name, value) in &settings.env {
         // Servers accept few names (AcceptEnv) and refuse the others silently, so no answer is asked for.
         write.set_env(false, name.as_str(), value.as_str()).await?;

@@ -8,7 +8,10 @@ use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelOpenFailure, Disconnect};
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::domain::forward::Endpoint;
+
 use super::fact::ConnectionInfo;
+use super::forward::Doors;
 use super::transport::Client;
 
 /// How long a server may take to open a channel before the connection is taken for dead.
@@ -24,6 +27,8 @@ pub(crate) struct Link {
     pub(crate) info: ConnectionInfo,
     ended: Ended,
     slots: Slots,
+    /// What the server may open towards us.
+    doors: Doors,
     _via: Option<Arc<Link>>,
 }
 
@@ -74,8 +79,25 @@ impl Link {
                 bye: Arc::default(),
             },
             slots: Slots::default(),
+            doors: Doors::default(),
             _via: via,
         }
+    }
+
+    /// Takes the doors that the connection's own task looks at.
+    pub(crate) fn with_doors(mut self, doors: Doors) -> Self {
+        self.doors = doors;
+        self
+    }
+
+    /// What the server may open towards us.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// The connection's handle, for the requests of forwards.
+    pub(crate) fn handle(&self) -> &Handle<Client> {
+        &self.handle
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -165,6 +187,38 @@ impl Link {
                 .handle
                 .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
             match open.await {
+                Ok(channel) => Ok(channel),
+                Err(russh::Error::ChannelOpenFailure(reason)) => Err(DeadEnd::Refused(reason)),
+                Err(why) => Err(DeadEnd::Lost(
+                    link.why_gone().unwrap_or_else(|| why.to_string()),
+                )),
+            }
+        };
+        let opening = taken_or_closed(work, |channel| channel);
+        opening
+            .await
+            .unwrap_or_else(|| Err(DeadEnd::Lost("the program ends".to_owned())))
+    }
+
+    /// Opens a channel for a forward: to a TCP address or a Unix-domain socket as the host sees it. `from` is who connected
+    /// here, for the host's log.
+    pub(crate) async fn carry(
+        self: &Arc<Self>,
+        to: Endpoint,
+        from: (String, u16),
+    ) -> Result<Channel<Msg>, DeadEnd> {
+        let link = Arc::clone(self);
+        let work = async move {
+            let opened = match to {
+                Endpoint::Tcp { host, port } => {
+                    let (port, origin) = (u32::from(port), u32::from(from.1));
+                    link.handle
+                        .channel_open_direct_tcpip(host, port, from.0, origin)
+                        .await
+                }
+                Endpoint::Unix { path } => link.handle.channel_open_direct_streamlocal(path).await,
+            };
+            match opened {
                 Ok(channel) => Ok(channel),
                 Err(russh::Error::ChannelOpenFailure(reason)) => Err(DeadEnd::Refused(reason)),
                 Err(why) => Err(DeadEnd::Lost(

@@ -15,6 +15,7 @@ use super::config::{Resolver, Spec, blocking};
 use super::engine::{Closing, EngineOptions};
 use super::error::Error;
 use super::fact::SshFact;
+use super::forward::Forwards;
 use super::host_key::Known;
 use super::jump;
 use super::link::{DeadEnd, Held, Link, NoChannel};
@@ -106,6 +107,8 @@ pub(crate) struct Manager {
     pools: Mutex<HashMap<Path, Pool>>,
     gates: Mutex<HashMap<Path, Arc<Semaphore>>>,
     all: Semaphore,
+    /// The forwards through all of them.
+    pub(crate) forwards: Arc<Forwards>,
 }
 
 impl Manager {
@@ -121,6 +124,7 @@ impl Manager {
             options,
             resolver,
             questions,
+            forwards: Forwards::new(facts.clone()),
             facts,
             closing,
             pools: Mutex::default(),
@@ -201,6 +205,42 @@ impl Manager {
                 }
             }
         }
+    }
+
+    /// A connection to `target` that is up or is made, for forwards; whoever holds it keeps it.
+    ///
+    /// # Errors
+    /// Everything that can keep one from a host.
+    pub(crate) async fn connection(
+        &self,
+        target: &Target,
+        interactive: bool,
+    ) -> Result<(Arc<Link>, Arc<Settings>), Error> {
+        let interactive = interactive && self.options.interactive;
+        let route = jump::route(&self.resolver, target).await?;
+        let link = self.link(&route, interactive, false).await?;
+        match route.last() {
+            Some(last) => Ok((link, Arc::clone(last))),
+            None => Err(Error::Closing {
+                hop: target.name.clone(),
+            }),
+        }
+    }
+
+    /// The agent's socket for a host that may use it.
+    pub(crate) fn agent(&self, settings: &Settings) -> Option<PathBuf> {
+        super::agent::socket(settings, &self.options.agent)
+    }
+
+    /// Runs `work` until it is done or the engine ends.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let closing = self.closing.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = closing.wait() => {}
+            }
+        });
     }
 
     /// Closes the connections to `target`.
@@ -365,13 +405,8 @@ impl Manager {
         info.port = last.port;
         info.via = before.iter().map(|hop| hop.label.clone()).collect();
         info.auth = how;
-        Ok(Arc::new(Link::new(
-            greeted.handle,
-            last.place(),
-            info,
-            greeted.gone,
-            via,
-        )))
+        let link = Link::new(greeted.handle, last.place(), info, greeted.gone, via);
+        Ok(Arc::new(link.with_doors(greeted.doors)))
     }
 
     /// The bytes' way to a hop.

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod exec;
 mod fact;
+mod forward;
 mod host_key;
 mod jump;
 mod known_hosts;
@@ -27,7 +28,7 @@ mod transport;
 mod wire;
 mod writer;
 
-pub use ask::{ExecSpec, FilesAsk, Reply, Sink, SshAsk, Stdin};
+pub use ask::{Along, ExecSpec, FilesAsk, Reply, Sink, SshAsk, Stdin};
 pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;

@@ -14,9 +14,10 @@ use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
 use crate::term::{Emulator, Modes, Notice, Size};
 
-use super::ask::{ExecSpec, Sink, Stdin};
+use super::ask::{Along, ExecSpec, Sink, Stdin};
 use super::exec::{self, Ending};
 use super::fact::SshFact;
+use super::forward::Company;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::recording::{Recorded, Recording};
@@ -64,7 +65,7 @@ pub(crate) struct Inlets {
 
 /// Runs the session to its end and returns the last fact about it.
 pub(crate) async fn run(
-    manager: &Manager,
+    manager: &Arc<Manager>,
     facts: &mpsc::Sender<SshFact>,
     screens: &Screens,
     pane: Pane,
@@ -81,7 +82,7 @@ pub(crate) async fn run(
 }
 
 async fn live(
-    manager: &Manager,
+    manager: &Arc<Manager>,
     facts: &mpsc::Sender<SshFact>,
     screens: &Screens,
     pane: Pane,
@@ -104,8 +105,22 @@ async fn live(
         timeout: None,
         pty: Some((pane.term.clone(), pane.size)),
         interactive: true,
+        along: None,
     };
-    if let Err(why) = exec::begin(&write, &settings, &spec).await {
+    let along = Along::default();
+    let bringing = Company::bring(manager, &pane.target, &slot.link, &settings, &along);
+    let company = tokio::select! {
+        company = bringing => company,
+        () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default()),
+    };
+    let company = match company {
+        Ok(company) => company,
+        Err(why) => {
+            write.close().await.ok();
+            return (Exit::Unreachable(why), Recorded::default());
+        }
+    };
+    if let Err(why) = exec::begin(&write, &settings, &spec, &company).await {
         return (
             exec::lost(&slot, why.to_string()).await,
             Recorded::default(),
@@ -114,7 +129,7 @@ async fn live(
     let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());
     let (replies, answers) = mpsc::channel(REPLIES);
-    let news = Arc::new(News::default());
+    let news = Arc::new(News::new(company.lends()));
     // Both die with the set, so nothing of a session outlives it.
     let mut helpers = JoinSet::new();
     helpers.spawn(tell(Arc::clone(&news), pane.session, facts.clone()));
@@ -326,6 +341,8 @@ struct News {
 #[derive(Default)]
 struct Told {
     opened: bool,
+    /// The host may use our agent.
+    agent: bool,
     title: Option<String>,
     clipboard: Option<String>,
     bell: bool,
@@ -334,6 +351,12 @@ struct Told {
 }
 
 impl News {
+    fn new(agent: bool) -> Self {
+        let news = Self::default();
+        news.change(|told| told.agent = agent);
+        news
+    }
+
     fn change(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_one();
@@ -375,6 +398,7 @@ impl News {
                 false
             },
             opened: std::mem::take(&mut told.opened),
+            agent: told.agent,
             title: told.title.take(),
             clipboard: told.clipboard.take(),
             bell: std::mem::take(&mut told.bell),
@@ -416,7 +440,8 @@ async fn tell(news: Arc<News>, session: SessionId, facts: mpsc::Sender<SshFact>)
 fn facts_of(told: Told, session: SessionId) -> Vec<SshFact> {
     let mut facts = Vec::new();
     if told.opened {
-        facts.push(SshFact::SessionOpened { session });
+        let agent = told.agent;
+        facts.push(SshFact::SessionOpened { session, agent });
     }
     facts.extend(
         told.title

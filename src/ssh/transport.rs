@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::error::Error;
 use super::fact::ConnectionInfo;
+use super::forward::{Arrival, Doors};
 use super::host_key::{self, Known};
 use super::question::Asker;
 use super::settings::Settings;
@@ -48,6 +49,8 @@ pub(crate) struct Client {
     known: Known,
     asker: Asker,
     seen: Seen,
+    /// What the server may open towards us.
+    doors: Doors,
     /// Why the connection ended; `None` while it lives.
     gone: watch::Sender<Option<String>>,
 }
@@ -56,6 +59,7 @@ pub(crate) struct Client {
 pub(crate) struct Greeted {
     pub(crate) handle: client::Handle<Client>,
     pub(crate) seen: Seen,
+    pub(crate) doors: Doors,
     pub(crate) gone: watch::Receiver<Option<String>>,
 }
 
@@ -85,17 +89,20 @@ pub(crate) async fn greet(
     let seen = Seen::default();
     seen.lock().notes = known.notes();
     let (gone, watched) = watch::channel(None);
+    let doors = Doors::default();
     let client = Client {
         settings,
         known,
         asker,
         seen: seen.clone(),
+        doors: doors.clone(),
         gone,
     };
     let handle = client::connect_stream(config, wire, client).await?;
     Ok(Greeted {
         handle,
         seen,
+        doors,
         gone: watched,
     })
 }
@@ -252,38 +259,64 @@ impl client::Handler for Client {
         result
     }
 
-    // A server has no business opening channels to us: nothing was forwarded. Dropping the handle refuses.
+    // What was asked to be forwarded comes in by a door that waits for it; everything else is refused. Nothing here
+    // waits: this is the connection's own task.
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
+        channel: Channel<Msg>,
+        address: &str,
+        port: u32,
+        from: &str,
+        from_port: u32,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Failure> {
-        refuse(reply).await
+        let from = format!("{from}:{from_port}");
+        let arrival = Arrival {
+            channel,
+            reply,
+            from,
+        };
+        match self.doors.tcp(address, port, arrival) {
+            Ok(()) => Ok(()),
+            Err(reply) => refuse(reply).await,
+        }
     }
 
     async fn server_channel_open_forwarded_streamlocal(
         &mut self,
-        _: Channel<Msg>,
-        _: &str,
+        channel: Channel<Msg>,
+        path: &str,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Failure> {
-        refuse(reply).await
+        let arrival = Arrival {
+            channel,
+            reply,
+            from: path.to_owned(),
+        };
+        match self.doors.unix(path, arrival) {
+            Ok(()) => Ok(()),
+            Err(reply) => refuse(reply).await,
+        }
     }
 
     async fn server_channel_open_agent_forward(
         &mut self,
-        _: Channel<Msg>,
+        channel: Channel<Msg>,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Failure> {
-        refuse(reply).await
+        let arrival = Arrival {
+            channel,
+            reply,
+            from: "the agent's socket".to_owned(),
+        };
+        match self.doors.agent(arrival) {
+            Ok(()) => Ok(()),
+            Err(reply) => refuse(reply).await,
+        }
     }
 
     async fn server_channel_open_session(

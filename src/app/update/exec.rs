@@ -91,6 +91,7 @@ fn spec(command: &ExecCommand, script: Vec<u8>) -> Result<ExecSpec, String> {
         timeout,
         pty: None,
         interactive: true,
+        along: None,
     })
 }
 

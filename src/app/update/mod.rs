@@ -371,7 +371,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             Some(Purpose::Disks(host)) => health::disks(state, host, &exit, &stdout, fx),
             _ => {}
         },
-        SshFact::SessionOpened { session } => session::opened(state, session, fx),
+        SshFact::SessionOpened { session, agent } => session::opened(state, session, agent, fx),
         SshFact::SessionClosed {
             session,
             exit,

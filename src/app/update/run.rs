@@ -250,6 +250,7 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
                     timeout: timeout.map(Duration::from_millis),
                     pty: None,
                     interactive: true,
+                    along: None,
                 };
                 let target = gather::target(state, &host);
                 fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));

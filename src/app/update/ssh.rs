@@ -44,6 +44,7 @@ pub(super) fn execute(
         timeout: None,
         pty,
         interactive: true,
+        along: None,
     };
     let case = gather.ticket.as_ref().map(|ticket| {
         let what = if text.is_empty() {
