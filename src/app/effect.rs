@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::command::{HostHealth, Outcome};
+use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
 use crate::domain::run::{Exit, RunFact};
 use crate::model::QuestionId;
@@ -146,6 +147,8 @@ pub enum Emission {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// A forward changed its state.
+    Forward(ForwardRow),
     /// One round of a watch over health.
     Health(Vec<HostHealth>),
     /// The host took one more piece of standard input.

@@ -76,7 +76,13 @@ pub fn cli(surface: Surface) -> ClapCommand {
         match second {
             None => nouns.push((first, leaf)),
             Some(_) => match nouns.iter_mut().find(|(noun, _)| *noun == first) {
-                Some((_, noun)) => *noun = std::mem::take(noun).subcommand(leaf),
+                // A noun may be a command itself, as `forward` is.
+                Some((_, noun)) => {
+                    let whole = std::mem::take(noun).subcommand(leaf);
+                    *noun = whole
+                        .subcommand_negates_reqs(true)
+                        .args_conflicts_with_subcommands(true);
+                }
                 None => nouns.push((
                     first,
                     ClapCommand::new(first)
@@ -191,6 +197,7 @@ fn noun_help(noun: &str) -> &'static str {
     match noun {
         "ticket" => "Tickets: what is wrong or wanted",
         "host" => "The inventory",
+        "forward" => "Connections carried through a host",
         "session" => "Sessions and their recordings",
         "runbook" => "Runbooks: Markdown files with shell fences",
         "run" => "Runs of runbooks on hosts",

@@ -249,6 +249,8 @@ pub struct Along {
     pub forwards: Vec<ForwardRule>,
     /// `-A` or `-a`: overrules `ForwardAgent`.
     pub agent: Option<bool>,
+    /// `-N`: nothing runs, no channel is opened for it, and it ends when it is stopped or the connection is lost.
+    pub nothing: bool,
 }
 
 impl ExecSpec {

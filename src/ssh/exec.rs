@@ -14,7 +14,7 @@ use crate::domain::host::Target;
 use crate::domain::ids::ReqId;
 use crate::domain::run::Exit;
 
-use super::ask::{ExecSpec, Sink, Stdin};
+use super::ask::{Along, ExecSpec, Sink, Stdin};
 use super::error::Error;
 use super::fact::{SshFact, Stream};
 use super::forward::Company;
@@ -96,6 +96,13 @@ pub(crate) async fn run(
 ) -> Outcome {
     let asked = Instant::now();
     let mut stop = job.stop.clone();
+    if let Some(along) = job.spec.along.as_ref().filter(|along| along.nothing) {
+        let exit = tokio::select! {
+            exit = stay(manager, &job, along) => exit,
+            reason = stopped(&mut stop) => reason.exit(),
+        };
+        return Outcome::early(exit, asked);
+    }
     let opened = tokio::select! {
         opened = manager.session(&job.target, job.spec.interactive) => opened,
         reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
@@ -148,6 +155,23 @@ pub(crate) async fn run(
         collected,
         took: begun.elapsed(),
     }
+}
+
+/// Runs nothing: forwards until the connection is lost.
+async fn stay(manager: &Arc<Manager>, job: &Job, along: &Along) -> Exit {
+    let connected = manager.connection(&job.target, job.spec.interactive).await;
+    let (link, settings) = match connected {
+        Ok(connected) => connected,
+        Err(why) => return Exit::Unreachable(why.to_string()),
+    };
+    let bringing = Company::bring(manager, &job.target, &link, &settings, along);
+    let _company = match bringing.await {
+        Ok(company) => company,
+        Err(why) => return Exit::Unreachable(why),
+    };
+    let why = link.ended().wait().await;
+    let hop = link.hop.clone();
+    Exit::Unreachable(Error::Lost { hop, why }.to_string())
 }
 
 impl Stop {

@@ -4,6 +4,7 @@
 
 mod exec;
 mod failure;
+mod forward;
 mod gather;
 mod health;
 mod host;
@@ -386,16 +387,23 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::ExecStarted { req } => ssh::tell(state, req, Emission::Attached, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),
-        SshFact::Refused { ask, why } => warn(state, format!("{ask}: {why}")),
+        SshFact::Refused { ask, why } => {
+            let lines: Vec<_> = state.calls.keys().copied().collect();
+            let note = format!("{ask}: {why}");
+            fx.extend(
+                lines
+                    .into_iter()
+                    .map(|line| Effect::Emit(line, Emission::Note(note.clone()))),
+            );
+            warn(state, note);
+        }
         SshFact::ProbeDone { req, host, result } => {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
+        SshFact::Forward(row) => forward::changed(state, row, fx),
         // Nobody asks for these yet.
-        SshFact::Forward(_)
-        | SshFact::CopyProgress { .. }
-        | SshFact::CopyDone { .. }
-        | SshFact::FilesDone { .. } => {}
+        SshFact::CopyProgress { .. } | SshFact::CopyDone { .. } | SshFact::FilesDone { .. } => {}
         SshFact::Question {
             id,
             target,
@@ -428,6 +436,7 @@ fn stop(state: &mut State, fx: &mut Vec<Effect>) {
     let fans: Vec<_> = state.fans.keys().copied().collect();
     fans.into_iter()
         .for_each(|number| exec::stop(state, number, true, fx));
+    forward::stop_all(state, fx);
 }
 
 /// Ends the process once nothing is left that must be recorded, or when that takes too long.
@@ -444,6 +453,7 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
     let settled = state.sessions.is_empty()
         && state.runs.is_empty()
         && state.fans.is_empty()
+        && state.forwards.is_empty()
         && state.inflight.find(recording).is_none();
     if settled || state.model.now.since(since) >= LAST_WORDS {
         fx.push(Effect::Quit);

@@ -216,7 +216,11 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         Answer::Books { .. } => open(state, id, View::Books),
         Answer::Health(_) => open(state, id, View::Hosts),
         Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),
-        Answer::Preview { .. } | Answer::Doctor(_) | Answer::Info(_) | Answer::Names(_) => {}
+        Answer::Preview { .. }
+        | Answer::Doctor(_)
+        | Answer::Info(_)
+        | Answer::Names(_)
+        | Answer::Forwards(_) => {}
         Answer::Tickets(_)
         | Answer::Hosts { .. }
         | Answer::Runs(_)
