@@ -349,6 +349,43 @@ mod tests {
     }
 
     #[test]
+    fn a_noun_may_be_a_command_itself() {
+        use crate::command::ForwardCommand;
+        use crate::domain::forward::{Endpoint, ForwardRule};
+        let dynamic = ForwardRule::Dynamic {
+            listen: Endpoint::tcp("", 1080),
+        };
+        for (line, expected) in [
+            (
+                "forward -D 1080 web1",
+                ForwardCommand::Start {
+                    host: "web1".to_owned(),
+                    rules: vec![dynamic.clone()],
+                },
+            ),
+            (
+                "forward ls1 -D 1080",
+                ForwardCommand::Start {
+                    host: "ls1".to_owned(),
+                    rules: vec![dynamic],
+                },
+            ),
+            ("forward ls", ForwardCommand::List),
+            ("forward stop 4", ForwardCommand::Stop { id: 4 }),
+        ] {
+            let parsed =
+                parse_line(line).unwrap_or_else(|why| unreachable!("{line}: {}", why.text));
+            assert_eq!(parsed.command(), Ok(Some(Command::Forward(expected))));
+        }
+        assert!(words("forward web1 -L 80:web").command().is_err());
+        let Command::Ssh(ssh) = command("ssh -NA web1 -L 1:a:2 -R 3") else {
+            unreachable!("it is ssh")
+        };
+        assert_eq!((ssh.forwards.len(), ssh.agent), (2, Some(true)));
+        assert!(ssh.nothing && ssh.command.is_empty());
+    }
+
+    #[test]
     fn runs_take_parameters() {
         let Command::Run(RunCommand::Start(start)) =
             command("run start disk -H 'web*' -p path=/var -p 'note='\\''; rm -rf ~; '\\''' -f 3")

@@ -211,6 +211,8 @@ impl Engine {
                 rule,
                 interactive,
             } => {
+                // Whoever asks need not be a task of the runtime.
+                let _inside = inner.runtime.enter();
                 if !forward::start(&inner.manager, id, target, rule, interactive) {
                     inner.refuse(
                         format!("Forward({id})"),

@@ -134,6 +134,7 @@ pub(crate) async fn run(
     if matches!(job.spec.stdin, Stdin::Stream) {
         facts.send(SshFact::ExecStarted { req: job.req }).await.ok();
     }
+    let mut late = stop.clone();
     let running = Running {
         req: job.req,
         read,
@@ -150,6 +151,10 @@ pub(crate) async fn run(
     };
     let feeding = feed(&write, job.req, job.spec.stdin, job.inputs, facts);
     let (exit, collected) = running.drive(feeding, &slot).await;
+    tokio::select! {
+        () = company.linger() => {}
+        _ = stopped(&mut late) => {}
+    }
     Outcome {
         exit,
         collected,

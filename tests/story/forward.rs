@@ -25,7 +25,7 @@ impl Running {
     fn start(day: &Day, args: &[&str]) -> Self {
         let mut child = day
             .command(args)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -173,6 +173,39 @@ fn ssh_brings_forwards_along() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.stdout, b"hello\n", "{said}");
     assert!(output.status.success(), "{said}");
+    // A command that is over waits for what its forwards still carry.
+    let late = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let long = format!(
+        "{free}:127.0.0.1:{}",
+        late.local_addr().expect("it is bound").port()
+    );
+    let mut running = Running::start(
+        &day,
+        &[
+            "ssh",
+            "web1",
+            "-L",
+            &long,
+            "--",
+            "echo up; read x; echo over",
+        ],
+    );
+    assert_eq!(running.line(), "up\n");
+    let mut here = TcpStream::connect(("127.0.0.1", free)).expect("it listens");
+    let (mut there, _) = late.accept().expect("it is led here");
+    // The command meets the end of its input and ends; what is carried goes on for as long as it likes.
+    drop(running.child.stdin.take());
+    assert_eq!(running.line(), "over\n");
+    let mut answer = [0];
+    for round in 0..200u8 {
+        here.write_all(&[round]).expect("it is open");
+        there.read_exact(&mut answer).expect("it is carried there");
+        there.write_all(&answer).expect("it is open");
+        here.read_exact(&mut answer).expect("it is carried back");
+        assert_eq!(answer, [round]);
+    }
+    drop((here, there));
+    assert_eq!(running.child.wait().expect("it ends").code(), Some(0));
     let mut running = Running::start(&day, &["ssh", "-N", "web1", "-L", &word]);
     let until = std::time::Instant::now() + crate::support::sshd::GUARD;
     while TcpStream::connect(("127.0.0.1", free)).is_err() {

@@ -257,3 +257,48 @@ pub(super) async fn connect(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::host::Effective;
+    use crate::ssh::config::Spec;
+
+    fn settings(lines: &[(&str, &str)]) -> Settings {
+        let spec = Spec {
+            name: "web".to_owned(),
+            user: None,
+            port: None,
+            config: None,
+        };
+        let mut effective = Effective::default();
+        for (option, value) in [("hostname", "web"), ("user", "me")].iter().chain(lines) {
+            let values = effective.options.entry((*option).to_owned()).or_default();
+            values.push((*value).to_owned());
+        }
+        Settings::read(&spec, &effective).unwrap_or_else(|why| unreachable!("{why}"))
+    }
+
+    #[tokio::test]
+    async fn loopback_unless_it_is_said_otherwise() {
+        let four: &[(&str, &str)] = &[("addressfamily", "inet")];
+        let gateway: &[(&str, &str)] = &[("gatewayports", "yes")];
+        for (host, lines, expected) in [
+            ("", &[][..], "127.0.0.1:80 [::1]:80"),
+            ("localhost", gateway, "127.0.0.1:80 [::1]:80"),
+            ("", gateway, "0.0.0.0:80 [::]:80"),
+            ("*", &[][..], "0.0.0.0:80 [::]:80"),
+            ("*", four, "0.0.0.0:80"),
+            ("", four, "127.0.0.1:80"),
+            ("127.0.0.2", gateway, "127.0.0.2:80"),
+        ] {
+            let found = addresses(host, 80, &settings(lines)).await;
+            let words: Vec<String> = found
+                .unwrap_or_else(|why| unreachable!("{why}"))
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            assert_eq!(words.join(" "), expected, "{host:?} {lines:?}");
+        }
+    }
+}

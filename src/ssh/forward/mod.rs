@@ -59,6 +59,8 @@ pub(crate) fn start(
 pub(crate) struct Company {
     /// Forwards of this session alone.
     own: Vec<Arc<Entry>>,
+    /// Those of the settings that it began; they outlive it.
+    begun: Vec<Arc<Entry>>,
     lent: Option<Lent>,
 }
 
@@ -75,6 +77,7 @@ impl Company {
     pub(crate) fn none() -> Self {
         Self {
             own: Vec::new(),
+            begun: Vec::new(),
             lent: None,
         }
     }
@@ -93,7 +96,6 @@ impl Company {
     ) -> Result<Self, String> {
         let rules = &settings.forwarding;
         let mut company = Self::none();
-        let mut started = Vec::new();
         let forwards = &manager.forwards;
         let begin = |rule: &ForwardRule, configured: bool| {
             let entry =
@@ -108,7 +110,8 @@ impl Company {
             Some(entry)
         };
         if link.doors().begin() {
-            started.extend(rules.rules.iter().filter_map(|rule| begin(rule, true)));
+            let wanted = rules.rules.iter();
+            company.begun = wanted.filter_map(|rule| begin(rule, true)).collect();
             for why in &rules.bad {
                 let ask = format!("a forward in the settings of {}", target.name);
                 forwards.refuse(ask, why.clone()).await;
@@ -125,12 +128,19 @@ impl Company {
                 .filter_map(|rule| begin(rule, false))
                 .collect();
         }
-        started.extend(company.own.iter().cloned());
-        stand(&started, rules.strict).await?;
+        let started = company.begun.iter().chain(&company.own);
+        stand(started, rules.strict).await?;
         if along.agent.unwrap_or(rules.agent != AgentRule::No) {
             company.lent = socket(manager, settings).map(|socket| Lent::new(link, socket));
         }
         Ok(company)
+    }
+
+    /// Waits for the connections that its forwards still carry, as `ssh` does when its command has ended.
+    pub(crate) async fn linger(&self) {
+        for entry in self.begun.iter().chain(&self.own) {
+            entry.traffic.idle().await;
+        }
     }
 
     /// Whether the host may use our agent.
@@ -159,7 +169,7 @@ fn socket(manager: &Manager, settings: &Settings) -> Option<PathBuf> {
 }
 
 /// Waits until all listen or failed, so that what the session runs finds them.
-async fn stand(started: &[Arc<Entry>], strict: bool) -> Result<(), String> {
+async fn stand(started: impl Iterator<Item = &Arc<Entry>>, strict: bool) -> Result<(), String> {
     let until = tokio::time::Instant::now() + STANDING;
     for entry in started {
         match tokio::time::timeout_at(until, entry.settle()).await {

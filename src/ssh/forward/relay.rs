@@ -11,7 +11,7 @@ use std::time::Duration;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::ssh::fact::Stream;
 use crate::ssh::spool::Spool;
@@ -34,6 +34,17 @@ pub(super) struct Traffic {
     pub(super) bytes_in: AtomicU64,
     /// To the host.
     pub(super) bytes_out: AtomicU64,
+    /// One connection has ended.
+    ended: Notify,
+}
+
+impl Traffic {
+    /// Waits until no connection is open. For one waiter at a time.
+    pub(super) async fn idle(&self) {
+        while self.open.load(Ordering::Relaxed) > 0 {
+            self.ended.notified().await;
+        }
+    }
 }
 
 /// A connection that is counted as open.
@@ -50,6 +61,7 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.ended.notify_one();
     }
 }
 
