@@ -22,6 +22,7 @@ use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::recording::{Recorded, Recording};
 use super::screens::Screens;
+use super::settings::Settings;
 use super::writer::{self, PaneInput};
 
 /// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
@@ -107,17 +108,12 @@ async fn live(
         interactive: true,
         along: None,
     };
-    let along = Along::default();
-    let bringing = Company::bring(manager, &pane.target, &slot.link, &settings, &along);
-    let company = tokio::select! {
-        company = bringing => company,
-        () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default()),
-    };
-    let company = match company {
+    let bringing = accompany(manager, &pane, &slot, &settings, &mut inlets.close);
+    let company = match bringing.await {
         Ok(company) => company,
-        Err(why) => {
+        Err(exit) => {
             write.close().await.ok();
-            return (Exit::Unreachable(why), Recorded::default());
+            return (exit, Recorded::default());
         }
     };
     if let Err(why) = exec::begin(&write, &settings, &spec, &company).await {
@@ -164,6 +160,23 @@ async fn live(
     // What is still to be told comes before the last fact.
     helpers.join_next().await;
     (exit, recorded)
+}
+
+/// Brings along the forwards and the agent that the host's settings ask for.
+async fn accompany(
+    manager: &Arc<Manager>,
+    pane: &Pane,
+    slot: &Slot,
+    settings: &Arc<Settings>,
+    close: &mut watch::Receiver<bool>,
+) -> Result<Company, Exit> {
+    let along = Along::default();
+    tokio::select! {
+        company = Company::bring(manager, &pane.target, &slot.link, settings, &along) => {
+            company.map_err(Exit::Unreachable)
+        }
+        () = closed(close) => Err(Exit::Cancelled),
+    }
 }
 
 /// Starts the recording, if one is wanted. Without it the session goes on all the same.

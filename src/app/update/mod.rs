@@ -387,16 +387,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::ExecStarted { req } => ssh::tell(state, req, Emission::Attached, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),
-        SshFact::Refused { ask, why } => {
-            let lines: Vec<_> = state.calls.keys().copied().collect();
-            let note = format!("{ask}: {why}");
-            fx.extend(
-                lines
-                    .into_iter()
-                    .map(|line| Effect::Emit(line, Emission::Note(note.clone()))),
-            );
-            warn(state, note);
-        }
+        SshFact::Refused { ask, why } => refused(state, &ask, &why, fx),
         SshFact::ProbeDone { req, host, result } => {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
@@ -411,6 +402,18 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             kind,
         } => question::asked(state, id, &target, &hop, kind, fx),
     }
+}
+
+/// An ask was not taken: windows are told, and command lines at `qd ssh`.
+fn refused(state: &mut State, ask: &str, why: &str, fx: &mut Vec<Effect>) {
+    let note = format!("{ask}: {why}");
+    fx.extend(
+        state
+            .calls
+            .keys()
+            .map(|line| Effect::Emit(*line, Emission::Note(note.clone()))),
+    );
+    warn(state, note);
 }
 
 /// How long sessions and runs may take to end before the process ends without them, in milliseconds.
