@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 use crate::command::{HostHealth, Outcome};
+use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
 use crate::domain::run::{Exit, RunFact};
 use crate::model::QuestionId;
@@ -150,6 +151,8 @@ pub enum Emission {
         #[serde(with = "serde_bytes")]
         data: Vec<u8>,
     },
+    /// A forward changed its state.
+    Forward(ForwardRow),
     /// One round of a watch over health.
     Health(Vec<HostHealth>),
     /// The host took one more piece of standard input.

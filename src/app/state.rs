@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::command::Info;
 use crate::domain::case::CaseEvent;
+use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
 use crate::domain::run::{Exit, RunFact};
 use crate::domain::time::Time;
@@ -100,6 +101,12 @@ pub struct State {
     pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
     pub(crate) calls: BTreeMap<LineId, Call>,
     pub(crate) rounds: Vec<Round>,
+    /// Forwards by their numbers, as last told.
+    pub(crate) forwards: BTreeMap<u64, LiveForward>,
+    /// The number of the last forward that was asked for.
+    pub(crate) last_forward: u64,
+    /// Command lines whose forwards end because one failed, with the exit status.
+    pub(crate) forwarding: BTreeMap<LineId, u8>,
     /// Questions of connections, by the number they are asked under.
     pub(crate) questions: BTreeMap<QuestionId, ssh::QuestionId>,
     /// Command lines at which nobody sits who could be asked.
@@ -210,6 +217,15 @@ pub(crate) struct Call {
     pub kept: Vec<u8>,
 }
 
+/// A forward that this process carries.
+#[derive(Debug)]
+pub(crate) struct LiveForward {
+    /// Who asked for it; nobody if a host's settings did.
+    pub caller: Option<Caller>,
+    /// As last told.
+    pub row: ForwardRow,
+}
+
 /// One command on many hosts.
 #[derive(Debug)]
 pub(crate) struct Fan {
@@ -301,6 +317,9 @@ impl State {
             sessions: BTreeMap::new(),
             calls: BTreeMap::new(),
             rounds: Vec::new(),
+            forwards: BTreeMap::new(),
+            last_forward: 0,
+            forwarding: BTreeMap::new(),
             questions: BTreeMap::new(),
             nobody: BTreeSet::new(),
             stop_asked: None,

@@ -160,7 +160,7 @@ async fn answered(asking: &mut Option<Asking>) -> (QuestionId, Reply) {
 
 /// Whether the terminal should go raw: for a shell, or when a terminal was asked for.
 fn wants_terminal(command: &Command) -> bool {
-    matches!(command, Command::Ssh(ssh) if ssh.command.is_empty() || ssh.tty)
+    matches!(command, Command::Ssh(ssh) if !ssh.nothing && (ssh.command.is_empty() || ssh.tty))
 }
 
 /// Passes standard input on from a thread of its own, because reading it cannot be cancelled. It waits while [`AHEAD`]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::app::effect::Emission;
 use crate::command::{Answer, Globals, Outcome};
+use crate::domain::forward::ForwardRow;
 use crate::domain::run::{CellState, Exit, RunFact};
 use crate::domain::text;
 use crate::domain::time::{Time, short};
@@ -57,6 +58,7 @@ impl Output {
                 }
             }
             Emission::Attached | Emission::Taken => {}
+            Emission::Forward(row) => self.forward(&row),
             Emission::Health(rows) => {
                 let answer = Answer::Health(rows);
                 self.finish(&Outcome::ok(answer), crate::app::clock::now());
@@ -120,6 +122,18 @@ impl Output {
             }
         }
         outcome.exit
+    }
+
+    /// `qd forward` has no single document, so both forms of JSON are an event a line.
+    fn forward(&mut self, row: &ForwardRow) {
+        if self.json || self.jsonl {
+            return self.line(&json!({ "event": "forward", "forward": row }));
+        }
+        match render::forward_line(row) {
+            Some((line, false)) => self.out(format!("{line}\n").as_bytes()),
+            Some((line, true)) if !self.quiet => err(format!("qd: {line}\n").as_bytes()),
+            Some(_) | None => {}
+        }
     }
 
     fn host_line(&mut self, host: &str, stream: Stream, line: &[u8]) {

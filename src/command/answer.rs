@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::check::HostState;
+use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::host::{Effective, Host};
 use crate::domain::run::{Cell, RunRow};
 use crate::domain::runbook::{Diagnostic, Runbook};
@@ -100,6 +101,8 @@ pub enum Answer {
     Run(Box<RunRow>),
     /// What one command did on many hosts.
     Exec(Vec<Cell>),
+    /// Forwards.
+    Forwards(Vec<ForwardRow>),
     /// The store's examination.
     Doctor(Vec<DoctorLine>),
     /// The program.
@@ -154,6 +157,7 @@ impl Answer {
             ),
             Self::Server(status) => ("app", status.lines()),
             Self::Names(names) => ("names", names.clone()),
+            Self::Forwards(rows) => ("forwards", rows.iter().map(forward_line).collect()),
             Self::Tickets(tickets) => (
                 "tickets",
                 tickets
@@ -191,6 +195,18 @@ impl Info {
         ]
         .into_iter()
     }
+}
+
+/// A forward on one line, for the screen.
+fn forward_line(row: &ForwardRow) -> String {
+    let how = match &row.state {
+        ForwardState::Starting => "starting".to_owned(),
+        ForwardState::Listening => "listening".to_owned(),
+        ForwardState::Waiting { why } => format!("waiting: {why}"),
+        ForwardState::Failed { why } => format!("failed: {why}"),
+        ForwardState::Stopped => "stopped".to_owned(),
+    };
+    format!("{:>4}  {} through {}  {how}", row.id, row.rule, row.host)
 }
 
 /// What an import found, by host name.

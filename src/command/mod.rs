@@ -5,6 +5,7 @@
 
 mod answer;
 mod change;
+mod forward;
 mod host;
 mod line;
 mod parse;
@@ -21,6 +22,7 @@ pub use answer::{
     Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
 };
 pub use change::{ChangeContext, Edited, new_ticket};
+pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
@@ -44,6 +46,8 @@ pub enum Command {
     Ssh(SshCommand),
     /// One command on many hosts.
     Exec(ExecCommand),
+    /// Connections carried through a host.
+    Forward(ForwardCommand),
     /// About runbooks and runs.
     Run(RunCommand),
     /// About the program itself.
@@ -58,6 +62,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         ticket::ROWS,
         host::ROWS,
         session::ROWS,
+        forward::ROWS,
         run::ROWS,
         program::ROWS,
         screen::ROWS,

@@ -76,7 +76,13 @@ pub fn cli(surface: Surface) -> ClapCommand {
         match second {
             None => nouns.push((first, leaf)),
             Some(_) => match nouns.iter_mut().find(|(noun, _)| *noun == first) {
-                Some((_, noun)) => *noun = std::mem::take(noun).subcommand(leaf),
+                // A noun may be a command itself, as `forward` is.
+                Some((_, noun)) => {
+                    let whole = std::mem::take(noun).subcommand(leaf);
+                    *noun = whole
+                        .subcommand_negates_reqs(true)
+                        .args_conflicts_with_subcommands(true);
+                }
                 None => nouns.push((
                     first,
                     ClapCommand::new(first)
@@ -191,6 +197,7 @@ fn noun_help(noun: &str) -> &'static str {
     match noun {
         "ticket" => "Tickets: what is wrong or wanted",
         "host" => "The inventory",
+        "forward" => "Connections carried through a host",
         "session" => "Sessions and their recordings",
         "runbook" => "Runbooks: Markdown files with shell fences",
         "run" => "Runs of runbooks on hosts",
@@ -339,6 +346,43 @@ mod tests {
                 Some("T-7K3F".to_owned())
             )
         );
+    }
+
+    #[test]
+    fn a_noun_may_be_a_command_itself() {
+        use crate::command::ForwardCommand;
+        use crate::domain::forward::{Endpoint, ForwardRule};
+        let dynamic = ForwardRule::Dynamic {
+            listen: Endpoint::tcp("", 1080),
+        };
+        for (line, expected) in [
+            (
+                "forward -D 1080 web1",
+                ForwardCommand::Start {
+                    host: "web1".to_owned(),
+                    rules: vec![dynamic.clone()],
+                },
+            ),
+            (
+                "forward ls1 -D 1080",
+                ForwardCommand::Start {
+                    host: "ls1".to_owned(),
+                    rules: vec![dynamic],
+                },
+            ),
+            ("forward ls", ForwardCommand::List),
+            ("forward stop 4", ForwardCommand::Stop { id: 4 }),
+        ] {
+            let parsed =
+                parse_line(line).unwrap_or_else(|why| unreachable!("{line}: {}", why.text));
+            assert_eq!(parsed.command(), Ok(Some(Command::Forward(expected))));
+        }
+        assert!(words("forward web1 -L 80:web").command().is_err());
+        let Command::Ssh(ssh) = command("ssh -NA web1 -L 1:a:2 -R 3") else {
+            unreachable!("it is ssh")
+        };
+        assert_eq!((ssh.forwards.len(), ssh.agent), (2, Some(true)));
+        assert!(ssh.nothing && ssh.command.is_empty());
     }
 
     #[test]

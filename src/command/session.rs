@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::forward::ForwardRule;
+
+use super::forward::{DYNAMIC, LOCAL, REMOTE, rules};
 use super::row::Form::{Flag, Positional, Switch, Trailing};
 use super::row::{Arg, Danger, Row, Scope, Subject, Surface};
 use super::{Command, SessionCommand as S};
@@ -48,6 +51,12 @@ pub struct SshCommand {
     pub ticket: Option<String>,
     /// Ask for a terminal even for a command.
     pub tty: bool,
+    /// Forwards besides those of the host's ssh_config.
+    pub forwards: Vec<ForwardRule>,
+    /// Lend the agent or do not, whatever `ForwardAgent` says.
+    pub agent: Option<bool>,
+    /// Run nothing: only forward.
+    pub nothing: bool,
 }
 
 const TICKET: Arg = Arg {
@@ -170,6 +179,30 @@ pub(super) const ROWS: &[Row] = &[
                 subject: None,
                 help: "Ask for a terminal for a command too",
             },
+            LOCAL,
+            REMOTE,
+            DYNAMIC,
+            Arg {
+                name: "no-command",
+                form: Switch(Some('N')),
+                required: false,
+                subject: None,
+                help: "Run nothing, only forward",
+            },
+            Arg {
+                name: "agent",
+                form: Switch(Some('A')),
+                required: false,
+                subject: None,
+                help: "Lend the host your agent while this lasts; its administrator can use your keys meanwhile",
+            },
+            Arg {
+                name: "no-agent",
+                form: Switch(Some('a')),
+                required: false,
+                subject: None,
+                help: "Do not, whatever ForwardAgent says",
+            },
             Arg {
                 name: "command",
                 form: Trailing,
@@ -188,6 +221,13 @@ pub(super) const ROWS: &[Row] = &[
                 command: args.all("command"),
                 ticket: args.text("ticket"),
                 tty: args.has("tty"),
+                forwards: rules(args)?,
+                agent: match (args.has("agent"), args.has("no-agent")) {
+                    (_, true) => Some(false),
+                    (true, false) => Some(true),
+                    (false, false) => None,
+                },
+                nothing: args.has("no-command"),
             }))
         },
     },

@@ -254,6 +254,8 @@ pub struct SessionView {
     pub activity: bool,
     /// What it shows is recorded.
     pub recording: bool,
+    /// The host may use our agent.
+    pub agent: bool,
 }
 
 impl SessionView {
@@ -270,6 +272,7 @@ impl SessionView {
             bell: false,
             activity: false,
             recording: true,
+            agent: false,
         }
     }
 }

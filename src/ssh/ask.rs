@@ -263,6 +263,19 @@ pub struct ExecSpec {
     pub interactive: bool,
     /// Nobody waits for it: after a failure it keeps to the pauses that background work makes.
     pub background: bool,
+    /// Forwards that come with it, as with `ssh`; `None` for background work and fan-outs.
+    pub along: Option<Along>,
+}
+
+/// What `ssh HOST` brings along besides the streams of its command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Along {
+    /// Forwards besides those of the host's ssh_config.
+    pub forwards: Vec<ForwardRule>,
+    /// `-A` or `-a`: overrules `ForwardAgent`.
+    pub agent: Option<bool>,
+    /// `-N`: nothing runs, no channel is opened for it, and it ends when it is stopped or the connection is lost.
+    pub nothing: bool,
 }
 
 impl ExecSpec {
@@ -276,6 +289,7 @@ impl ExecSpec {
             pty: None,
             interactive: false,
             background: false,
+            along: None,
         }
     }
 }

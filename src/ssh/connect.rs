@@ -188,6 +188,7 @@ impl Manager {
             hop: hop.place(),
             info,
             gone: greeted.gone,
+            doors: greeted.doors,
             meter,
             round_trip: way.round_trip,
             silence,

@@ -22,6 +22,7 @@ use super::ask::{ExecSpec, SshAsk};
 use super::config::EffectiveCache;
 use super::exec::{self, Input, Job, Outcome, Stop};
 use super::fact::SshFact;
+use super::forward;
 use super::manager::Manager;
 use super::probe;
 use super::question::Questions;
@@ -209,8 +210,25 @@ impl Engine {
                 }
             }
             SshAsk::Disconnect { target } => inner.disconnect(target),
-            ask @ (SshAsk::Forward { .. } | SshAsk::ForwardStop { .. }) => {
-                inner.refuse(format!("{ask:?}"), "forwards are not there yet");
+            SshAsk::Forward {
+                id,
+                target,
+                rule,
+                interactive,
+            } => {
+                // Whoever asks need not be a task of the runtime.
+                let _inside = inner.runtime.enter();
+                if !forward::start(&inner.manager, id, target, rule, interactive) {
+                    inner.refuse(
+                        format!("Forward({id})"),
+                        "a forward of this name runs already",
+                    );
+                }
+            }
+            SshAsk::ForwardStop { id } => {
+                if !inner.manager.forwards.stop(id) {
+                    inner.refuse(format!("ForwardStop({id})"), "no forward of this name runs");
+                }
             }
             ask @ (SshAsk::Copy { .. } | SshAsk::Files { .. }) => {
                 inner.refuse(format!("{ask:?}"), "files are not there yet");
@@ -227,7 +245,7 @@ impl Engine {
 
     /// The forwards as they are now; never waits.
     pub fn forwards(&self) -> Vec<ForwardRow> {
-        Vec::new()
+        self.inner.manager.forwards.rows()
     }
 }
 

@@ -14,9 +14,10 @@ use crate::domain::host::Target;
 use crate::domain::ids::ReqId;
 use crate::domain::run::Exit;
 
-use super::ask::{ExecSpec, Sink, Stdin};
+use super::ask::{Along, ExecSpec, Sink, Stdin};
 use super::error::Error;
 use super::fact::{SshFact, Stream};
+use super::forward::Company;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::settings::Settings;
@@ -91,9 +92,20 @@ impl Outcome {
 }
 
 /// Runs it to its end. Output of `Sink::Stream` is reported on the way.
-pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: Job) -> Outcome {
+pub(crate) async fn run(
+    manager: &Arc<Manager>,
+    facts: &mpsc::Sender<SshFact>,
+    job: Job,
+) -> Outcome {
     let asked = Instant::now();
     let mut stop = job.stop.clone();
+    if let Some(along) = job.spec.along.as_ref().filter(|along| along.nothing) {
+        let exit = tokio::select! {
+            exit = stay(manager, &job, along) => exit,
+            reason = stopped(&mut stop) => reason.exit(),
+        };
+        return Outcome::early(exit, asked);
+    }
     let opened = tokio::select! {
         opened = opened(manager, &job) => opened,
         reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
@@ -104,13 +116,28 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
     };
     let Held { channel, slot } = held;
     let (read, write) = channel.split();
+    let company = match &job.spec.along {
+        None => Ok(Company::none()),
+        Some(along) => tokio::select! {
+            company = Company::bring(manager, &job.target, slot.link(), &settings, along) => company,
+            reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
+        },
+    };
+    let company = match company {
+        Ok(company) => company,
+        Err(why) => {
+            write.close().await.ok();
+            return Outcome::early(Exit::Unreachable(why), asked);
+        }
+    };
     let begun = Instant::now();
-    if let Err(why) = begin(&write, &settings, &job.spec).await {
+    if let Err(why) = begin(&write, &settings, &job.spec, &company).await {
         return Outcome::early(lost(&slot, why.to_string()).await, asked);
     }
     if matches!(job.spec.stdin, Stdin::Stream) {
         facts.send(SshFact::ExecStarted { req: job.req }).await.ok();
     }
+    let mut late = stop.clone();
     let running = Running {
         req: job.req,
         read,
@@ -128,6 +155,10 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
     };
     let feeding = feed(&write, job.req, job.spec.stdin, job.inputs, facts);
     let (exit, collected) = running.drive(feeding, &slot).await;
+    tokio::select! {
+        () = company.linger() => {}
+        _ = stopped(&mut late) => {}
+    }
     Outcome {
         exit,
         collected,
@@ -148,6 +179,26 @@ async fn opened(manager: &Manager, job: &Job) -> Result<(Held, Arc<Settings>), E
     } else {
         manager.channel(&job.target, spec.interactive, what).await
     }
+}
+
+/// Runs nothing: forwards until the connection is lost.
+async fn stay(manager: &Arc<Manager>, job: &Job, along: &Along) -> Exit {
+    let connected = manager
+        .connection(&job.target, job.spec.interactive, Use::Forward)
+        .await;
+    let (user, settings) = match connected {
+        Ok(connected) => connected,
+        Err(why) => return Exit::Unreachable(why.to_string()),
+    };
+    let link = Arc::clone(&user.link);
+    let bringing = Company::bring(manager, &job.target, &link, &settings, along);
+    let _company = match bringing.await {
+        Ok(company) => company,
+        Err(why) => return Exit::Unreachable(why),
+    };
+    let why = link.ended().wait().await;
+    let hop = link.hop.clone();
+    Exit::Unreachable(Error::Lost { hop, why }.to_string())
 }
 
 impl Stop {
@@ -175,7 +226,9 @@ pub(crate) async fn begin(
     write: &ChannelWriteHalf<Msg>,
     settings: &Settings,
     spec: &ExecSpec,
+    company: &Company,
 ) -> Result<(), russh::Error> {
+    company.announce(write).await?;
     for (name, value) in &settings.env {
         // Servers accept few names (AcceptEnv) and refuse the others silently, so no answer is asked for.
         write.set_env(false, name.as_str(), value.as_str()).await?;

@@ -73,6 +73,8 @@ pub enum SshFact {
     SessionOpened {
         /// The session.
         session: SessionId,
+        /// Whether the host may use our agent.
+        agent: bool,
     },
     /// A session ended, or never came up; the last fact about it.
     SessionClosed {

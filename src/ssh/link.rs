@@ -12,7 +12,10 @@ use tokio::sync::{oneshot, watch};
 
 use crate::domain::connection::{ConnectionRow, ConnectionState};
 
+use crate::domain::forward::Endpoint;
+
 use super::fact::ConnectionInfo;
+use super::forward::Doors;
 use super::meter::Meter;
 use super::slots::Slots;
 use super::spare::Spare;
@@ -38,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) hop: String,
     pub(crate) info: ConnectionInfo,
     pub(crate) gone: watch::Receiver<Option<String>>,
+    /// What the server may open towards us.
+    pub(crate) doors: Doors,
     pub(crate) meter: Arc<Meter>,
     /// One round trip, as far as it is known.
     pub(crate) round_trip: Option<Duration>,
@@ -129,6 +134,11 @@ impl Link {
             round_trip: AtomicU32::new(round_trip),
             parts,
         }
+    }
+
+    /// What the server may open towards us.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.parts.doors
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -303,20 +313,6 @@ impl Link {
         .await
     }
 
-    /// Opens a channel that leads on to a socket in the host's file system. The caller brings the deadline.
-    #[allow(dead_code, reason = "asked for by forwards")]
-    pub(crate) async fn direct_streamlocal(
-        self: &Arc<Self>,
-        what: Use,
-        path: &str,
-    ) -> Result<Carried, DeadEnd> {
-        let (link, path) = (Arc::clone(self), path.to_owned());
-        self.carry(what, async move {
-            link.handle().channel_open_direct_streamlocal(path).await
-        })
-        .await
-    }
-
     async fn carry(
         self: &Arc<Self>,
         what: Use,
@@ -346,6 +342,29 @@ impl Link {
     pub(crate) async fn prove(&self, keys: Vec<PublicKey>) -> Result<(), String> {
         let proved = self.handle().hostkeys_prove(keys).await;
         proved.map_err(|why| why.to_string())
+    }
+
+    /// Opens a channel for a forward: to a TCP address or a Unix-domain socket as the host sees it. `from` is who connected
+    /// here, for the host's log. The caller brings the deadline.
+    pub(crate) async fn toward(
+        self: &Arc<Self>,
+        to: Endpoint,
+        from: (String, u16),
+    ) -> Result<Carried, DeadEnd> {
+        let link = Arc::clone(self);
+        self.carry(Use::Forward, async move {
+            let handle = link.handle();
+            match to {
+                Endpoint::Tcp { host, port } => {
+                    let (port, origin) = (u32::from(port), u32::from(from.1));
+                    handle
+                        .channel_open_direct_tcpip(host, port, from.0, origin)
+                        .await
+                }
+                Endpoint::Unix { path } => handle.channel_open_direct_streamlocal(path).await,
+            }
+        })
+        .await
     }
 
     /// Says good-bye. What still runs on the connection ends.

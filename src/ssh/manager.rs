@@ -16,6 +16,7 @@ use super::config::{Resolver, Spec};
 use super::engine::{AgentChoice, Closing, EngineOptions};
 use super::error::Error;
 use super::fact::{KeysReport, SshFact};
+use super::forward::Forwards;
 use super::gate::Gates;
 use super::jump;
 use super::link::{Held, Link, NoChannel, User};
@@ -66,13 +67,13 @@ pub(crate) struct Manager {
     closing: Closing,
     // A std mutex: held for look-ups, never across an await.
     pools: Mutex<HashMap<Path, Pool>>,
+    /// The forwards through all of them.
+    pub(crate) forwards: Arc<Forwards>,
     pub(super) gates: Gates,
     pub(super) all: Semaphore,
     agent: Mutex<Option<PathBuf>>,
     /// The next connection's number.
     next: AtomicU64,
-    /// Changes whenever a connection comes up.
-    ups: watch::Sender<u64>,
 }
 
 impl Manager {
@@ -88,6 +89,7 @@ impl Manager {
             options,
             resolver,
             questions,
+            forwards: Forwards::new(facts.clone()),
             facts,
             closing,
             pools: Mutex::default(),
@@ -95,7 +97,6 @@ impl Manager {
             all: Semaphore::new(IN_ALL),
             agent: Mutex::default(),
             next: AtomicU64::new(1),
-            ups: watch::channel(0).0,
         })
     }
 
@@ -181,7 +182,6 @@ impl Manager {
     ///
     /// # Errors
     /// Everything that can keep one from a host.
-    #[allow(dead_code, reason = "asked for by forwards")]
     pub(crate) async fn connection(
         &self,
         target: &Target,
@@ -196,47 +196,21 @@ impl Manager {
         self.reach(target, how).await
     }
 
-    /// The same for what must stay up: waits and tries until there is a connection, however long that takes, and asks
-    /// nobody. `tell` hears each failure; [`Error::Paused`] means that it goes on only after a person has connected.
+    /// The same for what asks nobody and is tried again by itself.
     ///
     /// # Errors
-    /// The settings of the host cannot be used.
-    #[allow(dead_code, reason = "asked for by forwards")]
-    pub(crate) async fn steady(
+    /// The same, and [`Error::Waiting`] or [`Error::Paused`] when it is too early to try again.
+    pub(crate) async fn unattended(
         &self,
         target: &Target,
         what: Use,
-        mut tell: impl FnMut(&Error),
     ) -> Result<(User, Arc<Settings>), Error> {
         let how = How {
             what,
             interactive: false,
             background: true,
         };
-        let mut ups = self.ups.subscribe();
-        loop {
-            ups.borrow_and_update();
-            let why = match self.reach(target, how).await {
-                Ok(reached) => return Ok(reached),
-                Err(why) => why,
-            };
-            tell(&why);
-            match why {
-                Error::Name { .. }
-                | Error::Config { .. }
-                | Error::Loop { .. }
-                | Error::Closing { .. } => return Err(why),
-                Error::Paused { .. } => {
-                    // It never ends by itself; whoever waits can give up.
-                    ups.changed().await.ok();
-                }
-                Error::Waiting { left, .. } => {
-                    tokio::time::timeout(left, ups.changed()).await.ok();
-                }
-                // The next round says how long to wait.
-                _ => {}
-            }
-        }
+        self.reach(target, how).await
     }
 
     async fn reach(&self, target: &Target, how: How) -> Result<(User, Arc<Settings>), Error> {
@@ -304,6 +278,22 @@ impl Manager {
                 }
             }
         }
+    }
+
+    /// The agent's socket for a host that may use it.
+    pub(crate) fn agent_of(&self, settings: &Settings) -> Option<PathBuf> {
+        agent::socket(settings, &self.agent())
+    }
+
+    /// Runs `work` until it is done or the engine ends.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let closing = self.closing.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = closing.wait() => {}
+            }
+        });
     }
 
     /// Closes the connections to `target`.
@@ -464,7 +454,6 @@ impl Manager {
                     }
                 }
                 drop(pools);
-                self.ups.send_modify(|count| *count += 1);
             }
             // Bulk connections and further ones are a wish; their failure says nothing about the others.
             Err(why) if lane == Lane::Shared && pool.links().next().is_none() => {

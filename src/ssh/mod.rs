@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod exec;
 mod fact;
+mod forward;
 mod gate;
 mod host_key;
 mod jump;
@@ -36,7 +37,7 @@ mod usage;
 mod wire;
 mod writer;
 
-pub use ask::{ExecSpec, FilesAsk, Reply, Sink, SshAsk, Stdin};
+pub use ask::{Along, ExecSpec, FilesAsk, Reply, Sink, SshAsk, Stdin};
 pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;

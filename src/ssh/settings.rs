@@ -11,6 +11,7 @@ use crate::domain::host::Effective;
 
 use super::config::{Spec, check_name, check_user};
 use super::error::Error;
+use super::forward::Forwarding;
 use super::stamps::{account_home, account_name};
 
 /// How long a connection may take when the configuration names no time.
@@ -120,6 +121,8 @@ pub(crate) struct Settings {
     pub(crate) remote_command: Option<String>,
     /// Variables to set on the remote side.
     pub(crate) env: Vec<(String, String)>,
+    /// Forwards, and whether the host may use our agent.
+    pub(crate) forwarding: Forwarding,
     /// For the commands whose tokens are known only later.
     pub(crate) tokens: Tokens,
 }
@@ -193,7 +196,8 @@ impl Settings {
             batch: options.on("batchmode"),
             remote_command: options.command("remotecommand")?,
             env: environment(effective),
-            tokens: options.tokens.clone(),
+            forwarding: Forwarding::read(effective, |value| options.tokens.path(value, &label))?,
+            tokens: options.tokens,
             label,
             spec: spec.clone(),
         })
@@ -214,6 +218,14 @@ impl Settings {
             _ => None,
         });
         known.unwrap_or(Some(HashAlg::Sha512))
+    }
+
+    /// A path that a person wrote, with the tokens and variables of ssh_config(5) in it replaced.
+    ///
+    /// # Errors
+    /// A token is not known, or a variable is not set.
+    pub(crate) fn path(&self, text: &str) -> Result<PathBuf, Error> {
+        self.tokens.path(text, &self.label)
     }
 
     /// Name, address and port for error texts.

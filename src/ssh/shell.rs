@@ -14,13 +14,15 @@ use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
 use crate::term::{Emulator, Modes, Notice, Size};
 
-use super::ask::{ExecSpec, Sink, Stdin};
+use super::ask::{Along, ExecSpec, Sink, Stdin};
 use super::exec::{self, Ending};
 use super::fact::SshFact;
+use super::forward::Company;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::recording::{Recorded, Recording};
 use super::screens::Screens;
+use super::settings::Settings;
 use super::usage::Use;
 use super::writer::{self, PaneInput};
 
@@ -65,7 +67,7 @@ pub(crate) struct Inlets {
 
 /// Runs the session to its end and returns the last fact about it.
 pub(crate) async fn run(
-    manager: &Manager,
+    manager: &Arc<Manager>,
     facts: &mpsc::Sender<SshFact>,
     screens: &Screens,
     pane: Pane,
@@ -82,7 +84,7 @@ pub(crate) async fn run(
 }
 
 async fn live(
-    manager: &Manager,
+    manager: &Arc<Manager>,
     facts: &mpsc::Sender<SshFact>,
     screens: &Screens,
     pane: Pane,
@@ -106,8 +108,17 @@ async fn live(
         pty: Some((pane.term.clone(), pane.size)),
         interactive: true,
         background: false,
+        along: None,
     };
-    if let Err(why) = exec::begin(&write, &settings, &spec).await {
+    let bringing = accompany(manager, &pane, &slot, &settings, &mut inlets.close);
+    let company = match bringing.await {
+        Ok(company) => company,
+        Err(exit) => {
+            write.close().await.ok();
+            return (exit, Recorded::default());
+        }
+    };
+    if let Err(why) = exec::begin(&write, &settings, &spec, &company).await {
         return (
             exec::lost(&slot, why.to_string()).await,
             Recorded::default(),
@@ -116,7 +127,7 @@ async fn live(
     let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());
     let (replies, answers) = mpsc::channel(REPLIES);
-    let news = Arc::new(News::default());
+    let news = Arc::new(News::new(company.lends()));
     // Both die with the set, so nothing of a session outlives it.
     let mut helpers = JoinSet::new();
     helpers.spawn(tell(Arc::clone(&news), pane.session, facts.clone()));
@@ -151,6 +162,23 @@ async fn live(
     // What is still to be told comes before the last fact.
     helpers.join_next().await;
     (exit, recorded)
+}
+
+/// Brings along the forwards and the agent that the host's settings ask for.
+async fn accompany(
+    manager: &Arc<Manager>,
+    pane: &Pane,
+    slot: &Slot,
+    settings: &Arc<Settings>,
+    close: &mut watch::Receiver<bool>,
+) -> Result<Company, Exit> {
+    let along = Along::default();
+    tokio::select! {
+        company = Company::bring(manager, &pane.target, slot.link(), settings, &along) => {
+            company.map_err(Exit::Unreachable)
+        }
+        () = closed(close) => Err(Exit::Cancelled),
+    }
 }
 
 /// Starts the recording, if one is wanted. Without it the session goes on all the same.
@@ -328,6 +356,8 @@ struct News {
 #[derive(Default)]
 struct Told {
     opened: bool,
+    /// The host may use our agent.
+    agent: bool,
     title: Option<String>,
     clipboard: Option<String>,
     bell: bool,
@@ -336,6 +366,12 @@ struct Told {
 }
 
 impl News {
+    fn new(agent: bool) -> Self {
+        let news = Self::default();
+        news.change(|told| told.agent = agent);
+        news
+    }
+
     fn change(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_one();
@@ -377,6 +413,7 @@ impl News {
                 false
             },
             opened: std::mem::take(&mut told.opened),
+            agent: told.agent,
             title: told.title.take(),
             clipboard: told.clipboard.take(),
             bell: std::mem::take(&mut told.bell),
@@ -418,7 +455,8 @@ async fn tell(news: Arc<News>, session: SessionId, facts: mpsc::Sender<SshFact>)
 fn facts_of(told: Told, session: SessionId) -> Vec<SshFact> {
     let mut facts = Vec::new();
     if told.opened {
-        facts.push(SshFact::SessionOpened { session });
+        let agent = told.agent;
+        facts.push(SshFact::SessionOpened { session, agent });
     }
     facts.extend(
         told.title

@@ -15,6 +15,7 @@ use crate::domain::text;
 
 use super::error::Error;
 use super::fact::{ConnectionInfo, SshFact};
+use super::forward::{Arrival, Doors};
 use super::host_key::{self, Known};
 use super::meter::{Meter, Metered};
 use super::question::Asker;
@@ -68,6 +69,8 @@ pub(crate) struct Client {
     own: bool,
     /// The keys that such a server announces.
     announced: watch::Sender<Option<Vec<PublicKey>>>,
+    /// What the server may open towards us.
+    doors: Doors,
     /// Why the connection ended; `None` while it lives.
     gone: watch::Sender<Option<String>>,
 }
@@ -76,6 +79,7 @@ pub(crate) struct Client {
 pub(crate) struct Greeted {
     pub(crate) handle: client::Handle<Client>,
     pub(crate) seen: Seen,
+    pub(crate) doors: Doors,
     pub(crate) gone: watch::Receiver<Option<String>>,
     /// The keys that a server announces whom the user's own files vouch for.
     pub(crate) announced: watch::Receiver<Option<Vec<PublicKey>>>,
@@ -120,6 +124,7 @@ pub(crate) async fn greet(greeting: Greeting) -> Result<Greeted, Failure> {
     let seen = Seen::default();
     let (announced, announcing) = watch::channel(None);
     let (gone, watched) = watch::channel(None);
+    let doors = Doors::default();
     let client = Client {
         settings,
         known,
@@ -127,6 +132,7 @@ pub(crate) async fn greet(greeting: Greeting) -> Result<Greeted, Failure> {
         seen: seen.clone(),
         own: false,
         announced,
+        doors: doors.clone(),
         gone,
     };
     let handle = match client::connect_stream(config, wire, client).await {
@@ -144,6 +150,7 @@ pub(crate) async fn greet(greeting: Greeting) -> Result<Greeted, Failure> {
     Ok(Greeted {
         handle,
         seen,
+        doors,
         gone: watched,
         announced: announcing,
     })
@@ -377,38 +384,64 @@ impl client::Handler for Client {
         result
     }
 
-    // A server has no business opening channels to us: nothing was forwarded. Dropping the handle refuses.
+    // What was asked to be forwarded comes in by a door that waits for it; everything else is refused. Nothing here
+    // waits: this is the connection's own task.
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
+        channel: Channel<Msg>,
+        address: &str,
+        port: u32,
+        from: &str,
+        from_port: u32,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Failure> {
-        refuse(reply).await
+        let from = format!("{from}:{from_port}");
+        let arrival = Arrival {
+            channel,
+            reply,
+            from,
+        };
+        match self.doors.tcp(address, port, arrival) {
+            Ok(()) => Ok(()),
+            Err(reply) => refuse(reply).await,
+        }
     }
 
     async fn server_channel_open_forwarded_streamlocal(
         &mut self,
-        _: Channel<Msg>,
-        _: &str,
+        channel: Channel<Msg>,
+        path: &str,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Failure> {
-        refuse(reply).await
+        let arrival = Arrival {
+            channel,
+            reply,
+            from: path.to_owned(),
+        };
+        match self.doors.unix(path, arrival) {
+            Ok(()) => Ok(()),
+            Err(reply) => refuse(reply).await,
+        }
     }
 
     async fn server_channel_open_agent_forward(
         &mut self,
-        _: Channel<Msg>,
+        channel: Channel<Msg>,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Failure> {
-        refuse(reply).await
+        let arrival = Arrival {
+            channel,
+            reply,
+            from: "the agent's socket".to_owned(),
+        };
+        match self.doors.agent(arrival) {
+            Ok(()) => Ok(()),
+            Err(reply) => refuse(reply).await,
+        }
     }
 
     async fn server_channel_open_session(

@@ -1,8 +1,10 @@
 //! The SSH engine against real OpenSSH servers on loopback.
 
+mod agent_forward;
 mod auth;
 mod exec;
 mod faults;
+mod forward;
 mod host_key;
 mod jump;
 mod legacy;

@@ -3,6 +3,7 @@
 mod demo;
 mod faults;
 mod first_day;
+mod forward;
 mod hands;
 mod kill;
 mod screen;

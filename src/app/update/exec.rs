@@ -95,6 +95,7 @@ fn spec(command: &ExecCommand, script: Vec<u8>, interactive: bool) -> Result<Exe
         pty: None,
         interactive,
         background: false,
+        along: None,
     })
 }
 

@@ -7,14 +7,15 @@ use crate::app::event::{Caller, FileFact};
 use crate::app::purpose::{Gather, Piece, Purpose};
 use crate::app::state::State;
 use crate::command::{
-    Answer, Command, ExecCommand, HostCommand, Outcome, RunCommand, SessionCommand, TicketCommand,
+    Answer, Command, ExecCommand, ForwardCommand, HostCommand, Outcome, RunCommand, SessionCommand,
+    TicketCommand,
 };
 use crate::domain::host::{Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
 use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
 
-use super::{exec, failure, host, program, reply, run, session, ssh, ticket};
+use super::{exec, failure, forward, host, program, reply, run, session, ssh, ticket};
 
 /// Takes a command up.
 pub(super) fn begin(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
@@ -45,6 +46,7 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Session(command) => session::execute(state, gather, command, fx),
         Command::Ssh(command) => ssh::execute(state, gather, command, fx),
         Command::Exec(command) => exec::execute(state, gather, command, fx),
+        Command::Forward(command) => forward::execute(state, gather, command, fx),
         Command::Run(command) => run::execute(state, gather, command, fx),
         Command::Program(command) => program::execute(state, gather.caller, &command, fx),
         Command::Screen(command) => super::window::screen(state, gather.caller, command, fx),
@@ -373,6 +375,7 @@ fn ticket_of(command: &Command) -> Option<&str> {
         ) => Some(reference),
         Command::Ticket(TicketCommand::Add { .. } | TicketCommand::List { .. })
         | Command::Host(_)
+        | Command::Forward(_)
         | Command::Program(_)
         | Command::Screen(_) => None,
         Command::Session(SessionCommand::Open { ticket, .. }) => ticket.as_deref(),
@@ -421,6 +424,7 @@ fn changes(command: &Command) -> bool {
         | Command::Program(_)
         | Command::Screen(_) => false,
         Command::Ticket(_) | Command::Ssh(_) | Command::Exec(_) => true,
+        Command::Forward(command) => matches!(command, ForwardCommand::Start { .. }),
         Command::Host(HostCommand::Import { dry_run, .. }) => !dry_run,
         // A probe runs commands on hosts and keeps what it found.
         Command::Host(HostCommand::Health { .. }) => true,

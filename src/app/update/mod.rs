@@ -4,6 +4,7 @@
 
 mod exec;
 mod failure;
+mod forward;
 mod gather;
 mod health;
 mod host;
@@ -374,7 +375,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             Some(Purpose::Disks(host)) => health::disks(state, host, &exit, &stdout, fx),
             _ => {}
         },
-        SshFact::SessionOpened { session } => session::opened(state, session, fx),
+        SshFact::SessionOpened { session, agent } => session::opened(state, session, agent, fx),
         SshFact::SessionClosed {
             session,
             exit,
@@ -389,16 +390,16 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::ExecStarted { req } => ssh::tell(state, req, Emission::Attached, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),
-        SshFact::Refused { ask, why } => warn(state, format!("{ask}: {why}")),
+        SshFact::Refused { ask, why } => refused(state, &ask, &why, fx),
         SshFact::ProbeDone { req, host, result } => {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
+        SshFact::Forward(row) => forward::changed(state, row, fx),
         // Nobody asks for these yet.
         SshFact::Keys { .. }
         | SshFact::KeyChanged { .. }
         | SshFact::Said { .. }
-        | SshFact::Forward(_)
         | SshFact::CopyProgress { .. }
         | SshFact::CopyDone { .. }
         | SshFact::FilesDone { .. } => {}
@@ -409,6 +410,18 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             kind,
         } => question::asked(state, id, &target, &hop, kind, fx),
     }
+}
+
+/// An ask was not taken: windows are told, and command lines at `qd ssh`.
+fn refused(state: &mut State, ask: &str, why: &str, fx: &mut Vec<Effect>) {
+    let note = format!("{ask}: {why}");
+    fx.extend(
+        state
+            .calls
+            .keys()
+            .map(|line| Effect::Emit(*line, Emission::Note(note.clone()))),
+    );
+    warn(state, note);
 }
 
 /// How long sessions and runs may take to end before the process ends without them, in milliseconds.
@@ -434,6 +447,7 @@ fn stop(state: &mut State, fx: &mut Vec<Effect>) {
     let fans: Vec<_> = state.fans.keys().copied().collect();
     fans.into_iter()
         .for_each(|number| exec::stop(state, number, true, fx));
+    forward::stop_all(state, fx);
 }
 
 /// Ends the process once nothing is left that must be recorded, or when that takes too long.
@@ -450,6 +464,7 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
     let settled = state.sessions.is_empty()
         && state.runs.is_empty()
         && state.fans.is_empty()
+        && state.forwards.is_empty()
         && state.inflight.find(recording).is_none();
     if settled || state.model.now.since(since) >= LAST_WORDS {
         fx.push(Effect::Quit);

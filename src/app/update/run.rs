@@ -252,6 +252,7 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
                     pty: None,
                     interactive: caller.is_some_and(|caller| state.may_ask(caller)),
                     background: false,
+                    along: None,
                 };
                 let target = gather::target(state, &host);
                 fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));

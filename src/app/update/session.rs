@@ -198,10 +198,11 @@ pub(super) fn launch(
 }
 
 /// The shell is there: whoever opened it by a command line is told its reference.
-pub(super) fn opened(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
+pub(super) fn opened(state: &mut State, id: SessionId, agent: bool, fx: &mut Vec<Effect>) {
     let Some(view) = state.model.session_mut(id) else {
         return;
     };
+    view.agent = agent;
     view.state = SessionState::Live;
     let reference = view.reference.clone();
     let Some(live) = state.sessions.get_mut(&id) else {
@@ -298,5 +299,6 @@ fn opening(id: SessionId, host: &str, ticket: Option<String>) -> SessionView {
         bell: false,
         activity: false,
         recording: true,
+        agent: false,
     }
 }

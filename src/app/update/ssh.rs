@@ -11,11 +11,11 @@ use crate::domain::case::{CaseEvent, EntryKind};
 use crate::domain::ids::ReqId;
 use crate::domain::op::Value;
 use crate::domain::run::Exit;
-use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
+use crate::ssh::{Along, ExecSpec, Sink, SshAsk, Stdin, Stream};
 use crate::store::Batch;
 use crate::term::Size;
 
-use super::{exec, gather, reply, run};
+use super::{exec, forward, gather, reply, run};
 
 /// How much of the output a ticket's entry keeps, in bytes.
 const EVIDENCE: usize = 16 * 1024;
@@ -36,7 +36,8 @@ pub(super) fn execute(
         return reply(state, gather.caller, Outcome::error(2, text), fx);
     };
     let text = command.command.join(" ");
-    let pty = (command.tty || text.is_empty()).then(|| (state.setup.term.clone(), UNSEEN));
+    let pty = (!command.nothing && (command.tty || text.is_empty()))
+        .then(|| (state.setup.term.clone(), UNSEEN));
     let spec = ExecSpec {
         command: text.clone(),
         stdin: Stdin::Stream,
@@ -45,6 +46,11 @@ pub(super) fn execute(
         pty,
         interactive: state.may_ask(gather.caller),
         background: false,
+        along: Some(Along {
+            forwards: command.forwards,
+            agent: command.agent,
+            nothing: command.nothing,
+        }),
     };
     let case = gather.ticket.as_ref().map(|ticket| {
         let what = if text.is_empty() {
@@ -241,6 +247,9 @@ fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     let again = !state.interrupted.insert(line);
     if let Some(call) = state.calls.get(&line) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
+        return;
+    }
+    if forward::interrupt(state, line, again, fx) {
         return;
     }
     let fans: Vec<u64> = state

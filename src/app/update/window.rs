@@ -228,6 +228,7 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         | Answer::Doctor(_)
         | Answer::Info(_)
         | Answer::Server(_)
+        | Answer::Forwards(_)
         | Answer::Names(_) => {}
         Answer::Tickets(_)
         | Answer::Hosts { .. }

@@ -1,5 +1,6 @@
 //! Answers as text for people and as JSON for programs. Pure: it only makes strings.
 
+mod forward;
 mod host;
 mod run;
 mod ticket;
@@ -14,6 +15,8 @@ use crate::domain::text;
 use crate::domain::time::Time;
 
 use super::table::Table;
+
+pub(in crate::cli) use forward::forward_line;
 
 /// For whom an answer is written.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +72,7 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Runs(runs) => json!(runs),
         Answer::Run(run) => json!(run),
         Answer::Exec(cells) => json!(cells),
+        Answer::Forwards(rows) => json!(rows),
         Answer::Doctor(lines) => json!({ "ok": lines.iter().all(|line| line.ok), "lines": lines }),
         Answer::Info(info) => json!(info),
         Answer::Server(status) => json!(status),
@@ -111,6 +115,7 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Runs(runs) => run::run_table(runs, style),
         Answer::Run(run) => run::run_text(run),
         Answer::Exec(cells) => run::exec_text(cells, style),
+        Answer::Forwards(rows) => forward::forward_table(rows, style),
         Answer::Doctor(_) | Answer::Info(_) | Answer::Server(_) | Answer::Names(_) => {
             let lines = answer.listing().map(|(_, lines)| lines).unwrap_or_default();
             lines.iter().map(|line| text::line(line) + "\n").collect()
