@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod exec;
 mod fact;
+mod files;
 mod host_key;
 mod jump;
 mod known_hosts;
