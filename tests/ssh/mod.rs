@@ -2,6 +2,7 @@
 
 mod auth;
 mod exec;
+mod files;
 mod host_key;
 mod jump;
 mod shared;

@@ -13,6 +13,7 @@ mod names;
 mod one;
 mod packet;
 mod progress;
+mod reader;
 mod session;
 mod side;
 mod stream;

@@ -3,23 +3,22 @@
 //! A task of its own reads the channel and never waits for anybody, so a slow disk here cannot hold up the other channels
 //! of the connection. What is under way is bounded by those who ask: a reply comes only for a request.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::host::Target;
-use crate::domain::text;
 use crate::ssh::error::Error;
 use crate::ssh::link::{Held, Slot};
 use crate::ssh::manager::Manager;
 
 use super::fault::{self, Fault};
 use super::packet::{self, Attrs, Parser, Reply, Request};
+use super::reader::{Reader, Shared};
 
 /// How long a host may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,9 +34,6 @@ const MODEST: u32 = 32 * 1024;
 
 /// The most that is read or written at once.
 const GENEROUS: u32 = 255 * 1024;
-
-/// How much of what a server complains about is kept, in bytes.
-const COMPLAINTS: usize = 1024;
 
 /// The name in a folder, as the host has it.
 #[derive(Debug)]
@@ -65,37 +61,6 @@ pub(crate) struct Sftp {
     outgoing: mpsc::Sender<Vec<u8>>,
     shared: Arc<Shared>,
     next: AtomicU32,
-}
-
-#[derive(Default)]
-struct Shared {
-    // Std mutexes: held for look-ups, never across an await.
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    asked: HashMap<u32, oneshot::Sender<Reply>>,
-    /// Why nothing is answered any more.
-    ended: Option<String>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets everybody who waits know; the first reason is the true one.
-    fn end(&self, why: String) {
-        let mut waiting = self.lock();
-        waiting.ended.get_or_insert(why);
-        waiting.asked.clear();
-    }
-
-    fn fault(&self) -> Fault {
-        let why = self.lock().ended.clone();
-        Fault::Lost(why.unwrap_or_else(|| "the SFTP session ended".to_owned()))
-    }
 }
 
 /// An answer that is on its way.
@@ -490,144 +455,4 @@ async fn send(
     };
     tokio::time::timeout(Duration::from_secs(1), bye).await.ok();
     drop(gone);
-}
-
-struct Reader {
-    read: ChannelReadHalf,
-    /// The place among the connection's channels; free again when the reader is done.
-    slot: Slot,
-    host: String,
-    shared: Arc<Shared>,
-    version: Option<oneshot::Sender<Reply>>,
-    /// The packet that is not whole yet, its length in front.
-    packet: Vec<u8>,
-    complaints: Vec<u8>,
-    exit: Option<u32>,
-    going: watch::Receiver<()>,
-}
-
-impl Reader {
-    async fn run(mut self) {
-        let why = loop {
-            let message = tokio::select! {
-                message = self.read.wait() => message,
-                // Nobody can ask any more and the channel is closed on our side.
-                _ = self.going.changed() => break "the SFTP session ended".to_owned(),
-            };
-            if let Err(why) = self.take(message).await {
-                break why;
-            }
-        };
-        self.shared.end(why);
-    }
-
-    async fn take(&mut self, message: Option<ChannelMsg>) -> Result<(), String> {
-        match message {
-            Some(ChannelMsg::Data { data }) => self.data(&data),
-            Some(ChannelMsg::ExtendedData { data, .. }) => {
-                let room = COMPLAINTS.saturating_sub(self.complaints.len());
-                self.complaints.extend(data.iter().take(room));
-                Ok(())
-            }
-            Some(ChannelMsg::ExitStatus { exit_status }) => {
-                self.exit = Some(exit_status);
-                Ok(())
-            }
-            Some(ChannelMsg::Failure) => Err(format!(
-                "{} has no SFTP; its sshd_config needs a line such as `Subsystem sftp internal-sftp`",
-                self.host
-            )),
-            Some(ChannelMsg::Close) => Err(self.ended()),
-            None => {
-                // The reason of a broken connection comes by another way than the end of the channel.
-                let ended = self.slot.link.ended();
-                let reason = tokio::time::timeout(Duration::from_millis(500), ended.wait()).await;
-                Err(reason.unwrap_or_else(|_| "it ended".to_owned()))
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn ended(&self) -> String {
-        let said = String::from_utf8_lossy(&self.complaints);
-        let said = text::line(said.trim());
-        let mut how = format!("{} ended the SFTP session", self.host);
-        if let Some(status) = self.exit.filter(|status| *status != 0) {
-            how.push_str(&format!(" with status {status}"));
-        }
-        if !said.is_empty() {
-            how.push_str(&format!(": {said}"));
-        }
-        if self.version.is_some() {
-            how.push_str("; is the program of its `Subsystem sftp` line there, and does the account's shell allow it?");
-        }
-        how
-    }
-
-    /// Puts packets together and gives them to whoever asked.
-    fn data(&mut self, mut data: &[u8]) -> Result<(), String> {
-        while !data.is_empty() {
-            let wanted = match self.wanted() {
-                None => 4usize.saturating_sub(self.packet.len()),
-                Some(len) if len > packet::LARGEST || len < 5 => return Err(self.nonsense()),
-                Some(len) => (len + 4).saturating_sub(self.packet.len()),
-            };
-            let (taken, rest) = data.split_at(wanted.min(data.len()));
-            self.packet.extend_from_slice(taken);
-            data = rest;
-            if let (4, Some(len @ ..=packet::LARGEST)) = (self.packet.len(), self.wanted()) {
-                // The length is known now, so the room is made once.
-                self.packet.reserve_exact(len);
-            }
-            if self
-                .wanted()
-                .is_some_and(|len| self.packet.len() == len + 4)
-            {
-                let whole = std::mem::take(&mut self.packet);
-                self.dispatch(whole)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The length of the packet that is coming, once its head is there.
-    fn wanted(&self) -> Option<usize> {
-        let len = Parser(&self.packet).u32()?;
-        usize::try_from(len).ok()
-    }
-
-    /// Not SFTP: usually a shell that greets, whose first letters are taken for a length.
-    fn nonsense(&self) -> String {
-        let said = String::from_utf8_lossy(&self.packet);
-        format!(
-            "what {} sends is not SFTP: it begins with {:?}. A shell start file or a ForceCommand prints something; it must be silent without a terminal",
-            self.host,
-            text::line(&said)
-        )
-    }
-
-    fn dispatch(&mut self, bytes: Vec<u8>) -> Result<(), String> {
-        let Some((id, reply)) = Reply::read(bytes) else {
-            return Err(self.nonsense());
-        };
-        if let Some(version) = self.version.take() {
-            if reply.kind != packet::VERSION_REPLY {
-                return Err(self.nonsense());
-            }
-            if id != packet::VERSION {
-                return Err(format!(
-                    "{} speaks version {id} of SFTP; version 3 is needed",
-                    self.host
-                ));
-            }
-            version.send(reply).ok();
-            return Ok(());
-        }
-        let asked = self.shared.lock().asked.remove(&id);
-        // Nobody waits for it any more, or nobody ever asked; either changes nothing.
-        if let Some(asked) = asked {
-            asked.send(reply).ok();
-        }
-        Ok(())
-    }
 }
