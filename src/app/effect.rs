@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::command::{HostHealth, Outcome};
+use crate::domain::files::CopyProgress;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
 use crate::domain::run::{Exit, RunFact};
 use crate::model::QuestionId;
@@ -148,6 +149,8 @@ pub enum Emission {
     },
     /// One round of a watch over health.
     Health(Vec<HostHealth>),
+    /// How far a copy is.
+    Copy(CopyProgress),
     /// The host took one more piece of standard input.
     Taken,
     /// The remote end is ready for keys: the terminal may go raw now.

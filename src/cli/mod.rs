@@ -2,6 +2,7 @@
 //!
 //! A command line opens the same app that a window would, asks it for one command, and shows what comes back.
 
+mod copy;
 mod headless;
 mod intake;
 mod output;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::check::HostState;
+use crate::domain::files::CopyReport;
 use crate::domain::host::{Effective, Host};
 use crate::domain::run::{Cell, RunRow};
 use crate::domain::runbook::{Diagnostic, Runbook};
@@ -100,6 +101,8 @@ pub enum Answer {
     Run(Box<RunRow>),
     /// What one command did on many hosts.
     Exec(Vec<Cell>),
+    /// What a copy came to.
+    Copy(Box<CopyReport>),
     /// The store's examination.
     Doctor(Vec<DoctorLine>),
     /// The program.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod change;
+mod copy;
 mod host;
 mod line;
 mod parse;
@@ -17,6 +18,7 @@ mod ticket;
 
 pub use answer::{Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, StepPreview};
 pub use change::{ChangeContext, Edited, new_ticket};
+pub use copy::{CopyCommand, place};
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
@@ -40,6 +42,8 @@ pub enum Command {
     Ssh(SshCommand),
     /// One command on many hosts.
     Exec(ExecCommand),
+    /// Files between hosts and this machine.
+    Copy(CopyCommand),
     /// About runbooks and runs.
     Run(RunCommand),
     /// About the program itself.
@@ -54,6 +58,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         ticket::ROWS,
         host::ROWS,
         session::ROWS,
+        copy::ROWS,
         run::ROWS,
         program::ROWS,
         screen::ROWS,

@@ -376,6 +376,7 @@ fn confirmation(
         | Command::Session(_)
         | Command::Ssh(_)
         | Command::Exec(_)
+        | Command::Copy(_)
         | Command::Run(_)
         | Command::Program(_)
         | Command::Screen(_) => String::new(),

@@ -89,6 +89,7 @@ fn waiting_line(state: &State) -> Option<LineId> {
         .iter()
         .find_map(|(_, flight)| match &flight.purpose {
             Purpose::Call(line) => Some(*line),
+            Purpose::Copy(caller) => line_of(*caller),
             Purpose::Fan(number, _) => state.fans.get(number).and_then(|fan| line_of(fan.caller)),
             Purpose::Step(run, ..) => state.runs.get(run).and_then(|run| line_of(run.caller)),
             _ => None,

@@ -15,7 +15,7 @@ use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
 use crate::store::Batch;
 use crate::term::Size;
 
-use super::{exec, gather, reply, run};
+use super::{copy, exec, gather, reply, run};
 
 /// How much of the output a ticket's entry keeps, in bytes.
 const EVIDENCE: usize = 16 * 1024;
@@ -200,6 +200,9 @@ fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     let again = !state.interrupted.insert(line);
     if let Some(call) = state.calls.get(&line) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
+        return;
+    }
+    if copy::interrupt(state, line, fx) {
         return;
     }
     let fans: Vec<u64> = state

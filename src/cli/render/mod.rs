@@ -69,6 +69,7 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Runs(runs) => json!(runs),
         Answer::Run(run) => json!(run),
         Answer::Exec(cells) => json!(cells),
+        Answer::Copy(report) => json!(report),
         Answer::Doctor(lines) => json!({ "ok": lines.iter().all(|line| line.ok), "lines": lines }),
         Answer::Info(info) => json!(info),
         Answer::Names(names) => json!(names),
@@ -110,6 +111,8 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Runs(runs) => run::run_table(runs, style),
         Answer::Run(run) => run::run_text(run),
         Answer::Exec(cells) => run::exec_text(cells, style),
+        // What there is to say about it goes to standard error.
+        Answer::Copy(_) => String::new(),
         Answer::Doctor(_) | Answer::Info(_) | Answer::Names(_) => {
             let lines = answer.listing().map(|(_, lines)| lines).unwrap_or_default();
             lines.iter().map(|line| text::line(line) + "\n").collect()
