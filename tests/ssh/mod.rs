@@ -3,6 +3,7 @@
 mod auth;
 mod exec;
 mod files;
+mod files_faults;
 mod host_key;
 mod jump;
 mod shared;
