@@ -281,7 +281,7 @@ async fn target(job: &Job, source: &Opened, meta: &Meta, aim: &Aim) -> Result<Ta
                 ));
                 return in_place(job, meta, aim).await;
             }
-            target.mode = Some(if job.preserve { bits } else { old.mode });
+            target.mode = Some(if job.preserve { bits } else { old.mode & 0o777 });
         }
         None if job.preserve => target.mode = Some(bits),
         None if bits & 0o600 != 0o600 => {
