@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 use crate::command::{HostHealth, Outcome};
+use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
 use crate::domain::run::{Exit, RunFact};
@@ -155,6 +156,8 @@ pub enum Emission {
     Forward(ForwardRow),
     /// One round of a watch over health.
     Health(Vec<HostHealth>),
+    /// How far a copy is.
+    Copy(CopyProgress),
     /// The host took one more piece of standard input.
     Taken,
     /// The remote end is ready for keys: the terminal may go raw now.

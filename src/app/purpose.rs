@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::Command;
+use crate::command::{Command, Outcome};
 use crate::domain::host::Effective;
-use crate::domain::ids::{HostId, RunId, SessionId};
+use crate::domain::ids::{HostId, ReqId, RunId, SessionId};
 use crate::domain::runbook::Runbook;
 use crate::domain::session::SessionRow;
 use crate::domain::ticket::Ticket;
@@ -39,6 +39,8 @@ pub(crate) enum Purpose {
     Fan(u64, String),
     /// The one command, or the shell, of a command line.
     Call(LineId),
+    /// A copy of files.
+    Copy(Caller),
     /// A sample of a host; the fact says which.
     Probe,
     /// A sample that is kept; nobody waits and no page changes.
@@ -64,6 +66,10 @@ pub(crate) enum Then {
     Launch(Box<super::state::Call>),
     /// Launch the fan-out of this number.
     Fan(u64),
+    /// Launch the copy that was announced.
+    Copy(ReqId),
+    /// What happened is recorded; answer with this.
+    Answer(Box<Outcome>),
     /// The call is over; answer with this exit status.
     Exit(u8),
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::command::Info;
 use crate::domain::case::CaseEvent;
+use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
 use crate::domain::run::{Exit, RunFact};
@@ -100,6 +101,7 @@ pub struct State {
     pub(crate) fans: BTreeMap<u64, Fan>,
     pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
     pub(crate) calls: BTreeMap<LineId, Call>,
+    pub(crate) copies: BTreeMap<ReqId, LiveCopy>,
     pub(crate) rounds: Vec<Round>,
     /// Forwards by their numbers, as last told.
     pub(crate) forwards: BTreeMap<u64, LiveForward>,
@@ -277,6 +279,21 @@ pub(crate) struct FanOutput {
     pub partial: [Vec<u8>; 2],
 }
 
+/// A copy of files that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct LiveCopy {
+    /// Who asked for it.
+    pub caller: Caller,
+    /// What was asked.
+    pub command: crate::command::CopyCommand,
+    /// The entry on the ticket, if there is one.
+    pub case: Option<CaseEvent>,
+    /// How far it is.
+    pub progress: CopyProgress,
+    /// A person asked to stop.
+    pub stopped: bool,
+}
+
 /// One round of probes that somebody waits for.
 #[derive(Debug)]
 pub(crate) struct Round {
@@ -316,6 +333,7 @@ impl State {
             fans: BTreeMap::new(),
             sessions: BTreeMap::new(),
             calls: BTreeMap::new(),
+            copies: BTreeMap::new(),
             rounds: Vec::new(),
             forwards: BTreeMap::new(),
             last_forward: 0,

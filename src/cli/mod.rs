@@ -2,6 +2,7 @@
 //!
 //! A command line opens the same app that a window would, asks it for one command, and shows what comes back.
 
+mod copy;
 mod headless;
 mod intake;
 mod output;
@@ -180,6 +181,15 @@ fn settled(command: Command) -> Result<Command, String> {
         Command::Exec(mut exec) => {
             exec.text = exec.script.as_deref().map(script).transpose()?;
             Command::Exec(exec)
+        }
+        Command::Copy(mut copy) => {
+            let places = copy.job.from.iter_mut().chain([&mut copy.job.to]);
+            for place in places.filter(|place| place.host.is_none()) {
+                place.path = absolute(PathBuf::from(&place.path))
+                    .to_string_lossy()
+                    .into_owned();
+            }
+            Command::Copy(copy)
         }
         Command::Run(RunCommand::Start(mut start)) => {
             let path = PathBuf::from(&start.book);

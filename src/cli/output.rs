@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use crate::app::effect::Emission;
 use crate::command::{Answer, Globals, Outcome};
+use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::run::{CellState, Exit, RunFact};
 use crate::domain::text;
 use crate::domain::time::{Time, short};
 use crate::ssh::Stream;
 
+use super::copy;
 use super::render::{self, Style};
 use super::terminal;
 
@@ -21,10 +23,13 @@ pub(super) struct Output {
     json: bool,
     jsonl: bool,
     quiet: bool,
+    plain: bool,
     terminal: bool,
     /// Standard output and standard error are terminals: what hosts write is made harmless there.
     seen: [bool; 2],
     fold: bool,
+    /// The last line on standard error is one that shows how far a copy is.
+    bar: bool,
     /// Standard output was closed by its reader; nothing more is written there.
     closed: bool,
 }
@@ -37,12 +42,14 @@ impl Output {
             json: globals.json,
             jsonl: globals.jsonl,
             quiet: globals.quiet,
+            plain: globals.plain,
             terminal,
             seen: [
                 std::io::stdout().is_terminal(),
                 std::io::stderr().is_terminal(),
             ],
             fold,
+            bar: false,
             closed: false,
         }
     }
@@ -52,8 +59,10 @@ impl Output {
         match emission {
             Emission::Bytes(Stream::Out, data) => self.out(&data),
             Emission::Bytes(Stream::Err, data) => err(&data),
+            Emission::Copy(progress) => self.copy(&progress),
             Emission::Note(note) => {
                 if !self.quiet {
+                    self.clear();
                     err(format!("qd: {}\n", text::block(&note)).as_bytes());
                 }
             }
@@ -94,8 +103,15 @@ impl Output {
 
     /// The end of a command; the answer is its exit status.
     pub(super) fn finish(&mut self, outcome: &Outcome, now: Time) -> u8 {
+        self.clear();
         match &outcome.answer {
             Answer::Silent => {}
+            Answer::Copy(report) if !self.json && !self.jsonl => {
+                err(copy::words(report, self.quiet).as_bytes());
+            }
+            Answer::Copy(report) if self.jsonl && !self.json => {
+                self.line(&copy::finished(report));
+            }
             Answer::Error(why) => {
                 if self.json || self.jsonl {
                     self.line(&render::json(&outcome.answer));
@@ -133,6 +149,28 @@ impl Output {
             Some((line, false)) => self.out(format!("{line}\n").as_bytes()),
             Some((line, true)) if !self.quiet => err(format!("qd: {line}\n").as_bytes()),
             Some(_) | None => {}
+        }
+    }
+
+    /// How far a copy is: one line that is drawn over and over, on a terminal only.
+    fn copy(&mut self, progress: &CopyProgress) {
+        if self.jsonl {
+            return self.line(&copy::event(progress));
+        }
+        if self.json || self.quiet || self.plain || !self.seen[1] || progress.files == 0 {
+            return;
+        }
+        let width = terminal::size().map_or(80, |size| usize::from(size.cols));
+        // The last column stays free, where some terminals would break the line.
+        let line = copy::line(progress, width.saturating_sub(1));
+        err(format!("\r{line}\x1b[K").as_bytes());
+        self.bar = true;
+    }
+
+    /// Leaves the line that shows how far a copy is as it stands, and begins another.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.bar) {
+            err(b"\n");
         }
     }
 

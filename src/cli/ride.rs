@@ -8,7 +8,8 @@ use crate::command::{Command, Globals, HostCommand, ProgramCommand, RunCommand};
 /// Whoever wants to change nothing works alone, because the app that others share does change things.
 pub(super) fn wanted(command: &Command, globals: &Globals) -> bool {
     let rides = match command {
-        Command::Ssh(_) | Command::Exec(_) | Command::Session(_) | Command::Forward(_) => true,
+        Command::Ssh(_) | Command::Exec(_) | Command::Session(_) => true,
+        Command::Forward(_) | Command::Copy(_) => true,
         Command::Run(run) => matches!(run, RunCommand::Start(_)),
         Command::Host(host) => matches!(host, HostCommand::Health { .. }),
         Command::Program(program) => about_the_app(program),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::check::HostState;
+use crate::domain::files::CopyReport;
 use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::host::{Effective, Host};
 use crate::domain::run::{Cell, RunRow};
@@ -103,6 +104,8 @@ pub enum Answer {
     Exec(Vec<Cell>),
     /// Forwards.
     Forwards(Vec<ForwardRow>),
+    /// What a copy came to.
+    Copy(Box<CopyReport>),
     /// The store's examination.
     Doctor(Vec<DoctorLine>),
     /// The program.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod change;
+mod copy;
 mod forward;
 mod host;
 mod line;
@@ -22,6 +23,7 @@ pub use answer::{
     Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
 };
 pub use change::{ChangeContext, Edited, new_ticket};
+pub use copy::{CopyCommand, place};
 pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
@@ -48,6 +50,8 @@ pub enum Command {
     Exec(ExecCommand),
     /// Connections carried through a host.
     Forward(ForwardCommand),
+    /// Files between hosts and this machine.
+    Copy(CopyCommand),
     /// About runbooks and runs.
     Run(RunCommand),
     /// About the program itself.
@@ -63,6 +67,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         host::ROWS,
         session::ROWS,
         forward::ROWS,
+        copy::ROWS,
         run::ROWS,
         program::ROWS,
         screen::ROWS,

@@ -80,6 +80,10 @@ pub struct CopyProgress {
     pub speed: u64,
     /// Seconds left at this speed; `None` until it is known.
     pub left_s: Option<u64>,
+    /// Bytes of the file that is being copied that are there.
+    pub file_done: u64,
+    /// The size of the file that is being copied.
+    pub file_bytes: u64,
 }
 
 /// What a copy came to.
@@ -95,4 +99,10 @@ pub struct CopyReport {
     pub took_ms: u64,
     /// What could not be copied, and why.
     pub failed: Vec<String>,
+    /// What is worth knowing of what was copied, such as a file that grew meanwhile.
+    pub notes: Vec<String>,
+    /// It was stopped before its end; partial files are kept.
+    pub stopped: bool,
+    /// Why a connection was lost on the way; partial files are kept.
+    pub lost: Option<String>,
 }

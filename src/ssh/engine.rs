@@ -18,10 +18,11 @@ use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::run::Exit;
 
-use super::ask::{ExecSpec, SshAsk};
+use super::ask::{ExecSpec, FilesAsk, SshAsk};
 use super::config::EffectiveCache;
 use super::exec::{self, Input, Job, Outcome, Stop};
 use super::fact::SshFact;
+use super::files;
 use super::forward;
 use super::manager::Manager;
 use super::probe;
@@ -102,6 +103,7 @@ struct Inner {
     facts: mpsc::Sender<SshFact>,
     closing: Closing,
     runtime: Handle,
+    warm: Arc<files::Warm>,
     // A std mutex: held for look-ups, never across an await.
     running: Mutex<Running>,
 }
@@ -112,6 +114,8 @@ struct Running {
     execs: HashMap<ReqId, ExecDoor>,
     panes: HashMap<SessionId, PaneDoor>,
     probes: HashMap<HostId, mpsc::Sender<ReqId>>,
+    /// Set to true to stop it.
+    copies: HashMap<ReqId, watch::Sender<bool>>,
 }
 
 struct ExecDoor {
@@ -152,6 +156,7 @@ impl Engine {
                 facts,
                 closing,
                 runtime: Handle::current(),
+                warm: Arc::default(),
                 running: Mutex::default(),
             }),
             _guard: Arc::new(guard),
@@ -169,7 +174,10 @@ impl Engine {
             SshAsk::Window { req, cols, rows } => inner.input(req, Input::Window(cols, rows)),
             SshAsk::Pause { req, on } => inner.pause(req, on),
             SshAsk::Agent { socket } => inner.manager.use_agent(socket),
-            SshAsk::Cancel { req } => inner.stop(req, Stop::Cancelled),
+            SshAsk::Cancel { req } => {
+                inner.stop(req, Stop::Cancelled);
+                inner.stop_copy(req);
+            }
             SshAsk::Open {
                 session,
                 target,
@@ -230,9 +238,25 @@ impl Engine {
                     inner.refuse(format!("ForwardStop({id})"), "no forward of this name runs");
                 }
             }
-            ask @ (SshAsk::Copy { .. } | SshAsk::Files { .. }) => {
-                inner.refuse(format!("{ask:?}"), "files are not there yet");
+            SshAsk::Copy {
+                req,
+                job,
+                targets,
+                interactive,
+            } => {
+                let (stop, stopped) = watch::channel(false);
+                inner.copy(
+                    stop,
+                    files::Order {
+                        req,
+                        job,
+                        targets,
+                        interactive,
+                        stop: stopped,
+                    },
+                );
             }
+            SshAsk::Files { req, target, ask } => inner.files(req, target, ask),
         }
     }
 }
@@ -481,7 +505,38 @@ impl Inner {
         });
     }
 
+    fn copy(self: &Arc<Self>, stop: watch::Sender<bool>, order: files::Order) {
+        let req = order.req;
+        if self.lock().copies.contains_key(&req) {
+            let why = "a copy with this request runs already";
+            return self.refuse(format!("Copy({req:?})"), why);
+        }
+        self.lock().copies.insert(req, stop);
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let result = files::copy(&inner.manager, &inner.facts, order).await;
+            inner.lock().copies.remove(&req);
+            inner.tell(SshFact::CopyDone { req, result }).await;
+        });
+    }
+
+    fn stop_copy(&self, req: ReqId) {
+        if let Some(stop) = self.lock().copies.get(&req) {
+            stop.send_replace(true);
+        }
+    }
+
+    fn files(self: &Arc<Self>, req: ReqId, target: Option<Target>, ask: FilesAsk) {
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let asking = inner.warm.ask(&inner.manager, target.as_ref(), &ask);
+            let result = asking.await;
+            inner.tell(SshFact::FilesDone { req, result }).await;
+        });
+    }
+
     fn disconnect(self: &Arc<Self>, target: Target) {
+        self.warm.forget(&target);
         let inner = Arc::clone(self);
         self.spawn(async move {
             if let Err(why) = inner.manager.disconnect(&target).await {

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod exec;
 mod fact;
+mod files;
 mod forward;
 mod gate;
 mod host_key;

@@ -377,6 +377,7 @@ fn confirmation(
         | Command::Ssh(_)
         | Command::Exec(_)
         | Command::Forward(_)
+        | Command::Copy(_)
         | Command::Run(_)
         | Command::Program(_)
         | Command::Screen(_) => String::new(),

@@ -4,6 +4,8 @@ mod agent_forward;
 mod auth;
 mod exec;
 mod faults;
+mod files;
+mod files_faults;
 mod forward;
 mod host_key;
 mod jump;

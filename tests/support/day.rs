@@ -27,7 +27,9 @@ impl Day {
         let path = |name: &str| folder.path().join(name);
         keygen(&path("id"), "ed25519", "").expect("a key can be made");
         let server = |name: &str| {
-            Sshd::start(&path(name), &path("id.pub"), "").expect("sshd is installed and starts")
+            // Files start in the server's own folder, not in the home of whoever runs the tests.
+            let files = format!("Subsystem sftp internal-sftp -d {}", path(name).display());
+            Sshd::start(&path(name), &path("id.pub"), &files).expect("sshd is installed and starts")
         };
         let bastion = server("bastion");
         let targets: Vec<Sshd> = (1..=targets)

@@ -1,6 +1,7 @@
 //! What the integration tests share: real servers, real agents, real terminals, a place for their files.
 
 pub(crate) mod day;
+pub(crate) mod hostile;
 pub(crate) mod lab;
 pub(crate) mod proxy;
 pub(crate) mod pty;

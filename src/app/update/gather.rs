@@ -15,7 +15,7 @@ use crate::domain::pattern::{Lookup, Pattern};
 use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
 
-use super::{exec, failure, forward, host, program, reply, run, session, ssh, ticket};
+use super::{copy, exec, failure, forward, host, program, reply, run, session, ssh, ticket};
 
 /// Takes a command up.
 pub(super) fn begin(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
@@ -47,6 +47,7 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Ssh(command) => ssh::execute(state, gather, command, fx),
         Command::Exec(command) => exec::execute(state, gather, command, fx),
         Command::Forward(command) => forward::execute(state, gather, command, fx),
+        Command::Copy(command) => copy::execute(state, gather, command, fx),
         Command::Run(command) => run::execute(state, gather, command, fx),
         Command::Program(command) => program::execute(state, gather.caller, &command, fx),
         Command::Screen(command) => super::window::screen(state, gather.caller, command, fx),
@@ -387,6 +388,7 @@ fn ticket_of(command: &Command) -> Option<&str> {
         ) => None,
         Command::Ssh(ssh) => ssh.ticket.as_deref(),
         Command::Exec(exec) => exec.ticket.as_deref(),
+        Command::Copy(copy) => copy.ticket.as_deref(),
         Command::Run(RunCommand::Start(start)) => start.ticket.as_deref(),
         Command::Run(RunCommand::List { ticket }) => ticket.as_deref(),
         Command::Run(_) => None,
@@ -423,8 +425,8 @@ fn changes(command: &Command) -> bool {
         Command::Ticket(TicketCommand::List { .. } | TicketCommand::Show { .. })
         | Command::Program(_)
         | Command::Screen(_) => false,
-        Command::Ticket(_) | Command::Ssh(_) | Command::Exec(_) => true,
         Command::Forward(command) => matches!(command, ForwardCommand::Start { .. }),
+        Command::Ticket(_) | Command::Ssh(_) | Command::Exec(_) | Command::Copy(_) => true,
         Command::Host(HostCommand::Import { dry_run, .. }) => !dry_run,
         // A probe runs commands on hosts and keeps what it found.
         Command::Host(HostCommand::Health { .. }) => true,

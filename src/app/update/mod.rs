@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
 
+mod copy;
 mod exec;
 mod failure;
 mod forward;
@@ -162,7 +163,12 @@ fn committed(
             match then {
                 Then::Open(session) => session::refused(state, session, &failure::text(&error), fx),
                 Then::Fan(number) => drop(state.fans.remove(&number)),
-                Then::Ticket(_) | Then::Import(_) | Then::Launch(_) | Then::Exit(_) => {}
+                Then::Copy(req) => copy::refused(state, req),
+                Then::Ticket(_)
+                | Then::Import(_)
+                | Then::Launch(_)
+                | Then::Answer(_)
+                | Then::Exit(_) => {}
             }
             reply(state, caller, failure::outcome(&error), fx);
         }
@@ -231,6 +237,8 @@ fn follow_up(
         Then::Open(id) => session::launch(state, id, done, fx),
         Then::Launch(call) => ssh::launch(state, *call, fx),
         Then::Fan(number) => exec::launch(state, number, fx),
+        Then::Copy(req) => copy::launch(state, req, fx),
+        Then::Answer(outcome) => reply(state, caller, *outcome, fx),
         Then::Exit(exit) => reply(
             state,
             caller,
@@ -253,6 +261,8 @@ fn given_up(state: &mut State, caller: Caller, then: Then, fx: &mut Vec<Effect>)
             ssh::done(state, line, &Exit::Cancelled, 0, fx);
         }
         Then::Fan(number) => exec::stop(state, number, true, fx),
+        Then::Copy(req) => copy::given_up(state, req, fx),
+        Then::Answer(outcome) => reply(state, caller, *outcome, fx),
         Then::Exit(exit) => reply(
             state,
             caller,
@@ -400,9 +410,9 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::Keys { .. }
         | SshFact::KeyChanged { .. }
         | SshFact::Said { .. }
-        | SshFact::CopyProgress { .. }
-        | SshFact::CopyDone { .. }
         | SshFact::FilesDone { .. } => {}
+        SshFact::CopyProgress { req, progress } => copy::progress(state, req, progress, fx),
+        SshFact::CopyDone { req, result } => copy::done(state, req, result, fx),
         SshFact::Question {
             id,
             target,
@@ -448,6 +458,7 @@ fn stop(state: &mut State, fx: &mut Vec<Effect>) {
     fans.into_iter()
         .for_each(|number| exec::stop(state, number, true, fx));
     forward::stop_all(state, fx);
+    copy::stop(state, fx);
 }
 
 /// Ends the process once nothing is left that must be recorded, or when that takes too long.
@@ -465,6 +476,7 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
         && state.runs.is_empty()
         && state.fans.is_empty()
         && state.forwards.is_empty()
+        && state.copies.is_empty()
         && state.inflight.find(recording).is_none();
     if settled || state.model.now.since(since) >= LAST_WORDS {
         fx.push(Effect::Quit);

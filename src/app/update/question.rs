@@ -99,6 +99,8 @@ fn waiting_line(state: &State, asking: &str) -> Option<LineId> {
                 Some(Caller::Line(*line)),
                 state.calls.get(line).map(|call| call.host.as_str()),
             ),
+            // A copy between two hosts is asked for either.
+            Purpose::Copy(caller) => (Some(*caller), None),
             Purpose::Fan(number, host) => (
                 state.fans.get(number).map(|fan| fan.caller),
                 Some(host.as_str()),

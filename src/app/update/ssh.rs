@@ -15,7 +15,7 @@ use crate::ssh::{Along, ExecSpec, Sink, SshAsk, Stdin, Stream};
 use crate::store::Batch;
 use crate::term::Size;
 
-use super::{exec, forward, gather, reply, run};
+use super::{copy, exec, forward, gather, reply, run};
 
 /// How much of the output a ticket's entry keeps, in bytes.
 const EVIDENCE: usize = 16 * 1024;
@@ -249,7 +249,7 @@ fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
         return;
     }
-    if forward::interrupt(state, line, again, fx) {
+    if forward::interrupt(state, line, again, fx) || copy::interrupt(state, line, fx) {
         return;
     }
     let fans: Vec<u64> = state

@@ -234,6 +234,7 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         | Answer::Hosts { .. }
         | Answer::Runs(_)
         | Answer::Exec(_)
+        | Answer::Copy(_)
         | Answer::Silent => {}
     }
 }

@@ -73,6 +73,7 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Run(run) => json!(run),
         Answer::Exec(cells) => json!(cells),
         Answer::Forwards(rows) => json!(rows),
+        Answer::Copy(report) => json!(report),
         Answer::Doctor(lines) => json!({ "ok": lines.iter().all(|line| line.ok), "lines": lines }),
         Answer::Info(info) => json!(info),
         Answer::Server(status) => json!(status),
@@ -116,6 +117,8 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Run(run) => run::run_text(run),
         Answer::Exec(cells) => run::exec_text(cells, style),
         Answer::Forwards(rows) => forward::forward_table(rows, style),
+        // What there is to say about it goes to standard error.
+        Answer::Copy(_) => String::new(),
         Answer::Doctor(_) | Answer::Info(_) | Answer::Server(_) | Answer::Names(_) => {
             let lines = answer.listing().map(|(_, lines)| lines).unwrap_or_default();
             lines.iter().map(|line| text::line(line) + "\n").collect()
