@@ -18,6 +18,7 @@ mod manager;
 mod probe;
 mod question;
 mod recording;
+mod resolve;
 mod screens;
 mod settings;
 mod shell;
