@@ -83,7 +83,8 @@ pub(crate) async fn greet(
         ..client::Config::default()
     });
     let seen = Seen::default();
-    seen.lock().notes = known.notes();
+    seen.lock().notes = settings.notes.clone();
+    seen.lock().notes.extend(known.notes());
     let (gone, watched) = watch::channel(None);
     let client = Client {
         settings,

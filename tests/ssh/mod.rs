@@ -1,6 +1,7 @@
 //! The SSH engine against real OpenSSH servers on loopback.
 
 mod auth;
+mod config_agrees;
 mod exec;
 mod host_key;
 mod jump;

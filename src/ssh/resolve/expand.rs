@@ -141,7 +141,7 @@ fn variable(named: &str) -> Result<(String, &str), String> {
 }
 
 /// `~` and `~/…` become our home, `~name/…` the home of that account.
-pub(super) fn tilde(path: &str) -> Result<String, String> {
+pub(crate) fn tilde(path: &str) -> Result<String, String> {
     let Some(rest) = path.strip_prefix('~') else {
         return Ok(path.to_owned());
     };

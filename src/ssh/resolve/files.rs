@@ -27,6 +27,8 @@ pub(crate) struct Included {
     pub(crate) files: Vec<PathBuf>,
     /// Folders that were looked into; a file that appears there may be meant as well.
     pub(crate) folders: Vec<PathBuf>,
+    /// Paths that would be meant if they existed.
+    pub(crate) missing: Vec<PathBuf>,
 }
 
 /// Why a file cannot be read.
@@ -141,14 +143,15 @@ pub(crate) fn included(argument: &str, owner: Owner) -> Result<Included, String>
     };
     let mut included = Included {
         files: vec![PathBuf::from("/")],
-        folders: Vec::new(),
+        ..Included::default()
     };
     for part in anchored.split('/').filter(|part| !part.is_empty()) {
         included.step(part);
     }
-    included
-        .files
-        .retain(|path| path.symlink_metadata().is_ok());
+    let (found, missing) = std::mem::take(&mut included.files)
+        .into_iter()
+        .partition(|path| path.symlink_metadata().is_ok());
+    (included.files, included.missing) = (found, missing);
     included.files.sort_by(|a, b| {
         a.as_os_str()
             .as_encoded_bytes()
@@ -166,14 +169,12 @@ impl Included {
             return;
         }
         for folder in before {
-            let Ok(entries) = std::fs::read_dir(&folder) else {
-                continue;
-            };
-            for entry in entries.flatten() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 if wildcard(part.as_bytes(), entry.file_name().as_encoded_bytes()) {
                     self.files.push(entry.path());
                 }
             }
+            // One that does not exist yet may come.
             self.folders.push(folder);
         }
     }

@@ -26,9 +26,11 @@ use std::time::Instant;
 
 use crate::domain::host::Effective;
 
-pub(crate) use self::files::{Included, Owner, included};
+pub(crate) use self::expand::tilde;
+pub(crate) use self::files::{Owner, included};
 use self::read::{Reader, Way};
 use self::state::State;
+pub(crate) use self::words::{arguments, keyword};
 use super::stamps::account_home;
 
 /// The pseudo option that holds what a person should know of the answer; `ssh -G` prints none of that name.

@@ -97,10 +97,10 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
         whole.parse().ok()?
     };
     let mut sum = whole.checked_mul(scale)?;
-    let mut part = scale;
-    for digit in fraction.chars() {
-        part /= 10;
-        sum = sum.checked_add(part.checked_mul(u64::from(digit.to_digit(10)?))?)?;
+    if !fraction.is_empty() {
+        let tenths = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+        let part = u128::from(fraction.parse::<u64>().ok()?) * u128::from(scale);
+        sum = sum.checked_add(u64::try_from(part / u128::from(tenths)).ok()?)?;
     }
     (!number.is_empty()).then_some(sum)
 }

@@ -118,7 +118,7 @@ impl Reader<'_> {
         way: Way,
         active: &mut bool,
     ) -> Result<(), Stop> {
-        let Some((keyword, rest)) = words::keyword(words::trimmed(line)) else {
+        let Some((keyword, rest)) = words::keyword(line) else {
             return Ok(());
         };
         let shown = crate::domain::text::line(&keyword);

@@ -92,7 +92,10 @@ fn what_cannot_be_done_is_named_with_its_place() -> Outcome {
             "line 2: userknownhostsfile: the token %z",
         ),
         ("ProxyJump a\n", "jumphost loop via a"),
-        ("\n\nInclude ~/x \"\"\n", "line 3: an empty path"),
+        (
+            "\n\nInclude ~/no-such-file-here \"\"\n",
+            "line 3: an empty path",
+        ),
         (
             "CanonicalizeHostname yes\nCanonicalizeFallbackLocal no\n",
             "line 1: a is in none",

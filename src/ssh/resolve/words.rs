@@ -8,15 +8,15 @@ fn is_blank(c: char) -> bool {
 }
 
 /// A line of a configuration file without its end: trailing blanks go, and so does everything after a zero byte.
-pub(super) fn trimmed(line: &str) -> &str {
+fn trimmed(line: &str) -> &str {
     let line = line.split('\0').next().unwrap_or_default();
     line.trim_end_matches(|c| is_blank(c) || c == '\u{c}')
 }
 
-/// The keyword of a trimmed line, in lower case, and the rest. `None` for empty lines and comments, and for a line whose
+/// The keyword of a line, in lower case, and the rest. `None` for empty lines and comments, and for a line whose
 /// keyword opens a quote that nothing closes: OpenSSH passes over such a line as well.
-pub(super) fn keyword(line: &str) -> Option<(String, Option<String>)> {
-    let mut cutter = Cutter::new(line);
+pub(crate) fn keyword(line: &str) -> Option<(String, Option<String>)> {
+    let mut cutter = Cutter::new(trimmed(line));
     let mut word = cutter.next()?;
     if word.is_empty() {
         word = cutter.next()?;
@@ -70,7 +70,7 @@ impl Cutter {
 }
 
 /// The arguments of a line, without quotes and backslashes; `None` for a quote that is not closed.
-pub(super) fn arguments(text: &str) -> Option<Vec<String>> {
+pub(crate) fn arguments(text: &str) -> Option<Vec<String>> {
     let mut arguments = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(&first) = chars.peek() {
@@ -138,7 +138,7 @@ mod tests {
             ("", None),
             ("\"Host a", None),
         ] {
-            let found = keyword(trimmed(line));
+            let found = keyword(line);
             let found = found
                 .as_ref()
                 .map(|(word, rest)| (word.as_str(), rest.as_deref()));
