@@ -493,6 +493,12 @@ impl Dice {
             _ => (*keyword).to_owned(),
         };
         let between = self.pick(&[" ", " ", " ", "\t", "  ", "=", " = ", " =", "= ", "\t=\t"]);
+        // Behind a quoted keyword an equals sign belongs to the value, which is nearly always wrong.
+        let between = if keyword.starts_with('"') && !self.chance(3) {
+            " "
+        } else {
+            between
+        };
         let before = self.pick(&["", "  ", "\t", "    ", " \t "]);
         let after = match keyword.to_ascii_lowercase().trim_matches('"') {
             // To these a comment is a part of the value.
@@ -568,6 +574,42 @@ impl Dice {
         line.push_str(self.pick(&["", "", "# so", "\r"]));
         line.push('\n');
         line
+    }
+
+    /// A file of blocks without anything wrong, and the names in it in their order.
+    pub(crate) fn listed(&mut self, prefix: &str) -> (String, Vec<String>) {
+        let (mut text, mut names) = (String::new(), Vec::new());
+        for block in 0..=self.roll(6) {
+            text.push_str(self.pick(&["", "# Host commented\n", "\n", "\t\r\n"]));
+            text.push_str(self.pick(&["Host ", "\tHOST\t", "host=", "Host = ", "\"Host\" "]));
+            for number in 0..=self.roll(3) {
+                let name = format!("{prefix}-{block}-{number}.example");
+                let shown = match self.roll(6) {
+                    0 => format!("\"{name}\""),
+                    1 => format!("'{name}'"),
+                    2 => format!("*.{name} {name}"),
+                    3 => format!("!{name} {name}"),
+                    4 => format!("{name} {name}"),
+                    _ => name.clone(),
+                };
+                let between = self.pick(&[" ", "\t", "   "]);
+                let _ = write!(text, "{shown}{between}");
+                names.push(name);
+            }
+            text.push_str(self.pick(&["", "# Host behind", "\r"]));
+            text.push('\n');
+            for _ in 0..self.roll(3) {
+                text.push_str(self.pick(&[
+                    "  User ann\n",
+                    "\tPort=22\n",
+                    "HostName %h\n",
+                    "Match all\n",
+                    "Match exec false\n  User x\n",
+                    "  ProxyCommand ssh Host x\n",
+                ]));
+            }
+        }
+        (text, names)
     }
 
     /// A file of blocks; `deep` files are left to include.

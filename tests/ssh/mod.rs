@@ -2,6 +2,7 @@
 
 mod auth;
 mod config_agrees;
+mod configs;
 mod exec;
 mod host_key;
 mod jump;

@@ -7,7 +7,7 @@ use crate::domain::host::Effective;
 use super::super::stamps::account_name;
 use super::algorithms::Family;
 use super::expand::{Tokens, tilde};
-use super::forwards::Sort;
+use super::forwards::{End, Forward, Sort};
 use super::jump::Jump;
 use super::state::State;
 
@@ -137,16 +137,19 @@ pub(super) fn finish(mut state: State, original: &str, host: &str) -> Result<Eff
     one_line(&mut state);
     let local = std::mem::take(&mut state.local);
     let remote = std::mem::take(&mut state.remote);
-    let printed = |sort: Sort, list: &[super::forwards::Forward]| -> Vec<String> {
-        list.iter().map(|forward| forward.shown(sort)).collect()
+    let printed = |sort: Sort, list: &[Forward], wanted: fn(&Forward) -> bool| -> Vec<String> {
+        let list = list.iter().filter(|forward| wanted(forward));
+        list.map(|forward| forward.shown(sort)).collect()
     };
-    let (dynamic, local): (Vec<_>, Vec<_>) = local
-        .into_iter()
-        .partition(|forward| forward.connect.is_none());
+    // To `ssh -G` a local forward to a socket is a dynamic one as well; whoever reads it knows its local line.
+    let dynamic = |forward: &Forward| !matches!(forward.connect, Some(End::Port { .. }));
     for (option, values) in [
-        ("dynamicforward", printed(Sort::Dynamic, &dynamic)),
-        ("localforward", printed(Sort::Local, &local)),
-        ("remoteforward", printed(Sort::Remote, &remote)),
+        ("dynamicforward", printed(Sort::Dynamic, &local, dynamic)),
+        (
+            "localforward",
+            printed(Sort::Local, &local, |forward| forward.connect.is_some()),
+        ),
+        ("remoteforward", printed(Sort::Remote, &remote, |_| true)),
     ] {
         if !values.is_empty() {
             state.put(option, values);
@@ -274,7 +277,7 @@ fn consistent(state: &mut State) -> Result<(), String> {
         return Err("proxycommand - and proxyusefdpass do not go together; remove one".to_owned());
     }
     if state.get("updatehostkeys") == Some("ask") {
-        let quiet = matches!(state.get("loglevel"), Some("QUIET" | "FATAL" | "ERROR"));
+        let quiet = matches!(state.get("loglevel"), Some("SILENT" | "FATAL" | "ERROR"));
         let persists = state.get("controlpersist") != Some("no") && state.is_set("controlpath");
         let commanded = state.is_set("remotecommand") || state.get("requesttty") == Some("false");
         if persists || commanded || quiet {

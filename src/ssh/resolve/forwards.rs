@@ -114,6 +114,7 @@ impl Forward {
             } => format!("[{host}]:{port}"),
         };
         match (&self.connect, sort) {
+            (Some(_), Sort::Dynamic) => end(&self.listen),
             (Some(connect), _) => format!("{} {}", end(&self.listen), end(connect)),
             (None, Sort::Remote) => format!("{} [socks]:0", end(&self.listen)),
             (None, Sort::Local | Sort::Dynamic) => end(&self.listen),

@@ -124,7 +124,9 @@ const PUBKEY: Choices = &[
 ];
 
 const LEVELS: Choices = &[
-    ("quiet", "QUIET"),
+    // Debian's word for it, printed for both.
+    ("silent", "SILENT"),
+    ("quiet", "SILENT"),
     ("fatal", "FATAL"),
     ("error", "ERROR"),
     ("info", "INFO"),

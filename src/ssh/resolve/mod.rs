@@ -101,6 +101,14 @@ fn resolve_with(
             None | Some("false")
         )
     {
+        // These were needed to settle the name, so the second pass cannot change them any more.
+        for (option, value) in [
+            ("canonicalizehostname", "false"),
+            ("canonicalizemaxdots", "1"),
+            ("canonicalizefallbacklocal", "yes"),
+        ] {
+            reader.state.once(option, value);
+        }
         reader.last = true;
         reader.state.put("hostname", vec![host.clone()]);
         reader.host.clone_from(&host);

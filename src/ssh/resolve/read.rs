@@ -97,7 +97,10 @@ impl Reader<'_> {
                 Ok(()) => {}
                 Err(Stop::Line(why)) => bad.push(format!("{}: {why}", place())),
                 // A message out of an included file names its own place.
-                Err(Stop::Fatal(why)) => return Err(why),
+                Err(Stop::Fatal(why)) => {
+                    bad.push(why);
+                    return Err(bad.join("; "));
+                }
             }
         }
         if bad.is_empty() {

@@ -49,7 +49,8 @@ pub(super) fn apply(state: &mut State, line: &Line<'_>) -> Result<(), String> {
             Ok(())
         }
         Kind::ProxyCommand => {
-            if line.active && state.jump.is_none() {
+            // A jump that won overrules it, but `ProxyJump none` does not.
+            if line.active && !matches!(state.jump, Some(super::jump::Jump::By { .. })) {
                 state.once(line.option, super::words::whole(line.rest));
             }
             Ok(())
