@@ -289,7 +289,7 @@ impl Network {
             folder.join("common"),
             format!(
                 "User {}\nIdentityFile {}/login\nIdentitiesOnly yes\nUserKnownHostsFile {}\nGlobalKnownHostsFile none\n\
-                 StrictHostKeyChecking yes\nConnectTimeout 10\n",
+                 StrictHostKeyChecking yes\nConnectTimeout 10\nKexAlgorithms curve25519-sha256\n",
                 login(),
                 folder.display(),
                 self.lab.known_hosts().display()
@@ -401,8 +401,9 @@ async fn names_lead_where_the_servers_say_and_where_ssh_leads() -> Result<(), Fa
             network.check(reach, &marks, "we")?;
             reached += 1;
         }
-        // The system's program must leave the same lines; one name of each configuration keeps the test short.
-        if let Some(reach) = case.reach.last() {
+        // The system's program must leave the same lines. It is slow, so it is asked about ways and conditions only.
+        let asked = case.title.starts_with("bastions") || case.title.starts_with("matches");
+        if let Some(reach) = case.reach.last().filter(|_| asked) {
             let marks = network.marks();
             let output = Command::new("ssh")
                 .args(["-o", "BatchMode=yes", "-F"])

@@ -3,6 +3,7 @@
 mod auth;
 mod config_agrees;
 mod configs;
+mod configs_scenarios;
 mod exec;
 mod host_key;
 mod jump;
