@@ -1,4 +1,5 @@
 //! Effective settings of a host: asked of `ssh -G`, lazily, and remembered until one of the files behind them changes.
+//! Where there is no `ssh`, the files are read without it, and the answer says so.
 //!
 //! Never asked for hosts that nobody connects to: reading settings may run the `Match exec` commands of the user.
 
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::domain::host::{Effective, Target};
 
 use super::error::Error;
+use super::resolve;
 use super::stamps::{self, FileStamp};
 
 /// How long `ssh -G` may take; a `Match exec` may ask the network.
@@ -175,25 +177,56 @@ impl Resolver {
             return Ok(known.effective);
         }
         // The files are looked at before they are read: a change in between makes the answer stale, never wrong.
-        let config = spec.config.clone();
-        let sources = blocking(move || stamps::sources(config.as_deref())).await;
+        let (config, program) = (spec.config.clone(), self.program.clone());
+        let sources = blocking(move || stamps::sources(config.as_deref(), &program)).await;
         let effective = {
             // The semaphore is never closed, so this only waits.
             let _permit = self.running.acquire().await.ok();
             self.ask(spec).await?
         };
+        // The answer of a Match exec may change while no file does, and our own reading ends when `ssh` is installed.
+        let volatile = sources.volatile || !effective.all(resolve::NOTES).is_empty();
         let known = Remembered {
-            // The answer of a Match exec may change while no file does.
-            until: sources.volatile.then(|| Instant::now() + VOLATILE),
+            until: volatile.then(|| Instant::now() + VOLATILE),
             stamps: Arc::new(sources.stamps),
             effective: Arc::new(effective),
         };
+        if sources.fresh {
+            // A file changed so lately that its time may not tell the next change; so nothing is remembered.
+            return Ok(known.effective);
+        }
         self.remember(&key, &known);
-        if !sources.volatile {
+        if !volatile {
             let (cache, stored) = (Arc::clone(&self.cache), known.clone());
             blocking(move || cache.put(&key, stored.stamps.to_vec(), &stored.effective)).await;
         }
         Ok(known.effective)
+    }
+
+    /// Reads the configuration without `ssh`.
+    async fn read(&self, spec: &Spec) -> Result<Effective, Error> {
+        let wanted = spec.clone();
+        let read = blocking(move || {
+            resolve::resolve(&resolve::Question {
+                name: &wanted.name,
+                user: wanted.user.as_deref(),
+                port: wanted.port,
+                config: wanted.config.as_deref(),
+                deadline: Instant::now() + PATIENCE,
+            })
+        });
+        // Commands keep the same time; this one is for names that are looked up and files on a dead network.
+        let failed = |why: String| Error::Config {
+            name: spec.label(),
+            why,
+        };
+        match tokio::time::timeout(PATIENCE * 2, read).await {
+            Ok(found) => found.map_err(|why| failed(crate::domain::text::line(&why))),
+            Err(_) => Err(failed(format!(
+                "reading the configuration took longer than {} s; look for a file on a dead network",
+                PATIENCE.as_secs() * 2
+            ))),
+        }
     }
 
     /// What memory or the store knows, if none of its files changed.
@@ -251,9 +284,12 @@ impl Resolver {
         command.stdin(Stdio::null()).kill_on_drop(true);
         let output = match tokio::time::timeout(PATIENCE, command.output()).await {
             Ok(Ok(output)) => output,
+            Ok(Err(why)) if why.kind() == std::io::ErrorKind::NotFound => {
+                return self.read(spec).await;
+            }
             Ok(Err(why)) => {
                 return Err(failed(format!(
-                    "{} cannot be run: {why}; install OpenSSH's client, it explains ssh_config",
+                    "{} cannot be run: {why}; mend it, it explains ssh_config",
                     self.program.display()
                 )));
             }

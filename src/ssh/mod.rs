@@ -26,6 +26,7 @@ mod probe;
 mod pulse;
 mod question;
 mod recording;
+mod resolve;
 mod screens;
 mod settings;
 mod shell;

@@ -12,6 +12,7 @@ use crate::domain::host::Effective;
 use super::config::{Spec, check_name, check_user};
 use super::error::Error;
 use super::forward::Forwarding;
+use super::resolve;
 use super::stamps::{account_home, account_name};
 
 /// How long a connection may take when the configuration names no time.
@@ -125,6 +126,8 @@ pub(crate) struct Settings {
     pub(crate) forwarding: Forwarding,
     /// For the commands whose tokens are known only later.
     pub(crate) tokens: Tokens,
+    /// What a person should know of where these settings come from.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Settings {
@@ -156,7 +159,11 @@ impl Settings {
             host,
             port: options.tokens.port,
             user,
-            jump: options.list("proxyjump"),
+            jump: options
+                .list("proxyjump")
+                .iter()
+                .map(|hop| options.tokens.expand(hop, options.label))
+                .collect::<Result<_, _>>()?,
             proxy_command,
             ipv4: family != "inet6",
             ipv6: family != "inet",
@@ -194,10 +201,12 @@ impl Settings {
             methods: methods(effective),
             password_prompts: options.count("numberofpasswordprompts").unwrap_or(3),
             batch: options.on("batchmode"),
-            remote_command: options.command("remotecommand")?,
+            // `ssh -G` has replaced its tokens already, so a percent sign in it is one.
+            remote_command: effective.get("remotecommand").map(str::to_owned),
             env: environment(effective),
             forwarding: Forwarding::read(effective, |value| options.tokens.path(value, &label))?,
             tokens: options.tokens,
+            notes: effective.all(resolve::NOTES).to_vec(),
             label,
             spec: spec.clone(),
         })
@@ -342,13 +351,14 @@ impl Options<'_> {
             .collect()
     }
 
-    /// Files of an option that has them all in one line.
+    /// Files of an option that has them all in one line. The tokens of `UserKnownHostsFile` were replaced by `ssh -G`, and
+    /// `GlobalKnownHostsFile` has none, so only a home is put in.
     fn files(&self, option: &str) -> Result<Vec<PathBuf>, Error> {
         let lines = self.effective.all(option).iter();
         lines
             .flat_map(|line| line.split_whitespace())
             .filter(|value| *value != "none")
-            .map(|value| self.tokens.path(value, self.label))
+            .map(|value| home(value, self.label))
             .collect()
     }
 
@@ -364,7 +374,12 @@ impl Options<'_> {
                     Some(socket) if !socket.is_empty() => AgentSocket::Path(PathBuf::from(socket)),
                     _ => AgentSocket::None,
                 },
-                _ => AgentSocket::Path(self.tokens.path(value, self.label)?),
+                // OpenSSH before 8.4 left the tokens in; since then a percent sign may be one.
+                _ => AgentSocket::Path(
+                    self.tokens
+                        .path(value, self.label)
+                        .or_else(|_| home(value, self.label))?,
+                ),
             },
         })
     }
@@ -419,14 +434,18 @@ pub(crate) struct Tokens {
     port: u16,
     user: String,
     alias: Option<String>,
+    /// The last hop before the host, without login and port.
     jump: String,
+    /// `%C` counts the hop too, since OpenSSH 9.6.
+    hashes_jump: bool,
 }
 
 impl Tokens {
     fn of(spec: &Spec, effective: &Effective) -> Self {
         let text = |option: &str| effective.get(option).map(str::to_owned);
         Self {
-            name: spec.name.clone(),
+            // The name without a login or a scheme, as it was given.
+            name: text("host").unwrap_or_else(|| spec.name.clone()),
             host: text("hostname").unwrap_or_else(|| spec.name.clone()),
             port: effective
                 .get("port")
@@ -434,18 +453,30 @@ impl Tokens {
                 .unwrap_or(22),
             user: text("user").unwrap_or_default(),
             alias: text("hostkeyalias"),
-            jump: text("proxyjump").unwrap_or_default(),
+            jump: text("proxyjump")
+                .and_then(|list| list.rsplit(',').next().map(str::to_owned))
+                .and_then(|last| Spec::jump(&last, None).ok())
+                .map(|last| last.name)
+                .unwrap_or_default(),
+            // An option that came with the same release.
+            hashes_jump: effective.options.contains_key("channeltimeout"),
         }
     }
 
+    /// A path with its home, tokens and variables put in, in one go: what a variable holds is not looked into.
     fn path(&self, value: &str, label: &str) -> Result<PathBuf, Error> {
-        let value = value.trim_matches('"');
-        let expanded = self.expand(&variables(value, label)?, label)?;
-        Ok(match expanded.strip_prefix("~/") {
-            Some(rest) => account_home().join(rest),
-            None if expanded == "~" => account_home(),
-            None => PathBuf::from(expanded),
-        })
+        let value = home(value.trim_matches('"'), label)?;
+        let mut out = String::new();
+        let text = value.to_string_lossy();
+        let mut rest: &str = &text;
+        while let Some((before, named)) = rest.split_once("${") {
+            let (name, tail) = named.split_once('}').unwrap_or((named, ""));
+            out.push_str(&self.expand(before, label)?);
+            out.push_str(&variables(&format!("${{{name}}}"), label)?);
+            rest = tail;
+        }
+        out.push_str(&self.expand(rest, label)?);
+        Ok(PathBuf::from(out))
     }
 
     fn expand(&self, text: &str, label: &str) -> Result<String, Error> {
@@ -500,19 +531,31 @@ impl Tokens {
         Ok(out)
     }
 
-    /// `%C`: the hash of `%l%h%p%r%j`.
+    /// `%C`: the hash of `%l%h%p%r`, and of `%j` behind it where the installed OpenSSH has it.
     fn digest(&self) -> String {
         let mut hash = Sha1::new();
         hash.update(machine());
         hash.update(&self.host);
         hash.update(self.port.to_string());
         hash.update(&self.user);
-        hash.update(&self.jump);
+        if self.hashes_jump {
+            hash.update(&self.jump);
+        }
         hash.finalize()
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
     }
+}
+
+/// A path with `~` put in.
+fn home(value: &str, label: &str) -> Result<PathBuf, Error> {
+    resolve::tilde(value.trim_matches('"'))
+        .map(PathBuf::from)
+        .map_err(|why| Error::Config {
+            name: label.to_owned(),
+            why,
+        })
 }
 
 /// Replaces `${NAME}`; as in OpenSSH an unset variable is an error.
@@ -570,7 +613,7 @@ mod tests {
     fn tokens_that_ssh_leaves_are_expanded() -> Result<(), Error> {
         let settings = read(
             "hostname 10.0.0.1\nuser me\nport 2222\nidentityfile /k/%r@%h:%p-%n-%%\nidentityfile ~/.ssh/id\n\
-             proxycommand nc %h %p\nuserknownhostsfile /a/%k /b",
+             proxycommand nc %h %p\nuserknownhostsfile /a/100%k ~/b\nremotecommand date +%F",
         )?;
         let home = account_home();
         assert_eq!(
@@ -583,8 +626,10 @@ mod tests {
         assert_eq!(settings.proxy_command.as_deref(), Some("nc 10.0.0.1 2222"));
         assert_eq!(
             settings.known_hosts,
-            [PathBuf::from("/a/web1"), PathBuf::from("/b")]
+            [PathBuf::from("/a/100%k"), home.join("b")],
+            "ssh has replaced these already"
         );
+        assert_eq!(settings.remote_command.as_deref(), Some("date +%F"));
         assert_eq!(settings.place(), "web1 (10.0.0.1:2222)");
         assert!(read("hostname a\nuser me\nidentityfile /%z").is_err());
         assert!(read("hostname a\nuser me\nidentityfile /${NO_SUCH_VARIABLE_HERE}").is_err());

@@ -123,6 +123,7 @@ pub(crate) async fn greet(greeting: Greeting) -> Result<Greeted, Failure> {
     });
     let seen = Seen::default();
     let (announced, announcing) = watch::channel(None);
+    seen.lock().notes.clone_from(&settings.notes);
     let (gone, watched) = watch::channel(None);
     let doors = Doors::default();
     let client = Client {

@@ -2,6 +2,9 @@
 
 mod agent_forward;
 mod auth;
+mod config_agrees;
+mod configs;
+mod configs_scenarios;
 mod exec;
 mod faults;
 mod files;

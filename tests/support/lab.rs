@@ -128,12 +128,21 @@ impl Lab {
     }
 
     pub(crate) fn client_with(&self, agent: AgentChoice) -> Client {
+        self.client_of("ssh", agent)
+    }
+
+    /// An engine on a machine without OpenSSH's client.
+    pub(crate) fn client_without_ssh(&self) -> Client {
+        self.client_of("/nonexistent/ssh", AgentChoice::None)
+    }
+
+    fn client_of(&self, ssh: &str, agent: AgentChoice) -> Client {
         let screens = Arc::new(Screens::default());
         let options = EngineOptions {
             cache: Arc::new(NoCache),
             agent,
             interactive: true,
-            ssh_program: Path::new("ssh").to_path_buf(),
+            ssh_program: Path::new(ssh).to_path_buf(),
             screens: Arc::clone(&screens),
         };
         let (send, facts) = mpsc::channel(64);

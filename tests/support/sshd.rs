@@ -164,6 +164,59 @@ impl Sshd {
     }
 }
 
+/// A login as a server wrote it down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    /// `SHA256:…` of the key that opened.
+    pub(crate) fingerprint: String,
+}
+
+impl Sshd {
+    /// How much it has written down so far; from there [`Self::since`] goes on.
+    pub(crate) fn mark(&self) -> usize {
+        self.log.text().len()
+    }
+
+    /// What it has written since.
+    pub(crate) fn since(&self, mark: usize) -> String {
+        self.log.text().get(mark..).unwrap_or_default().to_owned()
+    }
+
+    /// The logins since a mark, by key, in their order.
+    pub(crate) fn opened(&self, mark: usize) -> Vec<Login> {
+        self.since(mark)
+            .lines()
+            .filter_map(|line| {
+                let words: Vec<&str> = line
+                    .split_once("Accepted publickey for ")?
+                    .1
+                    .split_whitespace()
+                    .collect();
+                Some(Login {
+                    user: (*words.first()?).to_owned(),
+                    fingerprint: words
+                        .iter()
+                        .find(|word| word.starts_with("SHA256:"))
+                        .map(|word| (*word).to_owned())?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The fingerprint of a key, by its public half.
+pub(crate) fn fingerprint(key: &Path) -> Result<String, Failed> {
+    let done = Command::new("ssh-keygen").arg("-lf").arg(key).output()?;
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    let found = text
+        .split_whitespace()
+        .find(|word| word.starts_with("SHA256:"));
+    found
+        .map(str::to_owned)
+        .ok_or_else(|| format!("ssh-keygen says {text}").into())
+}
+
 /// Makes a key of a kind.
 pub(crate) fn keygen(path: &Path, kind: &str, passphrase: &str) -> Result<(), Failed> {
     let done = Command::new("ssh-keygen")

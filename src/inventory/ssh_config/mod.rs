@@ -86,6 +86,10 @@ impl Reader<'_> {
                 line: u32::try_from(index + 1).unwrap_or(u32::MAX),
             };
             let Ok(content) = std::str::from_utf8(bytes) else {
+                // Comments may be in any encoding; they are not read.
+                if bytes.trim_ascii_start().starts_with(b"#") {
+                    continue;
+                }
                 self.warn(place, 1, "the line is not UTF-8; it is left out".to_owned());
                 continue;
             };
