@@ -3,5 +3,7 @@
 pub(crate) mod day;
 pub(crate) mod lab;
 pub(crate) mod pty;
+pub(crate) mod quiz;
+pub(crate) mod relay;
 pub(crate) mod scripted;
 pub(crate) mod sshd;
