@@ -125,7 +125,7 @@ async fn an_authority_vouches_for_hosts() -> Result<(), Failed> {
         ("wrong", all.clone(), "", "it is for db1, not for 127.0.0.1"),
         ("old", all.clone(), "", "it expired on 2021-01-01"),
         ("young", all.clone(), "", "not yet valid"),
-        ("user", all.clone(), "", "is not known"),
+        ("user", all.clone(), "", "it is for a user, not for a host"),
         ("odd", all.clone(), "", "critical options"),
         // The plain key is known besides, so the certificate's fault is only told.
         ("wrong", format!("{all}127.0.0.1 {wrong_key}\n"), "", ""),
@@ -334,7 +334,8 @@ async fn a_certificate_and_its_key_may_lie_apart() -> Result<(), Failed> {
         keygen(&key, kind, "")?;
         let public = format!("held-{kind}.pub");
         // First the plain key alone goes to the agent, then the certificate with it.
-        let agent = Agent::start(&lab.at(""), &[&key])?;
+        let folder = tempfile::tempdir()?;
+        let agent = Agent::start(folder.path(), &[&key])?;
         make(&lab, &["-I", "me", "-s", "ca", "-n", &user, &public])?;
         let cert = lab.at(&format!("held-{kind}-cert.pub"));
         let away = lab.at(&format!("away-{kind}.pub"));
