@@ -326,7 +326,7 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
     }
 }
 
-/// What became of a connection, by kind of fact. // tidy: table
+// tidy: table
 fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
         SshFact::Connected { .. } => {}
