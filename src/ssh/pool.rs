@@ -49,7 +49,13 @@ impl Path {
             trust: (
                 hop.strict,
                 hop.host_key_alias.clone(),
-                hop.known_hosts.clone(),
+                hop.known_hosts
+                    .iter()
+                    .chain(&hop.global_known_hosts)
+                    .chain(&hop.revoked_keys)
+                    .cloned()
+                    .chain(hop.known_hosts_command.as_ref().map(PathBuf::from))
+                    .collect(),
             ),
         });
         Self(stops.collect())

@@ -5,5 +5,7 @@ pub(crate) mod hostile;
 pub(crate) mod lab;
 pub(crate) mod proxy;
 pub(crate) mod pty;
+pub(crate) mod quiz;
+pub(crate) mod relay;
 pub(crate) mod scripted;
 pub(crate) mod sshd;

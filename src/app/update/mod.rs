@@ -340,6 +340,7 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
     }
 }
 
+// tidy: table
 fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
         SshFact::Connected { .. } => {}

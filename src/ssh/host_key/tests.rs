@@ -2,13 +2,17 @@
 
 use std::error::Error as StdError;
 use std::fs;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use russh::keys::{Algorithm, PublicKey};
 
 use super::known::Verdict;
 use super::*;
-use crate::domain::host::Effective;
+use crate::domain::host::{Effective, Target};
 use crate::ssh::config::Spec;
+use crate::ssh::question::{Patience, Questions};
 
 const ED: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
 const ED_OTHER: &str =
@@ -164,5 +168,107 @@ fn a_certificate_names_the_host_without_its_port() -> Result<(), Box<dyn StdErro
         (known.name.as_str(), known.principal.as_str()),
         ("[web1]:2222", "web1")
     );
+    Ok(())
+}
+
+fn asker() -> Asker {
+    // Nobody reads the facts: none is sent in these tests but by a changed key, and one has room.
+    let (facts, _) = tokio::sync::mpsc::channel(1);
+    Asker {
+        questions: Arc::new(Questions::new(facts)),
+        target: Target {
+            name: "web1".to_owned(),
+            config: None,
+        },
+        hop: "web1".to_owned(),
+        interactive: false,
+        patience: Arc::new(Patience::new(Duration::from_secs(5))),
+    }
+}
+
+#[tokio::test]
+async fn the_address_is_looked_up_too_where_that_is_wanted() -> Result<(), Box<dyn StdError>> {
+    let peer: IpAddr = "192.0.2.7".parse()?;
+    let name = |port: u16, host: &str| match port {
+        22 => host.to_owned(),
+        port => format!("[{host}]:{port}"),
+    };
+    for port in [22, 2222] {
+        let (web, address) = (name(port, "web1"), name(port, "192.0.2.7"));
+        let both = format!("{web} {ED}\n{address} {ED}\n");
+        let other = format!("{web} {ED}\n{address} {ED_OTHER}\n");
+        let cases = [
+            // The settings, the file before, what is said, the file after.
+            ("yes", both.clone(), "", both.clone()),
+            ("yes", format!("{web} {ED}\n"), "", both.clone()),
+            (
+                "yes",
+                other.clone(),
+                "not the one known for its address",
+                other.clone(),
+            ),
+            (
+                "accept-new",
+                other.clone(),
+                "not the one known for its address",
+                other.clone(),
+            ),
+            (
+                "ask",
+                other.clone(),
+                "not the one known for its address",
+                other.clone(),
+            ),
+            ("no", other.clone(), "", other.clone()),
+            (
+                "accept-new",
+                String::new(),
+                "",
+                format!("{web},{address} {ED}\n"),
+            ),
+            (
+                "accept-new",
+                format!("{address} {ED}\n"),
+                "",
+                format!("{address} {ED}\n{web} {ED}\n"),
+            ),
+        ];
+        for (strict, before, expected, after) in cases {
+            let folder = tempfile::tempdir()?;
+            let file = folder.path().join("known_hosts");
+            fs::write(&file, &before)?;
+            let settings = settings(&format!(
+                "hostname web1\nuser me\nport {port}\ncheckhostip yes\nstricthostkeychecking {strict}\nuserknownhostsfile {}",
+                file.display()
+            ))?;
+            let known = Known::read(&settings, Some(peer))?;
+            let shown = PublicKeyOrCertificate::from(PublicKey::from_openssh(ED)?);
+            let said = match check(&settings, &known, &shown, &asker()).await {
+                Ok(_) => String::new(),
+                Err(why) => why.to_string(),
+            };
+            let what = format!("{strict} {before}: {said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{what}");
+            assert!(said.contains(expected), "{what}");
+            assert_eq!(fs::read_to_string(&file)?, after, "{what}");
+        }
+    }
+    // Not where it means nothing: by an alias, behind a proxy, on this machine, or unasked.
+    for lines in [
+        "checkhostip yes\nhostkeyalias a",
+        "checkhostip yes\nproxycommand nc %h %p",
+        "checkhostip no",
+    ] {
+        let settings = settings(&format!("hostname web1\nuser me\n{lines}"))?;
+        assert_eq!(
+            Known::read(&settings, Some(peer))?
+                .address
+                .map(|(name, _)| name),
+            None
+        );
+    }
+    let settings = settings("hostname web1\nuser me\ncheckhostip yes")?;
+    let here = Known::read(&settings, Some("127.0.0.1".parse()?))?;
+    assert!(here.address.is_none());
     Ok(())
 }
