@@ -149,7 +149,7 @@ impl Reader<'_> {
         match kind {
             Kind::Host => self.host_line(&arguments, way, active),
             Kind::Match => self.match_line(&rest, place, way, active),
-            Kind::Include => self.include(&arguments, place, way, active),
+            Kind::Include => self.include(&arguments, place, way, *active),
             kind => {
                 let set = self.state.is_set(option);
                 let line = values::Line {
@@ -224,11 +224,11 @@ impl Reader<'_> {
         arguments: &[String],
         place: &dyn Fn() -> String,
         way: Way,
-        active: &mut bool,
+        active: bool,
     ) -> Result<(), Stop> {
         let inner = Way {
             strict: true,
-            never: way.never || !*active,
+            never: way.never || !active,
             depth: way.depth + 1,
             ..way
         };
@@ -242,7 +242,7 @@ impl Reader<'_> {
             let included = files::included(argument, way.owner).map_err(Stop::Line)?;
             for path in included.files {
                 // Blocks that the file begins end with it.
-                let mut own = *active;
+                let mut own = active;
                 let there = self
                     .within(&path, inner, &mut own)
                     .map_err(|why| Stop::Fatal(format!("{why} (included by {})", place())))?;

@@ -102,14 +102,7 @@ pub(super) fn apply(state: &mut State, line: &Line<'_>) -> Result<(), String> {
             };
             line.set(state, shown)
         }
-        Kind::Mask => {
-            let text = line.only()?;
-            let mask = u32::from_str_radix(text, 8)
-                .ok()
-                .filter(|mask| *mask <= 0o777)
-                .ok_or_else(|| format!("{text:?} is no mask; write for example 0177"))?;
-            line.set(state, format!("0{mask:o}"))
-        }
+        Kind::Mask => line.set(state, mask(line.only()?)?),
     }
 }
 
@@ -426,6 +419,15 @@ fn agent(text: &str) -> Result<(), String> {
         return Err(format!("{text:?} names no environment variable"));
     }
     Ok(())
+}
+
+/// A mask of permissions, in octal digits.
+fn mask(text: &str) -> Result<String, String> {
+    let mask = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mask| *mask <= 0o777)
+        .ok_or_else(|| format!("{text:?} is no mask; write for example 0177"))?;
+    Ok(format!("0{mask:o}"))
 }
 
 fn escape(text: &str) -> Result<String, String> {
