@@ -108,10 +108,7 @@ async fn live(
         background: false,
     };
     if let Err(why) = exec::begin(&write, &settings, &spec).await {
-        return (
-            exec::lost(&slot, why.to_string()).await,
-            Recorded::default(),
-        );
+        return (exec::lost(&slot, why).await, Recorded::default());
     }
     let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());
