@@ -18,7 +18,7 @@ use super::ask::{Along, ExecSpec, Sink, Stdin};
 use super::error::Error;
 use super::fact::{SshFact, Stream};
 use super::forward::Company;
-use super::link::{Held, Slot};
+use super::link::{Held, OPENING, Slot};
 use super::manager::Manager;
 use super::settings::Settings;
 use super::spool::Spool;
@@ -131,8 +131,12 @@ pub(crate) async fn run(
         }
     };
     let begun = Instant::now();
-    if let Err(why) = begin(&write, &settings, &job.spec, &company).await {
-        return Outcome::early(lost(&slot, why.to_string()).await, asked);
+    let beginning = tokio::select! {
+        beginning = begin(&write, &settings, &job.spec, &company) => beginning,
+        reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
+    };
+    if let Err(why) = beginning {
+        return Outcome::early(lost(&slot, why).await, asked);
     }
     if matches!(job.spec.stdin, Stdin::Stream) {
         facts.send(SshFact::ExecStarted { req: job.req }).await.ok();
@@ -222,7 +226,23 @@ async fn stopped(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
 }
 
 /// Sends the requests that start the command; their answers come with the output.
+///
+/// # Errors
+/// The connection is gone, or takes nothing; in words.
 pub(crate) async fn begin(
+    write: &ChannelWriteHalf<Msg>,
+    settings: &Settings,
+    spec: &ExecSpec,
+    company: &Company,
+) -> Result<(), String> {
+    let requests = request(write, settings, spec, company);
+    match tokio::time::timeout(OPENING, requests).await {
+        Ok(sent) => sent.map_err(|why| why.to_string()),
+        Err(_) => Err(format!("it took nothing for {} s", OPENING.as_secs())),
+    }
+}
+
+async fn request(
     write: &ChannelWriteHalf<Msg>,
     settings: &Settings,
     spec: &ExecSpec,

@@ -61,9 +61,9 @@ async fn open(manager: &Manager, target: &Target, command: &str) -> Result<Probe
         .map_err(|why| why.to_string())?;
     let Held { channel, slot } = held;
     let (read, write) = channel.split();
-    write
-        .exec(true, command)
-        .await
+    let asking = tokio::time::timeout(PATIENCE, write.exec(true, command)).await;
+    asking
+        .map_err(|_| format!("the host took nothing for {} s", PATIENCE.as_secs()))?
         .map_err(|why| why.to_string())?;
     Ok(Probe {
         read,
@@ -103,7 +103,8 @@ impl Probe {
                 },
             };
             let Some(req) = asked else {
-                self.write.close().await.ok();
+                let closing = tokio::time::timeout(Duration::from_secs(1), self.write.close());
+                closing.await.ok();
                 return None;
             };
             let result = match tokio::time::timeout(PATIENCE, self.sample()).await {

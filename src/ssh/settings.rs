@@ -217,16 +217,19 @@ impl Settings {
         self.pubkey_algorithms.iter().any(|name| name == "ssh-rsa")
     }
 
-    /// The hash for RSA keys on a server that does not say which it knows; `None` is SHA-1.
-    pub(crate) fn rsa_guess(&self) -> Option<HashAlg> {
-        let mut names = self.pubkey_algorithms.iter();
-        let known = names.find_map(|name| match name.as_str() {
-            "rsa-sha2-512" => Some(Some(HashAlg::Sha512)),
-            "rsa-sha2-256" => Some(Some(HashAlg::Sha256)),
-            "ssh-rsa" => Some(None),
-            _ => None,
-        });
-        known.unwrap_or(Some(HashAlg::Sha512))
+    /// The hash for our RSA keys on a server whose best is `best`, if it says so; `None` is SHA-1.
+    pub(crate) fn rsa_hash(&self, best: Option<Option<HashAlg>>) -> Option<HashAlg> {
+        let names = &self.pubkey_algorithms;
+        let newer = names.is_empty() || names.iter().any(|name| name.starts_with("rsa-sha2-"));
+        match best {
+            Some(best) if newer => best,
+            // Some servers offer more than they take; a list without SHA-2 is a clear word.
+            Some(_) => None,
+            // A server that does not say is an old one, and asked with the old hash where that is allowed (as OpenSSH does).
+            None if self.allows_rsa_sha1() => None,
+            // Nearly all know this one; trying each would cost attempts.
+            None => Some(HashAlg::Sha512),
+        }
     }
 
     /// A path that a person wrote, with the tokens and variables of ssh_config(5) in it replaced.
@@ -639,16 +642,17 @@ mod tests {
 
     #[test]
     fn sha1_is_for_those_who_name_it() -> Result<(), Error> {
+        let best = Some(Some(HashAlg::Sha256));
         let plain = read("hostname a\nuser me\npubkeyacceptedalgorithms ssh-ed25519,rsa-sha2-256")?;
         assert!(!plain.allows_rsa_sha1());
-        assert_eq!(plain.rsa_guess(), Some(HashAlg::Sha256));
+        assert_eq!(plain.rsa_hash(None), Some(HashAlg::Sha512));
+        assert_eq!(plain.rsa_hash(best), Some(HashAlg::Sha256));
+        let added = read("hostname a\nuser me\npubkeyacceptedalgorithms rsa-sha2-256,ssh-rsa")?;
+        assert!(added.allows_rsa_sha1());
+        assert_eq!(added.rsa_hash(None), None, "an old server");
+        assert_eq!(added.rsa_hash(best), Some(HashAlg::Sha256));
         let old = read("hostname a\nuser me\npubkeyacceptedalgorithms ssh-rsa")?;
-        assert!(old.allows_rsa_sha1());
-        assert_eq!(old.rsa_guess(), None);
-        assert_eq!(
-            read("hostname a\nuser me")?.rsa_guess(),
-            Some(HashAlg::Sha512)
-        );
+        assert_eq!(old.rsa_hash(best), None);
         Ok(())
     }
 

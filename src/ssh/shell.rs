@@ -119,10 +119,7 @@ async fn live(
         }
     };
     if let Err(why) = exec::begin(&write, &settings, &spec, &company).await {
-        return (
-            exec::lost(&slot, why.to_string()).await,
-            Recorded::default(),
-        );
+        return (exec::lost(&slot, why).await, Recorded::default());
     }
     let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());

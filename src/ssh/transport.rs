@@ -192,9 +192,10 @@ fn limits(settings: &Settings) -> Limits {
 /// The least bytes between two key exchanges; an exchange itself takes a few thousand.
 const REKEY_LEAST: usize = 16 * 1024;
 
-/// The sizes of groups that are taken in a group exchange: those of OpenSSH (RFC 8270 for the least).
+/// The sizes of groups that are taken in a group exchange: RFC 8270 for the least, and rather one that is about as strong as
+/// curve25519 than the largest, which costs seconds.
 fn exchange_groups() -> client::GexParams {
-    client::GexParams::new(2048, 8192, 8192).unwrap_or_default()
+    client::GexParams::new(2048, 3072, 8192).unwrap_or_default()
 }
 
 /// The algorithms the settings allow and we speak, in our order of preference.

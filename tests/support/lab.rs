@@ -164,6 +164,8 @@ pub(crate) struct Done {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) merged: Vec<u8>,
+    /// Standard output, as it came.
+    pub(crate) out: Vec<u8>,
     pub(crate) dropped: u64,
 }
 
@@ -252,6 +254,7 @@ impl Client {
                 stdout: text(stdout),
                 stderr: text(stderr),
                 merged: merged.clone(),
+                out: stdout.clone(),
                 dropped: *dropped,
             }),
             _ => None,

@@ -223,11 +223,7 @@ impl Login<'_> {
                 Ok(best) => best,
                 Err(late) => return Err(self.late(&late)),
             };
-            // A server that does not say is asked with the hash that nearly all know; trying each would cost attempts.
-            self.rsa = Some(match best {
-                Ok(Some(hash)) => hash,
-                Ok(None) | Err(_) => self.settings.rsa_guess(),
-            });
+            self.rsa = Some(self.settings.rsa_hash(best.ok().flatten()));
         }
         match self.rsa.flatten() {
             None if !self.settings.allows_rsa_sha1() => Ok(None),
