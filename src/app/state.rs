@@ -30,6 +30,10 @@ pub struct Setup {
     pub recordings: PathBuf,
     /// OpenSSH's configuration for names that no inventory explains; `None` is its default file.
     pub ssh_config: Option<PathBuf>,
+    /// The program that is OpenSSH's client.
+    pub ssh_program: PathBuf,
+    /// Patterns of the hosts that are reached by it.
+    pub openssh_hosts: Vec<String>,
     /// Whether everything that changes anything is refused.
     pub read_only: bool,
     /// Whether this is the demo.

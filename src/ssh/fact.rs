@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::domain::connection::ConnectionRow;
 use crate::domain::files::{CopyProgress, CopyReport, FileEntry};
 use crate::domain::forward::ForwardRow;
 use crate::domain::host::{Effective, Target};
@@ -122,6 +123,15 @@ pub enum SshFact {
         req: ReqId,
         /// What `ssh -G` says of each, or why it says nothing.
         results: Vec<(Target, Result<Effective, String>)>,
+    },
+    /// The connections and forwards as they were when `Status` was asked.
+    Status {
+        /// The request.
+        req: ReqId,
+        /// Connections.
+        connections: Vec<ConnectionRow>,
+        /// Forwards.
+        forwards: Vec<ForwardRow>,
     },
     /// A forward changed its state.
     Forward(ForwardRow),

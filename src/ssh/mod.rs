@@ -23,11 +23,12 @@ mod settings;
 mod shell;
 mod spool;
 mod stamps;
+mod system;
 mod transport;
 mod wire;
 mod writer;
 
-pub use ask::{ExecSpec, FilesAsk, Reply, Sink, SshAsk, Stdin};
+pub use ask::{ExecSpec, FilesAsk, Manner, Reply, SessionKind, Sink, SshAsk, Stdin};
 pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;

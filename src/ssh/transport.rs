@@ -372,7 +372,7 @@ pub(crate) fn handshake_error(settings: &Settings, why: Failure, proxy_said: &st
                 theirs.join(","),
                 ours.join(",")
             ),
-            "allow one of its algorithms for this host in ssh_config, or set transport = \"openssh\" for it",
+            "allow one of its algorithms for this host in ssh_config, or name it in openssh_hosts ([ssh] in config.toml) to use the system's ssh",
         ),
         russh::Error::HUP | russh::Error::Disconnect | russh::Error::IO(_) => (
             "it closed the connection at once".to_owned(),
@@ -384,7 +384,7 @@ pub(crate) fn handshake_error(settings: &Settings, why: Failure, proxy_said: &st
         ),
         other => (
             other.to_string(),
-            "if the system's ssh gets through, set transport = \"openssh\" for this host",
+            "if the system's ssh gets through, name this host in openssh_hosts ([ssh] in config.toml)",
         ),
     };
     Error::Handshake {

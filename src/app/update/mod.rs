@@ -392,7 +392,8 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             health::probed(state, host, result, fx);
         }
         // Nobody asks for these yet.
-        SshFact::Forward(_)
+        SshFact::Status { .. }
+        | SshFact::Forward(_)
         | SshFact::CopyProgress { .. }
         | SshFact::CopyDone { .. }
         | SshFact::FilesDone { .. } => {}

@@ -11,7 +11,7 @@ use crate::domain::case::{CaseEvent, EntryKind};
 use crate::domain::ids::ReqId;
 use crate::domain::op::Value;
 use crate::domain::run::Exit;
-use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
+use crate::ssh::{ExecSpec, Manner, Sink, SshAsk, Stdin, Stream};
 use crate::store::Batch;
 use crate::term::Size;
 
@@ -44,6 +44,7 @@ pub(super) fn execute(
         timeout: None,
         pty,
         interactive: true,
+        manner: Manner::default(),
     };
     let case = gather.ticket.as_ref().map(|ticket| {
         let what = if text.is_empty() {
