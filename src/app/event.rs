@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::command::Command;
 use crate::domain::ids::{ReqId, SessionId, WindowId};
+use crate::domain::run::Exit;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::time::Time;
@@ -86,6 +87,16 @@ pub enum LineEvent {
     Resized(Size),
     /// Ctrl-C.
     Interrupted,
+    /// Whoever sat there left: by an escape, or because the terminal is gone.
+    HungUp,
+    /// Nobody reads standard output any more.
+    OutputClosed,
+    /// An escape asks for the connections and forwards.
+    Listed,
+    /// An escape asks for fresh keys.
+    Rekeyed,
+    /// The program that was run instead has ended.
+    Returned(Exit),
     /// An answer to a question.
     Answered(QuestionId, Reply),
 }

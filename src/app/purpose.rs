@@ -39,6 +39,8 @@ pub(crate) enum Purpose {
     Fan(u64, String),
     /// The one command, or the shell, of a command line.
     Call(LineId),
+    /// How things are, for a command line that listed them.
+    Status(LineId),
     /// A sample of a host; the fact says which.
     Probe,
     /// A sample that is kept; nobody waits and no page changes.

@@ -102,6 +102,8 @@ pub struct State {
     pub(crate) rounds: Vec<Round>,
     /// Questions of connections, by the number they are asked under.
     pub(crate) questions: BTreeMap<QuestionId, ssh::QuestionId>,
+    /// Patterns of the hosts that the engine was told to reach by the system's `ssh`.
+    pub(crate) system_hosts: Vec<String>,
     /// Command lines that were interrupted once.
     pub(crate) interrupted: BTreeSet<LineId>,
     pub(crate) schedule: Schedule,
@@ -200,6 +202,10 @@ pub(crate) struct Call {
     pub host: String,
     /// What is asked of it.
     pub spec: ExecSpec,
+    /// What begins an escape at the start of a line.
+    pub escape: Option<u8>,
+    /// The program that serves it instead of the engine.
+    pub here: Option<Vec<String>>,
     /// The entry on the ticket, if there is one.
     pub case: Option<CaseEvent>,
     /// The beginning of the output, for the entry.
@@ -298,6 +304,7 @@ impl State {
             calls: BTreeMap::new(),
             rounds: Vec::new(),
             questions: BTreeMap::new(),
+            system_hosts: Vec::new(),
             interrupted: BTreeSet::new(),
             schedule: Schedule::new(setup.rules),
             measured: BTreeMap::new(),

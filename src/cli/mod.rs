@@ -2,13 +2,20 @@
 //!
 //! A command line opens the same app that a window would, asks it for one command, and shows what comes back.
 
+mod asker;
+mod escape;
 mod headless;
+mod here;
 mod intake;
+mod leftovers;
+mod line_modes;
 mod output;
+mod printer;
 mod render;
 mod signals;
 mod table;
 mod terminal;
+mod typing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

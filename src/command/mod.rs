@@ -13,6 +13,7 @@ mod row;
 mod run;
 mod screen;
 mod session;
+mod ssh;
 mod ticket;
 
 pub use answer::{Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, StepPreview};
@@ -24,7 +25,8 @@ pub use program::ProgramCommand;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
 pub use run::{ExecCommand, RunCommand, RunStart};
 pub use screen::ScreenCommand;
-pub use session::{SessionCommand, SshCommand};
+pub use session::SessionCommand;
+pub use ssh::{Seat, SshCommand, Tty, escape_char};
 pub use ticket::{TicketChange, TicketCommand};
 
 /// What a user may ask for, with everything it takes.
@@ -54,6 +56,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         ticket::ROWS,
         host::ROWS,
         session::ROWS,
+        ssh::ROWS,
         run::ROWS,
         program::ROWS,
         screen::ROWS,

@@ -1,6 +1,6 @@
 //! Verbs about sessions.
 
-use super::row::Form::{Flag, Positional, Switch, Trailing};
+use super::row::Form::{Flag, Positional};
 use super::row::{Arg, Danger, Row, Scope, Subject, Surface};
 use super::{Command, SessionCommand as S};
 
@@ -33,19 +33,6 @@ pub enum SessionCommand {
         /// Which one.
         reference: String,
     },
-}
-
-/// `qd ssh`: a raw session in this terminal, or one command.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SshCommand {
-    /// The host's name.
-    pub host: String,
-    /// The command's words; none is a login shell.
-    pub command: Vec<String>,
-    /// The ticket it is for.
-    pub ticket: Option<String>,
-    /// Ask for a terminal even for a command.
-    pub tty: bool,
 }
 
 const TICKET: Arg = Arg {
@@ -151,41 +138,6 @@ pub(super) const ROWS: &[Row] = &[
         build: |args| {
             Ok(Command::Session(S::Close {
                 reference: args.need("ref")?,
-            }))
-        },
-    },
-    Row {
-        id: "ssh",
-        title: "ssh",
-        help: "Opens a raw session in this terminal, or runs one command with its output and exit status, as ssh does.",
-        args: &[
-            HOST,
-            TICKET,
-            Arg {
-                name: "tty",
-                form: Switch(Some('t')),
-                required: false,
-                subject: None,
-                help: "Ask for a terminal for a command too",
-            },
-            Arg {
-                name: "command",
-                form: Trailing,
-                required: false,
-                subject: None,
-                help: "The command",
-            },
-        ],
-        scopes: &[],
-        keys: &[],
-        danger: Danger::None,
-        surface: Surface::Line,
-        build: |args| {
-            Ok(Command::Ssh(SshCommand {
-                host: args.need("host")?,
-                command: args.all("command"),
-                ticket: args.text("ticket"),
-                tty: args.has("tty"),
             }))
         },
     },

@@ -215,7 +215,7 @@ pub fn exit_of(status: std::process::ExitStatus) -> Exit {
 }
 
 /// The name without `SIG`, as RFC 4254 spells it, or the number.
-fn signal_name(number: i32) -> String {
+pub fn signal_name(number: i32) -> String {
     let known = [
         (Signal::HUP, "HUP"),
         (Signal::INT, "INT"),

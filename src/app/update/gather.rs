@@ -9,7 +9,7 @@ use crate::app::state::State;
 use crate::command::{
     Answer, Command, HostCommand, Outcome, RunCommand, SessionCommand, TicketCommand,
 };
-use crate::domain::host::{Host, Target};
+use crate::domain::host::{self as hosts, Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
 use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
@@ -250,6 +250,7 @@ fn resolving(state: &State, gather: &Gather) -> Result<Vec<String>, String> {
         Command::Host(HostCommand::Show { name }) if state.model.host_named(name).is_some() => {
             return Ok(vec![name.clone()]);
         }
+        Command::Ssh(ssh) => return Ok(vec![ssh.host.clone()]),
         _ => return Ok(Vec::new()),
     };
     Ok(named(state, pattern, &gather.ticket_hosts)?
@@ -354,6 +355,7 @@ pub(super) fn target(state: &State, name: &str) -> Target {
     let config = state
         .model
         .host_named(name)
+        .or_else(|| state.model.host_named(hosts::bare(name)))
         .and_then(|host| host.config.clone())
         .or_else(|| state.setup.ssh_config.clone());
     Target {

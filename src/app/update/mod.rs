@@ -36,6 +36,7 @@ use super::state::State;
 pub fn start(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
+    ssh::routes(state, &mut fx);
     fx
 }
 
@@ -328,7 +329,7 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
 
 fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
-        SshFact::Connected { .. } => {}
+        SshFact::Connected { target, info } => ssh::connected(state, &target, &info, fx),
         SshFact::Disconnected { target, reason } => health::disconnected(state, &target, &reason),
         SshFact::Resolved { req, results } => {
             match state.inflight.remove(req).map(|flight| flight.purpose) {
@@ -383,7 +384,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
         SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
         // Not before: what is typed at a question must never reach the host.
-        SshFact::ExecStarted { req } => ssh::tell(state, req, Emission::Attached, fx),
+        SshFact::ExecStarted { req } => ssh::attached(state, req, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),
         SshFact::Refused { ask, why } => warn(state, format!("{ask}: {why}")),
@@ -391,9 +392,13 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
+        SshFact::Status {
+            req,
+            connections,
+            forwards,
+        } => ssh::listed(state, req, &connections, &forwards, fx),
         // Nobody asks for these yet.
-        SshFact::Status { .. }
-        | SshFact::Forward(_)
+        SshFact::Forward(_)
         | SshFact::CopyProgress { .. }
         | SshFact::CopyDone { .. }
         | SshFact::FilesDone { .. } => {}
