@@ -2,6 +2,7 @@
 
 pub(crate) mod day;
 pub(crate) mod lab;
+pub(crate) mod process;
 pub(crate) mod pty;
 pub(crate) mod scripted;
 pub(crate) mod sshd;
