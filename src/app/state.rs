@@ -187,6 +187,8 @@ pub(crate) struct LiveSession {
     pub recording: String,
     /// Where it leads.
     pub host: String,
+    /// It leads nowhere: its shell is on this machine.
+    pub local: bool,
     /// Whoever opened it was told that it is open.
     pub told: bool,
 }

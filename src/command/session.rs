@@ -14,6 +14,11 @@ pub enum SessionCommand {
         /// The ticket it is for.
         ticket: Option<String>,
     },
+    /// Opens a shell on this machine in a pane.
+    Local {
+        /// The ticket it is for.
+        ticket: Option<String>,
+    },
     /// Lists sessions, the living first.
     List,
     /// Shows a session and the text of its recording.
@@ -71,6 +76,21 @@ pub(super) const ROWS: &[Row] = &[
         build: |args| {
             Ok(Command::Session(S::Open {
                 host: args.need("host")?,
+                ticket: args.text("ticket"),
+            }))
+        },
+    },
+    Row {
+        id: "session.local",
+        title: "local shell",
+        help: "Opens a shell on this machine in a pane; with a ticket it is recorded there.",
+        args: &[TICKET],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Screen,
+        build: |args| {
+            Ok(Command::Session(S::Local {
                 ticket: args.text("ticket"),
             }))
         },

@@ -21,6 +21,10 @@ fn a_terminal_is_given_as_ssh_gives_it() -> Result<(), Failed> {
             (&["-T"], Some(ask), "none"),
             (&["-n", "-t"], Some(ask), "none"),
         ] {
+            // What the second transport runs is the third client, so one look at its words is enough.
+            if client == Client::Second && options != ["-tt"] {
+                continue;
+            }
             let command: Vec<&str> = command.into_iter().collect();
             let mut terminal = bench.terminal(client, options, &command);
             terminal.until(

@@ -376,7 +376,9 @@ fn ticket_of(command: &Command) -> Option<&str> {
         | Command::Host(_)
         | Command::Program(_)
         | Command::Screen(_) => None,
-        Command::Session(SessionCommand::Open { ticket, .. }) => ticket.as_deref(),
+        Command::Session(
+            SessionCommand::Open { ticket, .. } | SessionCommand::Local { ticket },
+        ) => ticket.as_deref(),
         Command::Session(
             SessionCommand::List
             | SessionCommand::Show { .. }
@@ -428,7 +430,9 @@ fn changes(command: &Command) -> bool {
         Command::Host(_) => false,
         Command::Session(command) => matches!(
             command,
-            SessionCommand::Open { .. } | SessionCommand::Send { .. }
+            SessionCommand::Open { .. }
+                | SessionCommand::Local { .. }
+                | SessionCommand::Send { .. }
         ),
         Command::Run(RunCommand::Start(start)) => !start.dry_run,
         Command::Run(_) => false,

@@ -392,11 +392,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
-        SshFact::Status {
-            req,
-            connections,
-            forwards,
-        } => ssh::listed(state, req, &connections, &forwards, fx),
+        fact @ SshFact::Status { .. } => ssh::listed(state, fact, fx),
         // Nobody asks for these yet.
         SshFact::Forward(_)
         | SshFact::CopyProgress { .. }

@@ -8,13 +8,13 @@ use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::{Call, State};
 use crate::command::{Answer, Outcome, SshCommand, Tty, escape_char};
 use crate::domain::case::{CaseEvent, EntryKind};
-use crate::domain::connection::ConnectionRow;
-use crate::domain::forward::ForwardRow;
 use crate::domain::host::{self, Effective, Target};
-use crate::domain::ids::ReqId;
+use crate::domain::ids::{ReqId, TicketId};
 use crate::domain::op::Value;
 use crate::domain::run::Exit;
-use crate::ssh::{ConnectionInfo, ExecSpec, Manner, SessionKind, Sink, SshAsk, Stdin, Stream};
+use crate::ssh::{
+    ConnectionInfo, ExecSpec, Manner, SessionKind, Sink, SshAsk, SshFact, Stdin, Stream,
+};
 use crate::store::Batch;
 use crate::term::Size;
 
@@ -72,23 +72,10 @@ pub(super) fn execute(
             kind: call.kind,
         },
     };
-    let case = gather.ticket.as_ref().map(|ticket| {
-        let what = if text.is_empty() {
-            format!("opened a shell on {}", command.host)
-        } else {
-            format!("is to run {text} on {}", command.host)
-        };
-        let mut case = CaseEvent::new(
-            state.mint.entity(),
-            state.model.now,
-            EntryKind::Session,
-            &state.model.me,
-            what,
-        );
-        (case.ticket, case.host) = (Some(ticket.id), Some(command.host.clone()));
-        case.data = BTreeMap::from([("command".to_owned(), Value::from(text.as_str()))]);
-        case
-    });
+    let case = gather
+        .ticket
+        .as_ref()
+        .map(|ticket| announced(state, ticket.id, &command.host, &text));
     let here = host::listed(&state.system_hosts, &command.host)
         .then(|| argv(state, &command, call.kind, &text));
     let call = Call {
@@ -116,6 +103,25 @@ pub(super) fn execute(
             );
         }
     }
+}
+
+/// The entry on a ticket, before anything goes out.
+fn announced(state: &mut State, ticket: TicketId, host: &str, text: &str) -> CaseEvent {
+    let what = if text.is_empty() {
+        format!("opened a shell on {host}")
+    } else {
+        format!("is to run {text} on {host}")
+    };
+    let mut case = CaseEvent::new(
+        state.mint.entity(),
+        state.model.now,
+        EntryKind::Session,
+        &state.model.me,
+        what,
+    );
+    (case.ticket, case.host) = (Some(ticket), Some(host.to_owned()));
+    case.data = BTreeMap::from([("command".to_owned(), Value::from(text))]);
+    case
 }
 
 /// How a call is made, from what was typed and what the settings say; what was typed wins.
@@ -319,13 +325,15 @@ pub(super) fn connected(
 }
 
 /// How things are, as lines for the terminal that asked.
-pub(super) fn listed(
-    state: &mut State,
-    req: ReqId,
-    connections: &[ConnectionRow],
-    forwards: &[ForwardRow],
-    fx: &mut Vec<Effect>,
-) {
+pub(super) fn listed(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
+    let SshFact::Status {
+        req,
+        connections,
+        forwards,
+    } = fact
+    else {
+        return;
+    };
     let Some(Purpose::Status(line)) = state.inflight.remove(req).map(|flight| flight.purpose)
     else {
         return;
