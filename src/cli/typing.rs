@@ -134,4 +134,25 @@ mod tests {
         assert_eq!(typing.due(), Some(None), "the end comes last");
         assert_eq!((typing.due(), typing.bytes), (None, 0));
     }
+
+    #[tokio::test]
+    async fn a_terminal_is_heard_although_the_host_takes_nothing() {
+        let (tell, source) = mpsc::channel(READ);
+        let mut typing = Typing {
+            source: Some(source),
+            credit: 0,
+            terminal: true,
+            ..Typing::new()
+        };
+        typing.keep(Some(b"waits".to_vec()));
+        assert!(tell.try_send(b"~.".to_vec()).is_ok());
+        assert_eq!(typing.next().await, Some(b"~.".to_vec()));
+        // A pipe is held back instead.
+        typing.terminal = false;
+        assert!(tell.try_send(b"more".to_vec()).is_ok());
+        let held = std::pin::pin!(typing.next());
+        let waker = std::task::Waker::noop();
+        let mut context = std::task::Context::from_waker(waker);
+        assert!(held.poll(&mut context).is_pending());
+    }
 }

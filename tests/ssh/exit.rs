@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::at_terminal::{ALL, Bench, Client, text};
 use crate::support::lab::Failed;
-use crate::support::process::{gone, signal};
+use crate::support::process::{ended, gone, signal};
 
 #[test]
 fn exit_statuses_come_through() -> Result<(), Failed> {
@@ -116,7 +116,7 @@ fn a_reader_that_leaves_ends_the_command() -> Result<(), Failed> {
         assert_eq!(line, "y\n", "{client:?}");
         drop(out);
         // Both end: what reads here, and what writes there.
-        let status = child.wait()?;
+        let status = ended(&mut child)?;
         assert!(!status.success(), "{client:?}");
         let pid: i32 = std::fs::read_to_string(&mark)?.trim().parse()?;
         gone(pid)?;
@@ -147,7 +147,7 @@ fn ctrl_c_without_a_terminal_ends_both_sides() -> Result<(), Failed> {
         let mut line = String::new();
         out.read_line(&mut line)?;
         signal(child.id(), number)?;
-        let status = child.wait()?;
+        let status = ended(&mut child)?;
         assert_eq!(
             (status.code(), status.signal()),
             (Some(expected), None),
@@ -176,7 +176,7 @@ fn ctrl_c_is_heard_while_a_pager_blocks() -> Result<(), Failed> {
     let mut one = [0];
     out.read_exact(&mut one)?;
     signal(child.id(), 2)?;
-    assert_eq!(child.wait()?.code(), Some(130));
+    assert_eq!(ended(&mut child)?.code(), Some(130));
     let pid: i32 = std::fs::read_to_string(&mark)?.trim().parse()?;
     gone(pid)?;
     drop(out);

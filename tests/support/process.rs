@@ -1,7 +1,7 @@
 //! Processes of a test, by their numbers.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
 use super::lab::Failed;
@@ -24,6 +24,21 @@ pub(crate) fn gone(pid: i32) -> Result<(), Failed> {
     until(&format!("process {pid} is gone"), || {
         state(pid).is_none_or(|state| state == 'Z')
     })
+}
+
+/// Waits for the end of a program; one that does not end is killed and told.
+pub(crate) fn ended(child: &mut Child) -> Result<ExitStatus, Failed> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if begun.elapsed() > GUARD {
+            child.kill()?;
+            return Err("waited in vain until the program ends".into());
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// Waits until a process has stopped.
