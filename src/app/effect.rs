@@ -160,8 +160,22 @@ pub enum Emission {
     Copy(CopyProgress),
     /// The host took one more piece of standard input.
     Taken,
-    /// The remote end is ready for keys: the terminal may go raw now.
-    Attached,
+    /// The remote end is ready for keys.
+    Attached {
+        /// It has a terminal, so ours may go raw now.
+        terminal: bool,
+        /// What begins an escape at the start of a line.
+        escape: Option<u8>,
+    },
+    /// The system's own `ssh` is to serve this call: this program in this terminal.
+    RunHere {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// Its end is to be told.
+        told: bool,
+    },
+    /// A line about how something is done, for whoever wants to know.
+    Detail(String),
     /// A line for people on standard error.
     Note(String),
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::command::Command;
 use crate::domain::ids::{ReqId, SessionId, WindowId};
+use crate::domain::run::Exit;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::time::Time;
@@ -93,6 +94,16 @@ pub enum LineEvent {
     Resized(Size),
     /// Ctrl-C.
     Interrupted,
+    /// Whoever sat there left: by an escape, or because the terminal is gone.
+    HungUp,
+    /// Nobody reads standard output any more.
+    OutputClosed,
+    /// An escape asks for the connections and forwards.
+    Listed,
+    /// An escape asks for fresh keys.
+    Rekeyed,
+    /// The program that was run instead has ended.
+    Returned(Exit),
     /// An answer to a question.
     Answered(QuestionId, Reply),
     /// It is gone, without waiting for the end.

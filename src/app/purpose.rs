@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     Call(LineId),
     /// A copy of files.
     Copy(Caller),
+    /// How things are, for a command line that listed them.
+    Status(LineId),
     /// A sample of a host; the fact says which.
     Probe,
     /// A sample that is kept; nobody waits and no page changes.

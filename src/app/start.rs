@@ -144,6 +144,8 @@ pub fn assemble(
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
         ssh_config: settings.ssh.default_config.clone(),
+        ssh_program: settings.ssh.program.clone(),
+        openssh_hosts: settings.ssh.openssh_hosts.clone(),
         read_only: globals.read_only,
         demo: places.demo,
         served: places.served,

@@ -32,6 +32,10 @@ pub struct Setup {
     pub recordings: PathBuf,
     /// OpenSSH's configuration for names that no inventory explains; `None` is its default file.
     pub ssh_config: Option<PathBuf>,
+    /// The program that is OpenSSH's client.
+    pub ssh_program: PathBuf,
+    /// Patterns of the hosts that are reached by it.
+    pub openssh_hosts: Vec<String>,
     /// Whether everything that changes anything is refused.
     pub read_only: bool,
     /// Whether this is the demo.
@@ -115,6 +119,8 @@ pub struct State {
     pub(crate) nobody: BTreeSet<LineId>,
     /// The question whether the app may stop, and the command line that waits for it.
     pub(crate) stop_asked: Option<(QuestionId, LineId)>,
+    /// Patterns of the hosts that the engine was told to reach by the system's `ssh`.
+    pub(crate) system_hosts: Vec<String>,
     /// Command lines that were interrupted once.
     pub(crate) interrupted: BTreeSet<LineId>,
     pub(crate) schedule: Schedule,
@@ -198,6 +204,8 @@ pub(crate) struct LiveSession {
     pub recording: String,
     /// Where it leads.
     pub host: String,
+    /// It leads nowhere: its shell is on this machine.
+    pub local: bool,
     /// Whoever opened it was told that it is open.
     pub told: bool,
 }
@@ -213,6 +221,10 @@ pub(crate) struct Call {
     pub host: String,
     /// What is asked of it.
     pub spec: ExecSpec,
+    /// What begins an escape at the start of a line.
+    pub escape: Option<u8>,
+    /// The program that serves it instead of the engine.
+    pub here: Option<Vec<String>>,
     /// The entry on the ticket, if there is one.
     pub case: Option<CaseEvent>,
     /// The beginning of the output, for the entry.
@@ -341,6 +353,7 @@ impl State {
             questions: BTreeMap::new(),
             nobody: BTreeSet::new(),
             stop_asked: None,
+            system_hosts: Vec::new(),
             interrupted: BTreeSet::new(),
             schedule: Schedule::new(setup.rules),
             measured: BTreeMap::new(),

@@ -2,15 +2,22 @@
 //!
 //! A command line opens the same app that a window would, asks it for one command, and shows what comes back.
 
+mod asker;
 mod copy;
+mod escape;
 mod headless;
+mod here;
 mod intake;
+mod leftovers;
+mod line_modes;
 mod output;
+mod printer;
 mod render;
 mod ride;
 mod signals;
 mod table;
 mod terminal;
+mod typing;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -14,6 +14,7 @@ use crate::domain::time::{Time, short};
 use crate::ssh::Stream;
 
 use super::copy;
+use super::leftovers::Leftovers;
 use super::render::{self, Style};
 use super::terminal;
 
@@ -32,6 +33,12 @@ pub(super) struct Output {
     bar: bool,
     /// Standard output was closed by its reader; nothing more is written there.
     closed: bool,
+    /// Details about connections are shown.
+    verbose: bool,
+    /// The terminal is raw: a line's end needs its return too.
+    raw: bool,
+    /// What the remote program switched on in our terminal.
+    leftovers: Leftovers,
 }
 
 impl Output {
@@ -51,22 +58,67 @@ impl Output {
             fold,
             bar: false,
             closed: false,
+            verbose: globals.verbose,
+            raw: false,
+            leftovers: Leftovers::default(),
+        }
+    }
+
+    /// Whether nobody reads standard output any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The terminal is raw from now on, or no more.
+    pub(super) fn raw(&mut self, raw: bool) {
+        self.raw = raw;
+    }
+
+    /// Shows details from now on, or no more.
+    pub(super) fn louder(&mut self, louder: bool) {
+        self.verbose = louder;
+    }
+
+    /// A text of ours, for people.
+    pub(super) fn say(&self, text: &str) {
+        if self.raw {
+            err(text.replace('\n', "\r\n").as_bytes());
+        } else {
+            err(text.as_bytes());
+        }
+    }
+
+    /// Takes back what a dead program left switched on in the terminal.
+    pub(super) fn undo(&mut self) {
+        let undo = self.leftovers.undo();
+        if !undo.is_empty() {
+            self.out(&undo);
         }
     }
 
     /// A part of the output of a command that streams.
     pub(super) fn emit(&mut self, emission: Emission) {
         match emission {
-            Emission::Bytes(Stream::Out, data) => self.out(&data),
+            Emission::Bytes(Stream::Out, data) => {
+                if self.seen[0] {
+                    self.leftovers.feed(&data);
+                }
+                self.out(&data);
+            }
             Emission::Bytes(Stream::Err, data) => err(&data),
             Emission::Copy(progress) => self.copy(&progress),
             Emission::Note(note) => {
                 if !self.quiet {
                     self.clear();
-                    err(format!("qd: {}\n", text::block(&note)).as_bytes());
+                    self.say(&format!("qd: {}\n", text::block(&note)));
                 }
             }
-            Emission::Attached | Emission::Taken => {}
+            Emission::Detail(detail) => {
+                if self.verbose {
+                    self.say(&format!("qd: {}\n", text::block(&detail)));
+                }
+            }
+            Emission::Attached { .. } | Emission::Taken | Emission::RunHere { .. } => {}
             Emission::Forward(row) => self.forward(&row),
             Emission::Health(rows) => {
                 let answer = Answer::Health(rows);

@@ -7,9 +7,12 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwins
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::effect::{Inquiry, InquiryKind};
+use crate::command::Seat;
 use crate::domain::text;
 use crate::ssh::{QuestionKind, Reply};
 use crate::term::Size;
+
+use super::line_modes;
 
 /// Restores the terminal's settings when dropped.
 pub(super) struct Raw {
@@ -73,6 +76,25 @@ pub(super) fn size() -> Option<Size> {
         cols: size.ws_col,
         rows: size.ws_row,
     })
+}
+
+/// What is known of the place where we were called.
+pub(super) fn seat(quiet: bool, verbose: bool) -> Seat {
+    let stdin = std::io::stdin();
+    let tty = stdin.is_terminal();
+    let modes = if tty {
+        tcgetattr(&stdin).map(|termios| line_modes::of(&termios))
+    } else {
+        Ok(Vec::new())
+    };
+    Seat {
+        tty,
+        term: std::env::var("TERM").unwrap_or_default(),
+        size: size().map(|size| (size.cols, size.rows)),
+        modes: modes.unwrap_or_default(),
+        quiet,
+        verbose,
+    }
 }
 
 /// Asks the person at the controlling terminal, never standard input, which may be a pipe. Without one the answer is no.

@@ -15,6 +15,7 @@ mod row;
 mod run;
 mod screen;
 mod session;
+mod ssh;
 mod ticket;
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,8 @@ pub use program::ProgramCommand;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
 pub use run::{ExecCommand, RunCommand, RunStart};
 pub use screen::ScreenCommand;
-pub use session::{SessionCommand, SshCommand};
+pub use session::SessionCommand;
+pub use ssh::{Seat, SshCommand, Tty, escape_char};
 pub use ticket::{TicketChange, TicketCommand};
 
 /// What a user may ask for, with everything it takes.
@@ -68,6 +70,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         session::ROWS,
         forward::ROWS,
         copy::ROWS,
+        ssh::ROWS,
         run::ROWS,
         program::ROWS,
         screen::ROWS,

@@ -143,6 +143,9 @@ pub fn parse_line(text: &str) -> Result<Parsed, ParseError> {
 
 /// Puts the terms of a query behind `--`, so that `-tag:lab` stays a term, and keeps options that stand among them options.
 fn shield(words: &[String]) -> Vec<String> {
+    if let Some(words) = super::ssh::shield(words) {
+        return words;
+    }
     let Some(at) = words.windows(2).position(|pair| pair == ["ticket", "ls"]) else {
         return words.to_vec();
     };

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::forward::ForwardRule;
-
-use super::forward::{DYNAMIC, LOCAL, REMOTE, rules};
-use super::row::Form::{Flag, Positional, Switch, Trailing};
+use super::row::Form::{Flag, Positional};
 use super::row::{Arg, Danger, Row, Scope, Subject, Surface};
 use super::{Command, SessionCommand as S};
 
@@ -16,6 +13,11 @@ pub enum SessionCommand {
     Open {
         /// The host's name.
         host: String,
+        /// The ticket it is for.
+        ticket: Option<String>,
+    },
+    /// Opens a shell on this machine in a pane.
+    Local {
         /// The ticket it is for.
         ticket: Option<String>,
     },
@@ -38,25 +40,6 @@ pub enum SessionCommand {
         /// Which one.
         reference: String,
     },
-}
-
-/// `qd ssh`: a raw session in this terminal, or one command.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SshCommand {
-    /// The host's name.
-    pub host: String,
-    /// The command's words; none is a login shell.
-    pub command: Vec<String>,
-    /// The ticket it is for.
-    pub ticket: Option<String>,
-    /// Ask for a terminal even for a command.
-    pub tty: bool,
-    /// Forwards besides those of the host's ssh_config.
-    pub forwards: Vec<ForwardRule>,
-    /// Lend the agent or do not, whatever `ForwardAgent` says.
-    pub agent: Option<bool>,
-    /// Run nothing: only forward.
-    pub nothing: bool,
 }
 
 const TICKET: Arg = Arg {
@@ -95,6 +78,21 @@ pub(super) const ROWS: &[Row] = &[
         build: |args| {
             Ok(Command::Session(S::Open {
                 host: args.need("host")?,
+                ticket: args.text("ticket"),
+            }))
+        },
+    },
+    Row {
+        id: "session.local",
+        title: "local shell",
+        help: "Opens a shell on this machine in a pane; with a ticket it is recorded there.",
+        args: &[TICKET],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Screen,
+        build: |args| {
+            Ok(Command::Session(S::Local {
                 ticket: args.text("ticket"),
             }))
         },
@@ -162,72 +160,6 @@ pub(super) const ROWS: &[Row] = &[
         build: |args| {
             Ok(Command::Session(S::Close {
                 reference: args.need("ref")?,
-            }))
-        },
-    },
-    Row {
-        id: "ssh",
-        title: "ssh",
-        help: "Opens a raw session in this terminal, or runs one command with its output and exit status, as ssh does.",
-        args: &[
-            HOST,
-            TICKET,
-            Arg {
-                name: "tty",
-                form: Switch(Some('t')),
-                required: false,
-                subject: None,
-                help: "Ask for a terminal for a command too",
-            },
-            LOCAL,
-            REMOTE,
-            DYNAMIC,
-            Arg {
-                name: "no-command",
-                form: Switch(Some('N')),
-                required: false,
-                subject: None,
-                help: "Run nothing, only forward",
-            },
-            Arg {
-                name: "agent",
-                form: Switch(Some('A')),
-                required: false,
-                subject: None,
-                help: "Lend the host your agent while this lasts; its administrator can use your keys meanwhile",
-            },
-            Arg {
-                name: "no-agent",
-                form: Switch(Some('a')),
-                required: false,
-                subject: None,
-                help: "Do not, whatever ForwardAgent says",
-            },
-            Arg {
-                name: "command",
-                form: Trailing,
-                required: false,
-                subject: None,
-                help: "The command",
-            },
-        ],
-        scopes: &[],
-        keys: &[],
-        danger: Danger::None,
-        surface: Surface::Line,
-        build: |args| {
-            Ok(Command::Ssh(SshCommand {
-                host: args.need("host")?,
-                command: args.all("command"),
-                ticket: args.text("ticket"),
-                tty: args.has("tty"),
-                forwards: rules(args)?,
-                agent: match (args.has("agent"), args.has("no-agent")) {
-                    (_, true) => Some(false),
-                    (true, false) => Some(true),
-                    (false, false) => None,
-                },
-                nothing: args.has("no-command"),
             }))
         },
     },

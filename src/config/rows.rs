@@ -81,6 +81,21 @@ pub const ROWS: &[Row] = &[
         },
     },
     Row {
+        section: "ssh",
+        name: "openssh_hosts",
+        help: "Hosts that are reached by the system's ssh instead of our own: names or patterns, as after Host in ssh_config.",
+        show: |settings| {
+            let hosts: Vec<String> = settings
+                .ssh
+                .openssh_hosts
+                .iter()
+                .map(|host| quoted(host))
+                .collect();
+            format!("[{}]", hosts.join(", "))
+        },
+        set: |settings, value, _| names(value).map(|hosts| settings.ssh.openssh_hosts = hosts),
+    },
+    Row {
         section: "runbooks",
         name: "paths",
         help: "Folders with more runbooks, besides runbooks/ in the config folder.",
@@ -290,6 +305,16 @@ fn folders(value: &DeValue<'_>, place: &Place<'_>) -> Result<Vec<PathBuf>, Strin
         .iter()
         .map(|item| filled(item.get_ref()).map(|text| path(&text, place)))
         .collect()
+}
+
+fn names(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let Some(array) = value.as_array() else {
+        return Err(format!(
+            "expected a list such as [\"old-*\", \"switch1\"], found {}",
+            kind(value)
+        ));
+    };
+    array.iter().map(|item| filled(item.get_ref())).collect()
 }
 
 /// A span as systemd.time(7) writes it, or a number of seconds, between two limits in seconds.

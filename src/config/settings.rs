@@ -47,6 +47,8 @@ pub struct Ssh {
     pub connect_timeout: Duration,
     /// The ssh_config to use instead of OpenSSH's default file.
     pub default_config: Option<PathBuf>,
+    /// Patterns of the hosts that are reached by that program instead of our own engine.
+    pub openssh_hosts: Vec<String>,
 }
 
 /// Where runbooks are, besides the config folder.
@@ -107,6 +109,7 @@ impl Settings {
                 program: PathBuf::from("ssh"),
                 connect_timeout: Duration::from_secs(10),
                 default_config: None,
+                openssh_hosts: Vec::new(),
             },
             runbooks: Runbooks { paths: Vec::new() },
             health: Health {

@@ -192,6 +192,40 @@ pub enum SshAsk {
         /// What.
         ask: FilesAsk,
     },
+    /// Names the hosts that are reached by the system's `ssh`, as [`crate::domain::host::listed`] reads patterns. It replaces
+    /// what was said before; what runs is not touched.
+    SystemHosts {
+        /// The patterns.
+        patterns: Vec<String>,
+    },
+    /// Opens a program of this machine in an emulated pane; told like a session.
+    OpenLocal {
+        /// Names the session in every fact and ask about it.
+        session: SessionId,
+        /// The program and its arguments; empty is the login shell.
+        program: Vec<String>,
+        /// The pane's size.
+        size: Size,
+        /// The `TERM` to announce.
+        term: String,
+        /// The file for an asciicast recording; `None` records nothing.
+        recording: Option<PathBuf>,
+    },
+    /// Asks the host of a running exec for fresh keys.
+    Rekey {
+        /// The exec.
+        req: ReqId,
+    },
+    /// Closes the channel of a running exec at once, as a terminal that is gone would.
+    HangUp {
+        /// The exec.
+        req: ReqId,
+    },
+    /// Asks for the connections and forwards as they are; answered by `Status`.
+    Status {
+        /// Names the request.
+        req: ReqId,
+    },
     /// Closes the connections to a destination; what runs there ends as unreachable.
     Disconnect {
         /// Where.
@@ -241,6 +275,11 @@ impl fmt::Debug for SshAsk {
                 let host = target.as_ref().map(|target| target.name.as_str());
                 write!(f, "Files({req:?}, {host:?}, {ask:?})")
             }
+            Self::SystemHosts { patterns } => write!(f, "SystemHosts({patterns:?})"),
+            Self::OpenLocal { session, .. } => write!(f, "OpenLocal({session})"),
+            Self::Rekey { req } => write!(f, "Rekey({req:?})"),
+            Self::HangUp { req } => write!(f, "HangUp({req:?})"),
+            Self::Status { req } => write!(f, "Status({req:?})"),
             Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
         }
     }
@@ -265,6 +304,8 @@ pub struct ExecSpec {
     pub background: bool,
     /// Forwards that come with it, as with `ssh`; `None` for background work and fan-outs.
     pub along: Option<Along>,
+    /// What only a drop-in for `ssh` asks for.
+    pub manner: Manner,
 }
 
 /// What `ssh HOST` brings along besides the streams of its command.
@@ -276,6 +317,27 @@ pub struct Along {
     pub agent: Option<bool>,
     /// `-N`: nothing runs, no channel is opened for it, and it ends when it is stopped or the connection is lost.
     pub nothing: bool,
+}
+
+/// How a channel is used beyond running a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Modes of the pseudo-terminal: opcodes of RFC 4254, section 8, and their values.
+    pub modes: Vec<(u8, u32)>,
+    /// What is asked of the host.
+    pub kind: SessionKind,
+}
+
+/// What is asked of a host on a session channel; ssh_config(5), `SessionType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A command or the login shell.
+    #[default]
+    Program,
+    /// The command's word names a subsystem.
+    Subsystem,
+    /// Nothing: the connection is only held.
+    Nothing,
 }
 
 impl ExecSpec {
@@ -290,6 +352,7 @@ impl ExecSpec {
             interactive: false,
             background: false,
             along: None,
+            manner: Manner::default(),
         }
     }
 }

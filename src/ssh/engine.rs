@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
-use crate::domain::host::Target;
+use crate::domain::host::{self, Target};
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::run::Exit;
 
@@ -29,6 +29,7 @@ use super::probe;
 use super::question::Questions;
 use super::screens::Screens;
 use super::shell::{self, Inlets, Pane, View};
+use super::system::{self, LocalPane};
 use super::writer::PaneInput;
 
 /// How many commands run or wait at once; one more is refused with a fact.
@@ -100,6 +101,7 @@ struct Inner {
     manager: Arc<Manager>,
     questions: Arc<Questions>,
     screens: Arc<Screens>,
+    ssh_program: PathBuf,
     facts: mpsc::Sender<SshFact>,
     closing: Closing,
     runtime: Handle,
@@ -116,6 +118,8 @@ struct Running {
     probes: HashMap<HostId, mpsc::Sender<ReqId>>,
     /// Set to true to stop it.
     copies: HashMap<ReqId, watch::Sender<bool>>,
+    /// Patterns of the hosts that are reached by the system's `ssh`.
+    system: Vec<String>,
 }
 
 struct ExecDoor {
@@ -123,6 +127,7 @@ struct ExecDoor {
     stop: watch::Sender<Option<Stop>>,
     /// Whether its output is held back.
     pause: watch::Sender<bool>,
+    rekey: Arc<Notify>,
 }
 
 struct PaneDoor {
@@ -142,6 +147,7 @@ impl Engine {
         let closing = Closing(watched);
         let questions = Arc::new(Questions::new(facts.clone()));
         let screens = Arc::clone(&options.screens);
+        let ssh_program = options.ssh_program.clone();
         let manager = Manager::new(
             options,
             Arc::clone(&questions),
@@ -153,6 +159,7 @@ impl Engine {
                 manager,
                 questions,
                 screens,
+                ssh_program,
                 facts,
                 closing,
                 runtime: Handle::current(),
@@ -217,6 +224,28 @@ impl Engine {
                     );
                 }
             }
+            SshAsk::SystemHosts { patterns } => inner.lock().system = patterns,
+            SshAsk::OpenLocal {
+                session,
+                program,
+                size,
+                term,
+                recording,
+            } => inner.open_local(LocalPane {
+                session,
+                argv: program,
+                title: "local".to_owned(),
+                size,
+                term,
+                recording,
+            }),
+            SshAsk::Rekey { req } => {
+                if let Some(door) = inner.lock().execs.get(&req) {
+                    door.rekey.notify_one();
+                }
+            }
+            SshAsk::HangUp { req } => inner.stop(req, Stop::HungUp),
+            SshAsk::Status { req } => inner.status(req, self.connections(), self.forwards()),
             SshAsk::Disconnect { target } => inner.disconnect(target),
             SshAsk::Forward {
                 id,
@@ -279,6 +308,8 @@ impl Inner {
         let (inputs, received) = mpsc::channel(exec::INPUTS);
         let (stop, stopped) = watch::channel(None);
         let (pause, paused) = watch::channel(false);
+        let rekey = Arc::new(Notify::new());
+        let system;
         {
             let mut running = self.lock();
             let crowded = running.execs.len() >= EXECS;
@@ -298,14 +329,14 @@ impl Inner {
                         .await;
                 });
             }
-            running.execs.insert(
-                req,
-                ExecDoor {
-                    inputs,
-                    stop,
-                    pause,
-                },
-            );
+            system = host::listed(&running.system, &target.name);
+            let door = ExecDoor {
+                inputs,
+                stop,
+                pause,
+                rekey: Arc::clone(&rekey),
+            };
+            running.execs.insert(req, door);
         }
         let job = Job {
             req,
@@ -314,10 +345,15 @@ impl Inner {
             inputs: received,
             stop: stopped,
             pause: paused,
+            rekey,
         };
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let outcome = exec::run(&inner.manager, &inner.facts, job).await;
+            let outcome = if system {
+                system::exec(&inner.ssh_program, &inner.facts, job).await
+            } else {
+                exec::run(&inner.manager, &inner.facts, job).await
+            };
             inner.lock().execs.remove(&req);
             inner.tell(outcome.fact(req)).await;
         });
@@ -392,6 +428,36 @@ impl Inner {
 
     fn open(self: &Arc<Self>, pane: Pane) {
         let session = pane.session;
+        if host::listed(&self.lock().system, &pane.target.name) {
+            return self.open_local(system::pane_of(&self.ssh_program, pane));
+        }
+        let Some(inlets) = self.inlets(session) else {
+            return;
+        };
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let fact = shell::run(&inner.manager, &inner.facts, &inner.screens, pane, inlets).await;
+            inner.lock().panes.remove(&session);
+            inner.tell(fact).await;
+        });
+    }
+
+    /// Opens a program of this machine in a pane.
+    fn open_local(self: &Arc<Self>, pane: LocalPane) {
+        let session = pane.session;
+        let Some(inlets) = self.inlets(session) else {
+            return;
+        };
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let fact = system::run(&inner.facts, &inner.screens, pane, inlets).await;
+            inner.lock().panes.remove(&session);
+            inner.tell(fact).await;
+        });
+    }
+
+    /// The ways into a new pane; `None`, with a fact, when a session of that name is open already.
+    fn inlets(&self, session: SessionId) -> Option<Inlets> {
         // When it is full the input is refused with a fact: see INPUTS.
         let (inputs, typed) = mpsc::channel(shell::INPUTS);
         // The same; only a reader that is broken leaves it full.
@@ -401,7 +467,8 @@ impl Inner {
             let mut running = self.lock();
             if running.panes.contains_key(&session) {
                 drop(running);
-                return self.refuse(format!("Open({session})"), "this session is open already");
+                self.refuse(format!("Open({session})"), "this session is open already");
+                return None;
             }
             let door = PaneDoor {
                 inputs,
@@ -410,16 +477,29 @@ impl Inner {
             };
             running.panes.insert(session, door);
         }
-        let inlets = Inlets {
+        Some(Inlets {
             inputs: typed,
             views: seen,
             close: closed,
-        };
+        })
+    }
+
+    /// Answers how things are.
+    fn status(
+        self: &Arc<Self>,
+        req: ReqId,
+        connections: Vec<ConnectionRow>,
+        forwards: Vec<ForwardRow>,
+    ) {
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let fact = shell::run(&inner.manager, &inner.facts, &inner.screens, pane, inlets).await;
-            inner.lock().panes.remove(&session);
-            inner.tell(fact).await;
+            inner
+                .tell(SshFact::Status {
+                    req,
+                    connections,
+                    forwards,
+                })
+                .await;
         });
     }
 
@@ -461,6 +541,10 @@ impl Inner {
         let (questions, received) = mpsc::channel(probe::QUESTIONS);
         {
             let mut running = self.lock();
+            // One long channel each is not worth a process for every host; asking it says so.
+            if host::listed(&running.system, &target.name) {
+                return;
+            }
             if running
                 .probes
                 .get(&host)
@@ -496,7 +580,9 @@ impl Inner {
         let why = match self.lock().probes.get(&host).map(|door| door.try_send(req)) {
             Some(Ok(())) => return,
             Some(Err(TrySendError::Full(_))) => "the probe has not answered what was asked before",
-            Some(Err(TrySendError::Closed(_))) | None => "no probe runs on this host",
+            Some(Err(TrySendError::Closed(_))) | None => {
+                "no probe runs on this host; hosts in openssh_hosts are not probed"
+            }
         };
         let inner = Arc::clone(self);
         self.spawn(async move {

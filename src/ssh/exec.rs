@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::sync::{mpsc, watch};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::host::Target;
 use crate::domain::ids::ReqId;
 use crate::domain::run::Exit;
 
-use super::ask::{Along, ExecSpec, Sink, Stdin};
+use super::ask::{Along, ExecSpec, SessionKind, Sink, Stdin};
 use super::error::Error;
 use super::fact::{SshFact, Stream};
 use super::forward::Company;
@@ -46,6 +46,8 @@ pub(crate) enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     Cancelled,
+    /// Whoever sat at it is gone: the channel is closed at once.
+    HungUp,
     /// Input came faster than the host took it.
     Overrun,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Job {
     pub(crate) stop: watch::Receiver<Option<Stop>>,
     /// Whether the reader of its output is behind.
     pub(crate) pause: watch::Receiver<bool>,
+    /// Wakes when fresh keys are wanted.
+    pub(crate) rekey: Arc<Notify>,
 }
 
 /// What was collected, and how it ended.
@@ -79,6 +83,14 @@ impl Outcome {
             merged: self.collected.merged,
             dropped: self.collected.dropped,
             took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    pub(crate) fn of(exit: Exit, collected: Collected, took: Duration) -> Self {
+        Self {
+            exit,
+            collected,
+            took,
         }
     }
 
@@ -147,6 +159,7 @@ pub(crate) async fn run(
         read,
         write: &write,
         stop,
+        rekey: job.rekey,
         deadline: job.spec.timeout.map(|limit| begun + limit),
         sink: job.spec.sink,
         command: !job.spec.command.is_empty(),
@@ -206,9 +219,9 @@ async fn stay(manager: &Arc<Manager>, job: &Job, along: &Along) -> Exit {
 }
 
 impl Stop {
-    fn exit(self) -> Exit {
+    pub(crate) fn exit(self) -> Exit {
         match self {
-            Self::Cancelled => Exit::Cancelled,
+            Self::Cancelled | Self::HungUp => Exit::Cancelled,
             Self::Overrun => Exit::Unreachable(
                 "the command was stopped: its input came faster than the host took it".to_owned(),
             ),
@@ -216,7 +229,7 @@ impl Stop {
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
     let reason = stop.wait_for(Option::is_some).await.map(|reason| *reason);
     match reason {
         Ok(reason) => reason.unwrap_or(Stop::Cancelled),
@@ -248,6 +261,9 @@ async fn request(
     spec: &ExecSpec,
     company: &Company,
 ) -> Result<(), russh::Error> {
+    if spec.manner.kind == SessionKind::Nothing {
+        return Ok(());
+    }
     company.announce(write).await?;
     for (name, value) in &settings.env {
         // Servers accept few names (AcceptEnv) and refuse the others silently, so no answer is asked for.
@@ -255,7 +271,18 @@ async fn request(
     }
     if let Some((term, size)) = &spec.pty {
         let (cols, rows) = (u32::from(size.cols), u32::from(size.rows));
-        write.request_pty(true, term, cols, rows, 0, 0, &[]).await?;
+        let modes: Vec<(Pty, u32)> = spec
+            .manner
+            .modes
+            .iter()
+            .filter_map(|(code, value)| Some((Pty::from_u8(*code)?, *value)))
+            .collect();
+        write
+            .request_pty(true, term, cols, rows, 0, 0, &modes)
+            .await?;
+    }
+    if spec.manner.kind == SessionKind::Subsystem {
+        return write.request_subsystem(true, spec.command.as_str()).await;
     }
     match (spec.command.as_str(), &settings.remote_command) {
         ("", Some(command)) => write.exec(true, command.as_str()).await,
@@ -299,7 +326,7 @@ async fn feed(
 }
 
 /// Moves streamed output from the spool to the queue of facts, at the pace of whoever reads them.
-async fn report(
+pub(crate) async fn report(
     spool: Arc<Spool>,
     req: ReqId,
     facts: mpsc::Sender<SshFact>,
@@ -319,7 +346,7 @@ async fn report(
 
 /// Output kept for `ExecDone`.
 #[derive(Debug, Default)]
-struct Collected {
+pub(crate) struct Collected {
     out: Vec<u8>,
     err: Vec<u8>,
     merged: Vec<u8>,
@@ -327,7 +354,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn add(&mut self, stream: Stream, data: &[u8], limit: usize) {
+    pub(crate) fn add(&mut self, stream: Stream, data: &[u8], limit: usize) {
         let room = limit.saturating_sub(self.merged.len()).min(data.len());
         let (kept, rest) = data.split_at(room);
         self.merged.extend_from_slice(kept);
@@ -344,6 +371,7 @@ struct Running<'a> {
     read: ChannelReadHalf,
     write: &'a ChannelWriteHalf<Msg>,
     stop: watch::Receiver<Option<Stop>>,
+    rekey: Arc<Notify>,
     deadline: Option<Instant>,
     sink: Sink,
     command: bool,
@@ -364,6 +392,8 @@ enum Flow {
     Lost,
     /// We stop it.
     Stop(Exit),
+    /// We close its channel without a word.
+    HangUp,
 }
 
 impl Running<'_> {
@@ -391,7 +421,11 @@ impl Running<'_> {
                     // Nobody listens any more.
                     Ok(Ok(())) | Err(_) => Exit::Cancelled,
                 }),
-                reason = stopped(&mut self.stop) => Flow::Stop(reason.exit()),
+                reason = stopped(&mut self.stop) => match reason {
+                    Stop::HungUp => Flow::HangUp,
+                    reason => Flow::Stop(reason.exit()),
+                },
+                () = self.rekey.notified() => { slot.link().rekey().await; Flow::On }
                 () = at(self.deadline) => Flow::Stop(Exit::TimedOut),
             };
             match flow {
@@ -403,6 +437,10 @@ impl Running<'_> {
                 Flow::Stop(exit) => {
                     self.end().await;
                     break exit;
+                }
+                Flow::HangUp => {
+                    tokio::time::timeout(GRACE, self.write.close()).await.ok();
+                    break Exit::Cancelled;
                 }
             }
         };
@@ -475,14 +513,14 @@ impl Running<'_> {
     }
 }
 
-async fn at(deadline: Option<Instant>) {
+pub(crate) async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }
 
-fn spool_failed(why: &std::io::Error) -> Exit {
+pub(crate) fn spool_failed(why: &std::io::Error) -> Exit {
     Exit::Unreachable(format!(
         "the command was stopped: its output could not be kept: {why}"
     ))

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use std::path::PathBuf;
 
+use crate::domain::connection::ConnectionRow;
 use crate::domain::files::{CopyProgress, CopyReport, FileEntry};
 use crate::domain::forward::ForwardRow;
 use crate::domain::host::{Effective, Target};
@@ -157,6 +158,15 @@ pub enum SshFact {
         known: String,
         /// The shown key's algorithm and fingerprint.
         shown: String,
+    },
+    /// The connections and forwards as they were when `Status` was asked.
+    Status {
+        /// The request.
+        req: ReqId,
+        /// Connections.
+        connections: Vec<ConnectionRow>,
+        /// Forwards.
+        forwards: Vec<ForwardRow>,
     },
     /// A forward changed its state.
     Forward(ForwardRow),

@@ -169,6 +169,12 @@ impl Link {
         self.slots.freed.notified().await;
     }
 
+    /// Asks for fresh keys at the next opportunity.
+    pub(crate) async fn rekey(&self) {
+        // A connection that is gone needs none.
+        self.handle().rekey_soon().await.ok();
+    }
+
     /// Its end.
     pub(crate) fn ended(&self) -> Ended {
         self.ended.clone()

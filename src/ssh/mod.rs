@@ -34,12 +34,13 @@ mod slots;
 mod spare;
 mod spool;
 mod stamps;
+mod system;
 mod transport;
 mod usage;
 mod wire;
 mod writer;
 
-pub use ask::{Along, ExecSpec, FilesAsk, Reply, Sink, SshAsk, Stdin};
+pub use ask::{Along, ExecSpec, FilesAsk, Manner, Reply, SessionKind, Sink, SshAsk, Stdin};
 pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;

@@ -151,7 +151,7 @@ impl Settings {
         if proxy_command.is_some() && options.on("proxyusefdpass") {
             return Err(Error::Config {
                 name: label,
-                why: "ProxyUseFdpass is not supported; set transport = \"openssh\" for this host"
+                why: "ProxyUseFdpass needs the system's ssh; name this host in openssh_hosts ([ssh] in config.toml)"
                     .to_owned(),
             });
         }

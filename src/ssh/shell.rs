@@ -14,7 +14,7 @@ use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
 use crate::term::{Emulator, Modes, Notice, Size};
 
-use super::ask::{Along, ExecSpec, Sink, Stdin};
+use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::exec::{self, Ending};
 use super::fact::SshFact;
 use super::forward::Company;
@@ -34,7 +34,7 @@ pub(crate) const VIEWS: usize = 256;
 
 /// How many answers of the terminal wait for a host that does not read. When it is full they are dropped: whoever asks
 /// without reading the answers has no use for them.
-const REPLIES: usize = 64;
+pub(crate) const REPLIES: usize = 64;
 
 /// The shortest time between two screens.
 const FRAME: Duration = Duration::from_millis(16);
@@ -109,6 +109,7 @@ async fn live(
         interactive: true,
         background: false,
         along: None,
+        manner: Manner::default(),
     };
     let bringing = accompany(manager, &pane, &slot, &settings, &mut inlets.close);
     let company = match bringing.await {
@@ -195,7 +196,7 @@ async fn record(pane: &Pane) -> (Option<Recording>, Recorded) {
     }
 }
 
-async fn closed(close: &mut watch::Receiver<bool>) {
+pub(crate) async fn closed(close: &mut watch::Receiver<bool>) {
     let gone = close.wait_for(|close| *close).await.is_err();
     if gone {
         // Nobody can close it any more; the engine ends everything itself when it goes.
@@ -203,18 +204,19 @@ async fn closed(close: &mut watch::Receiver<bool>) {
     }
 }
 
-struct Reader<'a> {
-    session: SessionId,
-    emulator: Emulator,
-    screens: &'a Screens,
-    modes: watch::Sender<Modes>,
-    replies: mpsc::Sender<Vec<u8>>,
-    news: Arc<News>,
-    recording: Option<Recording>,
+/// The reading half of a pane, whatever its bytes come from.
+pub(crate) struct Reader<'a> {
+    pub(crate) session: SessionId,
+    pub(crate) emulator: Emulator,
+    pub(crate) screens: &'a Screens,
+    pub(crate) modes: watch::Sender<Modes>,
+    pub(crate) replies: mpsc::Sender<Vec<u8>>,
+    pub(crate) news: Arc<News>,
+    pub(crate) recording: Option<Recording>,
     /// The screen changed since it was last shown.
-    dirty: bool,
-    shown: Option<Instant>,
-    ending: Ending,
+    pub(crate) dirty: bool,
+    pub(crate) shown: Option<Instant>,
+    pub(crate) ending: Ending,
 }
 
 impl Reader<'_> {
@@ -256,13 +258,7 @@ impl Reader<'_> {
                 Some(view) = views.recv() => self.look(view, write).await,
                 // When writing fails the reading side says why.
                 () = &mut writing, if !written => written = true,
-                () = at(due) => {
-                    if self.emulator.sync_deadline().is_some_and(|end| end <= Instant::now()) {
-                        self.emulator.stop_sync();
-                        self.dirty = true;
-                    }
-                    self.publish();
-                }
+                () = at(due) => self.show(),
                 () = closed(close) => {
                     write.close().await.ok();
                     return Exit::Cancelled;
@@ -271,7 +267,7 @@ impl Reader<'_> {
         }
     }
 
-    fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.emulator.feed(bytes);
         if let Some(recording) = &mut self.recording {
             recording.output(bytes);
@@ -300,10 +296,7 @@ impl Reader<'_> {
     async fn look(&mut self, view: View, write: &ChannelWriteHalf<Msg>) {
         match view {
             View::Resize(size) => {
-                self.emulator.resize(size);
-                if let Some(recording) = &mut self.recording {
-                    recording.resize(size);
-                }
+                self.resized(size);
                 let (cols, rows) = (u32::from(size.cols), u32::from(size.rows));
                 // A broken connection shows on the reading side.
                 write.window_change(cols, rows, 0, 0).await.ok();
@@ -314,8 +307,27 @@ impl Reader<'_> {
         self.publish();
     }
 
+    /// Shows what is due.
+    pub(crate) fn show(&mut self) {
+        let over = self.emulator.sync_deadline();
+        if over.is_some_and(|end| end <= Instant::now()) {
+            self.emulator.stop_sync();
+            self.dirty = true;
+        }
+        self.publish();
+    }
+
+    /// The pane's new size, on this side.
+    pub(crate) fn resized(&mut self, size: Size) {
+        self.emulator.resize(size);
+        if let Some(recording) = &mut self.recording {
+            recording.resize(size);
+        }
+        self.dirty = true;
+    }
+
     /// When something is to be shown even though nothing comes.
-    fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         let frame = self
             .dirty
             .then(|| self.shown.map_or_else(Instant::now, |last| last + FRAME));
@@ -326,7 +338,7 @@ impl Reader<'_> {
         }
     }
 
-    fn publish(&mut self) {
+    pub(crate) fn publish(&mut self) {
         if self.dirty {
             self.screens.publish(self.session, self.emulator.screen());
             self.dirty = false;
@@ -335,7 +347,7 @@ impl Reader<'_> {
     }
 }
 
-async fn at(due: Option<Instant>) {
+pub(crate) async fn at(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
@@ -344,7 +356,7 @@ async fn at(due: Option<Instant>) {
 
 /// What is to be told about a session: slots, so that a flood of titles or bells costs neither memory nor the reader's time.
 #[derive(Default)]
-struct News {
+pub(crate) struct News {
     // A std mutex: held to set a flag, never across an await.
     state: Mutex<Told>,
     wake: Notify,
@@ -374,7 +386,7 @@ impl News {
         self.wake.notify_one();
     }
 
-    fn opened(&self) {
+    pub(crate) fn opened(&self) {
         self.change(|told| told.opened = true);
     }
 
@@ -395,7 +407,7 @@ impl News {
         }
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         self.change(|told| told.closed = true);
     }
 
@@ -420,7 +432,7 @@ impl News {
 }
 
 /// Tells the loop, at its pace.
-async fn tell(news: Arc<News>, session: SessionId, facts: mpsc::Sender<SshFact>) {
+pub(crate) async fn tell(news: Arc<News>, session: SessionId, facts: mpsc::Sender<SshFact>) {
     let mut active: Option<Instant> = None;
     loop {
         let next = active.map(|last| last + ACTIVITY);

@@ -549,7 +549,7 @@ pub(crate) fn handshake_error(
 
 /// The way out of what is not done here.
 const OTHERWISE: &str =
-    "if the system's ssh gets through, set transport = \"openssh\" for this host";
+    "if the system's ssh gets through, name this host in openssh_hosts ([ssh] in config.toml)";
 
 fn protocol(why: &russh::Error, meter: &Meter) -> (String, &'static str) {
     let text = match why {
@@ -560,7 +560,7 @@ fn protocol(why: &russh::Error, meter: &Meter) -> (String, &'static str) {
                 theirs.join(","),
                 ours.join(",")
             );
-            let hint = "allow one of its algorithms for this host in ssh_config, or set transport = \"openssh\" for it";
+            let hint = "allow one of its algorithms for this host in ssh_config, or name it in openssh_hosts ([ssh] in config.toml) to use the system's ssh";
             return (text, hint);
         }
         russh::Error::HUP | russh::Error::Disconnect | russh::Error::IO(_) if meter.named() => {

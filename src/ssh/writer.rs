@@ -24,7 +24,7 @@ impl PaneInput {
         }
     }
 
-    fn bytes(self, modes: Modes) -> Vec<u8> {
+    pub(crate) fn bytes(self, modes: Modes) -> Vec<u8> {
         match self {
             Self::Key(key) => encode::key(key, modes),
             Self::Paste(text) => encode::paste(&text, modes),

@@ -91,6 +91,8 @@ impl Scene {
             me: "mira".to_owned(),
             recordings: folder.path().join("recordings"),
             ssh_config: None,
+            ssh_program: "ssh".into(),
+            openssh_hosts: Vec::new(),
             read_only: false,
             demo: false,
             served: false,

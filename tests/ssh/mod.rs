@@ -2,12 +2,15 @@
 
 mod agent_forward;
 mod agent_scenarios;
+mod at_terminal;
 mod auth;
 mod certs;
 mod config_agrees;
 mod configs;
 mod configs_scenarios;
+mod escapes;
 mod exec;
+mod exit;
 mod faults;
 mod files;
 mod files_faults;
@@ -23,3 +26,5 @@ mod rotate;
 mod shared;
 mod shell;
 mod slow;
+mod system;
+mod tty;

@@ -3,6 +3,7 @@
 pub(crate) mod day;
 pub(crate) mod hostile;
 pub(crate) mod lab;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod pty;
 pub(crate) mod quiz;

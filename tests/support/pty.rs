@@ -182,6 +182,11 @@ impl Terminal {
             .join("\n")
     }
 
+    /// Sends the program a signal by its number.
+    pub(crate) fn signal(&self, number: i32) {
+        super::process::signal(self.pid(), number).expect("the program takes signals");
+    }
+
     /// The settings of the terminal, as `stty -a` would print them.
     pub(crate) fn settings(&self) -> String {
         format!("{:?}", self.master.get_termios())

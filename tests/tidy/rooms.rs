@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("health", &["domain"]),
     ("store", &["domain"]),
     ("pty", &["domain"]),
-    ("ssh", &["domain", "term", "config"]),
+    ("ssh", &["domain", "term", "config", "pty"]),
     ("sync", &["domain", "store"]),
     ("model", &["domain", "term", "runbook", "health"]),
     ("ui", &["domain", "command", "config", "model", "term"]),

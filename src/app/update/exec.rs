@@ -12,7 +12,7 @@ use crate::domain::ids::{ReqId, TicketId};
 use crate::domain::op::{Draft, Value};
 use crate::domain::run::{Cell, CellState, Exit};
 use crate::domain::time::parse_span;
-use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
+use crate::ssh::{ExecSpec, Manner, Sink, SshAsk, Stdin, Stream};
 
 use super::{gather, reply};
 
@@ -96,6 +96,7 @@ fn spec(command: &ExecCommand, script: Vec<u8>, interactive: bool) -> Result<Exe
         interactive,
         background: false,
         along: None,
+        manner: Manner::default(),
     })
 }
 

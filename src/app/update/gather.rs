@@ -10,7 +10,7 @@ use crate::command::{
     Answer, Command, ExecCommand, ForwardCommand, HostCommand, Outcome, RunCommand, SessionCommand,
     TicketCommand,
 };
-use crate::domain::host::{Host, Target};
+use crate::domain::host::{self as hosts, Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
 use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
@@ -254,6 +254,7 @@ fn resolving(state: &State, gather: &Gather) -> Result<Vec<String>, String> {
         Command::Host(HostCommand::Show { name }) if state.model.host_named(name).is_some() => {
             return Ok(vec![name.clone()]);
         }
+        Command::Ssh(ssh) => return Ok(vec![ssh.host.clone()]),
         _ => return Ok(Vec::new()),
     };
     Ok(named(state, pattern, &gather.ticket_hosts)?
@@ -358,6 +359,7 @@ pub(super) fn target(state: &State, name: &str) -> Target {
     let config = state
         .model
         .host_named(name)
+        .or_else(|| state.model.host_named(hosts::bare(name)))
         .and_then(|host| host.config.clone())
         .or_else(|| state.setup.ssh_config.clone());
     Target {
@@ -379,7 +381,9 @@ fn ticket_of(command: &Command) -> Option<&str> {
         | Command::Forward(_)
         | Command::Program(_)
         | Command::Screen(_) => None,
-        Command::Session(SessionCommand::Open { ticket, .. }) => ticket.as_deref(),
+        Command::Session(
+            SessionCommand::Open { ticket, .. } | SessionCommand::Local { ticket },
+        ) => ticket.as_deref(),
         Command::Session(
             SessionCommand::List
             | SessionCommand::Show { .. }
@@ -433,7 +437,9 @@ fn changes(command: &Command) -> bool {
         Command::Host(_) => false,
         Command::Session(command) => matches!(
             command,
-            SessionCommand::Open { .. } | SessionCommand::Send { .. }
+            SessionCommand::Open { .. }
+                | SessionCommand::Local { .. }
+                | SessionCommand::Send { .. }
         ),
         Command::Run(RunCommand::Start(start)) => !start.dry_run,
         Command::Run(_) => false,

@@ -159,6 +159,7 @@ pub(super) fn loaded(
             super::warn(state, failure::text(&error));
         }
     }
+    super::ssh::routes(state, fx);
     health::inventory_changed(state);
     if first {
         while let Some(gather) = state.waiting.pop_front() {

@@ -38,6 +38,7 @@ use super::state::State;
 pub fn start(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
+    ssh::routes(state, &mut fx);
     fx
 }
 
@@ -343,7 +344,7 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
 // tidy: table
 fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
-        SshFact::Connected { .. } => {}
+        SshFact::Connected { target, info } => ssh::connected(state, &target, &info, fx),
         SshFact::Disconnected { target, reason } => health::disconnected(state, &target, &reason),
         SshFact::Resolved { req, results } => {
             match state.inflight.remove(req).map(|flight| flight.purpose) {
@@ -398,7 +399,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
         SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
         // Not before: what is typed at a question must never reach the host.
-        SshFact::ExecStarted { req } => ssh::tell(state, req, Emission::Attached, fx),
+        SshFact::ExecStarted { req } => ssh::attached(state, req, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),
         SshFact::Refused { ask, why } => refused(state, &ask, &why, fx),
@@ -407,6 +408,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             health::probed(state, host, result, fx);
         }
         SshFact::Forward(row) => forward::changed(state, row, fx),
+        fact @ SshFact::Status { .. } => ssh::listed(state, fact, fx),
         // Nobody asks for these yet.
         SshFact::Keys { .. }
         | SshFact::KeyChanged { .. }

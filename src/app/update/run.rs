@@ -17,7 +17,7 @@ use crate::runbook::machine::{Input, Machine, Order};
 use crate::runbook::mask;
 use crate::runbook::params;
 use crate::runbook::plan::{Plan, Stop, preview};
-use crate::ssh::{ExecSpec, Sink, SshAsk, Stdin, Stream};
+use crate::ssh::{ExecSpec, Manner, Sink, SshAsk, Stdin, Stream};
 use crate::store::{Ask, Batch, Committed, StoreError};
 
 use crate::ui::View;
@@ -253,6 +253,7 @@ fn obey(state: &mut State, id: RunId, orders: Vec<Order>, fx: &mut Vec<Effect>) 
                     interactive: caller.is_some_and(|caller| state.may_ask(caller)),
                     background: false,
                     along: None,
+                    manner: Manner::default(),
                 };
                 let target = gather::target(state, &host);
                 fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));

@@ -20,6 +20,9 @@ use super::{gather, reply};
 /// The size of a pane that no window has measured yet.
 const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
+/// What a shell on this machine is listed under, instead of a host.
+const HERE: &str = "this machine";
+
 /// Carries out a command for which everything was gathered.
 pub(super) fn execute(
     state: &mut State,
@@ -35,7 +38,8 @@ pub(super) fn execute(
             Purpose::Show(caller),
             fx,
         ),
-        SessionCommand::Open { host, .. } => open(state, &gather, host, fx),
+        SessionCommand::Open { host, .. } => open(state, &gather, host, false, fx),
+        SessionCommand::Local { .. } => open(state, &gather, HERE.to_owned(), true, fx),
         SessionCommand::Close { reference } => match live(state, &reference) {
             Some(session) => {
                 fx.push(Effect::Ssh(SshAsk::Close { session }));
@@ -103,7 +107,7 @@ fn no_session(reference: &str) -> Outcome {
     )
 }
 
-fn open(state: &mut State, gather: &Gather, host: String, fx: &mut Vec<Effect>) {
+fn open(state: &mut State, gather: &Gather, host: String, local: bool, fx: &mut Vec<Effect>) {
     let id = SessionId(state.mint.entity());
     let (now, me) = (state.model.now, state.model.me.clone());
     let recording = format!("{id}.cast");
@@ -146,6 +150,7 @@ fn open(state: &mut State, gather: &Gather, host: String, fx: &mut Vec<Effect>) 
             case,
             recording,
             host,
+            local,
             told: false,
         },
     );
@@ -178,22 +183,29 @@ pub(super) fn launch(
     let Some(live) = state.sessions.get(&id) else {
         return;
     };
-    let (host, recording) = (
-        live.host.clone(),
-        state.setup.recordings.join(&live.recording),
-    );
+    let (host, local) = (live.host.clone(), live.local);
+    let recording = Some(state.setup.recordings.join(&live.recording));
     if let Some(view) = state.model.session_mut(id) {
         view.reference = reference;
     }
     let size = super::window::pane_size(state, id).unwrap_or(UNSEEN);
-    let target = gather::target(state, &host);
     let term = state.setup.term.clone();
-    fx.push(Effect::Ssh(SshAsk::Open {
-        session: id,
-        target,
-        size,
-        term,
-        recording: Some(recording),
+    fx.push(Effect::Ssh(if local {
+        SshAsk::OpenLocal {
+            session: id,
+            program: Vec::new(),
+            size,
+            term,
+            recording,
+        }
+    } else {
+        SshAsk::Open {
+            session: id,
+            target: gather::target(state, &host),
+            size,
+            term,
+            recording,
+        }
     }));
 }
 

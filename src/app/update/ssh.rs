@@ -6,12 +6,15 @@ use crate::app::effect::{Effect, Emission, line_of};
 use crate::app::event::{LineEvent, LineId};
 use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::{Call, State};
-use crate::command::{Answer, Outcome, SshCommand};
+use crate::command::{Answer, Outcome, SshCommand, Tty, escape_char};
 use crate::domain::case::{CaseEvent, EntryKind};
-use crate::domain::ids::ReqId;
+use crate::domain::host::{self, Effective, Target};
+use crate::domain::ids::{ReqId, TicketId};
 use crate::domain::op::Value;
 use crate::domain::run::Exit;
-use crate::ssh::{Along, ExecSpec, Sink, SshAsk, Stdin, Stream};
+use crate::ssh::{
+    Along, ConnectionInfo, ExecSpec, Manner, SessionKind, Sink, SshAsk, SshFact, Stdin, Stream,
+};
 use crate::store::Batch;
 use crate::term::Size;
 
@@ -36,44 +39,58 @@ pub(super) fn execute(
         return reply(state, gather.caller, Outcome::error(2, text), fx);
     };
     let text = command.command.join(" ");
-    let pty = (!command.nothing && (command.tty || text.is_empty()))
-        .then(|| (state.setup.term.clone(), UNSEEN));
+    let none = Effective::default();
+    let effective = match gather.effective.get(&command.host) {
+        Some(Ok(effective)) => effective,
+        // Whatever is wrong with them is told when the connection is made.
+        Some(Err(_)) | None => &none,
+    };
+    let call = match Manners::of(&command, effective) {
+        Ok(call) => call,
+        Err(why) => return reply(state, gather.caller, Outcome::error(2, why), fx),
+    };
+    for note in call.notes {
+        fx.push(Effect::Emit(line, note));
+    }
+    let seat = &command.seat;
+    let term = Some(seat.term.clone()).filter(|term| !term.is_empty());
+    let term = term.unwrap_or_else(|| state.setup.term.clone());
+    let size = seat.size.map_or(UNSEEN, |(cols, rows)| Size { cols, rows });
     let spec = ExecSpec {
         command: text.clone(),
-        stdin: Stdin::Stream,
+        stdin: if call.no_stdin {
+            Stdin::None
+        } else {
+            Stdin::Stream
+        },
         sink: Sink::Stream,
         timeout: None,
-        pty,
         interactive: state.may_ask(gather.caller),
         background: false,
         along: Some(Along {
-            forwards: command.forwards,
+            forwards: command.forwards.clone(),
             agent: command.agent,
-            nothing: command.nothing,
+            nothing: call.kind == SessionKind::Nothing,
         }),
+        pty: call.pty.then_some((term, size)),
+        manner: Manner {
+            modes: seat.modes.clone(),
+            kind: call.kind,
+        },
     };
-    let case = gather.ticket.as_ref().map(|ticket| {
-        let what = if text.is_empty() {
-            format!("opened a shell on {}", command.host)
-        } else {
-            format!("is to run {text} on {}", command.host)
-        };
-        let mut case = CaseEvent::new(
-            state.mint.entity(),
-            state.model.now,
-            EntryKind::Session,
-            &state.model.me,
-            what,
-        );
-        (case.ticket, case.host) = (Some(ticket.id), Some(command.host.clone()));
-        case.data = BTreeMap::from([("command".to_owned(), Value::from(text.as_str()))]);
-        case
-    });
+    let case = gather
+        .ticket
+        .as_ref()
+        .map(|ticket| announced(state, ticket.id, &command.host, &text));
+    let here = host::listed(&state.system_hosts, &command.host)
+        .then(|| argv(state, &command, call.kind, &text));
     let call = Call {
         line,
         req: state.mint.request(),
         host: command.host,
         spec,
+        escape: call.escape,
+        here,
         case,
         kept: Vec::new(),
     };
@@ -94,6 +111,148 @@ pub(super) fn execute(
     }
 }
 
+/// The entry on a ticket, before anything goes out.
+fn announced(state: &mut State, ticket: TicketId, host: &str, text: &str) -> CaseEvent {
+    let what = if text.is_empty() {
+        format!("opened a shell on {host}")
+    } else {
+        format!("is to run {text} on {host}")
+    };
+    let mut case = CaseEvent::new(
+        state.mint.entity(),
+        state.model.now,
+        EntryKind::Session,
+        &state.model.me,
+        what,
+    );
+    (case.ticket, case.host) = (Some(ticket), Some(host.to_owned()));
+    case.data = BTreeMap::from([("command".to_owned(), Value::from(text))]);
+    case
+}
+
+/// How a call is made, from what was typed and what the settings say; what was typed wins.
+struct Manners {
+    kind: SessionKind,
+    pty: bool,
+    no_stdin: bool,
+    escape: Option<u8>,
+    notes: Vec<Emission>,
+}
+
+impl Manners {
+    /// Decides as ssh(1) does.
+    fn of(command: &SshCommand, effective: &Effective) -> Result<Self, String> {
+        let on = |option: &str| matches!(effective.get(option), Some("yes" | "true"));
+        let kind = if command.no_command {
+            SessionKind::Nothing
+        } else if command.subsystem {
+            SessionKind::Subsystem
+        } else {
+            match effective.all("sessiontype").first().map(String::as_str) {
+                Some("none") => SessionKind::Nothing,
+                Some("subsystem") => SessionKind::Subsystem,
+                _ => SessionKind::Program,
+            }
+        };
+        if kind == SessionKind::Subsystem && command.command.is_empty() {
+            return Err(
+                "a subsystem needs a name, such as sftp; give it after the host".to_owned(),
+            );
+        }
+        let wanted = match (command.tty, effective.get("requesttty")) {
+            (Tty::Auto, Some("no" | "false")) => Tty::No,
+            (Tty::Auto, Some("yes" | "true")) => Tty::Yes,
+            (Tty::Auto, Some("force")) => Tty::Force,
+            (typed, _) => typed,
+        };
+        let no_stdin = command.no_stdin || on("stdinnull");
+        let terminal = command.seat.tty && !no_stdin;
+        let shell = command.command.is_empty() && effective.get("remotecommand").is_none();
+        let asked = match wanted {
+            Tty::No => false,
+            Tty::Yes | Tty::Force => true,
+            Tty::Auto => shell,
+        } && kind != SessionKind::Nothing;
+        let pty = asked && (terminal || wanted == Tty::Force);
+        let mut notes = Vec::new();
+        if asked && !pty {
+            let text = "no terminal is asked for, because standard input is none; -tt asks for one all the same".to_owned();
+            notes.push(if wanted == Tty::Yes {
+                Emission::Note(text)
+            } else {
+                Emission::Detail(text)
+            });
+        }
+        notes.push(Emission::Detail(settings_words(&command.host, effective)));
+        let escape = match (&command.escape, effective.all("escapechar").first()) {
+            (Some(typed), _) => escape_char(typed)?,
+            // An odd spelling in the settings is no reason to refuse the connection.
+            (None, Some(set)) => escape_char(set).unwrap_or(Some(b'~')),
+            (None, None) => Some(b'~'),
+        };
+        Ok(Self {
+            kind,
+            pty,
+            no_stdin,
+            escape: escape.filter(|_| pty),
+            notes,
+        })
+    }
+}
+
+/// What `-v` tells of the settings.
+fn settings_words(host: &str, effective: &Effective) -> String {
+    let value = |option: &str| effective.get(option).unwrap_or("?");
+    let mut text = format!(
+        "{host} leads to {}@{} port {}, as ssh -G says",
+        value("user"),
+        value("hostname"),
+        value("port")
+    );
+    for (option, word) in [("proxyjump", "through"), ("proxycommand", "by the command")] {
+        if let Some(way) = effective.get(option) {
+            text.push_str(&format!(", {word} {way}"));
+        }
+    }
+    text
+}
+
+/// The words that make the system's `ssh` do the same.
+fn argv(state: &State, command: &SshCommand, kind: SessionKind, text: &str) -> Vec<String> {
+    let mut argv = vec![state.setup.ssh_program.display().to_string()];
+    if let Some(config) = gather::target(state, &command.host).config {
+        argv.extend(["-F".to_owned(), config.display().to_string()]);
+    }
+    let tty = match command.tty {
+        Tty::Auto => "",
+        Tty::No => "-T",
+        Tty::Yes => "-t",
+        Tty::Force => "-tt",
+    };
+    let switches = [
+        (command.tty != Tty::Auto, tty),
+        (command.no_stdin, "-n"),
+        (kind == SessionKind::Subsystem, "-s"),
+        (kind == SessionKind::Nothing, "-N"),
+        (command.seat.quiet, "-q"),
+        (command.seat.verbose, "-v"),
+    ];
+    argv.extend(
+        switches
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, word)| (*word).to_owned()),
+    );
+    if let Some(escape) = &command.escape {
+        argv.extend(["-e".to_owned(), escape.clone()]);
+    }
+    argv.extend(["--".to_owned(), command.host.clone()]);
+    if !text.is_empty() {
+        argv.push(text.to_owned());
+    }
+    argv
+}
+
 /// Sends the command out.
 pub(super) fn launch(state: &mut State, call: Call, fx: &mut Vec<Effect>) {
     let (req, target, spec) = (
@@ -104,8 +263,110 @@ pub(super) fn launch(state: &mut State, call: Call, fx: &mut Vec<Effect>) {
     state
         .inflight
         .insert(req, state.model.now, Purpose::Call(call.line));
-    state.calls.insert(call.line, call);
-    fx.push(Effect::Ssh(SshAsk::Exec { req, target, spec }));
+    let (line, here, told) = (call.line, call.here.clone(), call.case.is_some());
+    state.calls.insert(line, call);
+    fx.push(match here {
+        Some(argv) => Effect::Emit(line, Emission::RunHere { argv, told }),
+        None => Effect::Ssh(SshAsk::Exec { req, target, spec }),
+    });
+}
+
+/// Tells the engine which hosts the system's `ssh` serves: those of the settings, and those whose inventory says
+/// `transport=openssh`.
+pub(super) fn routes(state: &mut State, fx: &mut Vec<Effect>) {
+    let mut patterns = state.setup.openssh_hosts.clone();
+    let said = |host: &&host::Host| {
+        host.vars
+            .get("transport")
+            .is_some_and(|way| way == "openssh")
+    };
+    let named = state.model.hosts.rows().iter().filter(said);
+    patterns.extend(named.map(|host| host.name.clone()));
+    if patterns != state.system_hosts {
+        state.system_hosts.clone_from(&patterns);
+        fx.push(Effect::Ssh(SshAsk::SystemHosts { patterns }));
+    }
+}
+
+/// The host is ready for input.
+pub(super) fn attached(state: &State, req: ReqId, fx: &mut Vec<Effect>) {
+    let Some(Purpose::Call(line)) = state.inflight.get(req) else {
+        return;
+    };
+    let call = state.calls.get(line);
+    let terminal = call.is_some_and(|call| call.spec.pty.is_some());
+    let escape = call.and_then(|call| call.escape);
+    fx.push(Effect::Emit(*line, Emission::Attached { terminal, escape }));
+}
+
+/// A connection is up: whoever waits for it may want to know how.
+pub(super) fn connected(
+    state: &State,
+    target: &Target,
+    info: &ConnectionInfo,
+    fx: &mut Vec<Effect>,
+) {
+    for line in state.calls.keys() {
+        let mut texts = vec![
+            format!(
+                "connected to {} ({} port {}), which calls itself {}",
+                target.name, info.address, info.port, info.server
+            ),
+            format!(
+                "key exchange {}, cipher {}, host key {}",
+                info.kex, info.cipher, info.host_key
+            ),
+            format!("logged in as {} with {}", info.user, info.auth),
+        ];
+        if !info.via.is_empty() {
+            texts.push(format!("through {}", info.via.join(", ")));
+        }
+        texts.extend(info.notes.iter().cloned());
+        fx.extend(
+            texts
+                .into_iter()
+                .map(|text| Effect::Emit(*line, Emission::Detail(text))),
+        );
+    }
+}
+
+/// How things are, as lines for the terminal that asked.
+pub(super) fn listed(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
+    let SshFact::Status {
+        req,
+        connections,
+        forwards,
+    } = fact
+    else {
+        return;
+    };
+    let Some(Purpose::Status(line)) = state.inflight.remove(req).map(|flight| flight.purpose)
+    else {
+        return;
+    };
+    let mut texts: Vec<String> = connections
+        .iter()
+        .map(|row| {
+            format!(
+                "connection {}: {}@{} port {}",
+                row.id, row.user, row.address, row.port
+            )
+        })
+        .collect();
+    if forwards.is_empty() {
+        texts.push("no forwards".to_owned());
+    }
+    texts.extend(forwards.iter().map(|row| {
+        format!(
+            "forward {} through {}: {:?}, {} open",
+            row.id, row.host, row.state, row.open
+        )
+    }));
+    fx.extend(
+        texts
+            .into_iter()
+            .map(|text| Effect::Emit(line, Emission::Note(text))),
+    );
 }
 
 /// Output goes straight on; the ticket keeps its beginning.
@@ -142,8 +403,16 @@ pub(super) fn done(
         return;
     };
     let caller = crate::app::event::Caller::Line(line);
-    if let Exit::Unreachable(why) = exit {
-        fx.push(Effect::Emit(line, Emission::Note(why.clone())));
+    match exit {
+        Exit::Unreachable(why) => fx.push(Effect::Emit(line, Emission::Note(why.clone()))),
+        _ if call.spec.pty.is_some() && call.here.is_none() => {
+            let text = format!("connection to {} closed", call.host);
+            fx.push(Effect::Emit(line, Emission::Note(text)));
+        }
+        _ => fx.push(Effect::Emit(
+            line,
+            Emission::Detail(format!("the command ended: {}", super::exit_words(exit))),
+        )),
     }
     let code = u8::try_from(exit.code().clamp(0, 255)).unwrap_or(255);
     match call.case {
@@ -199,6 +468,25 @@ pub(super) fn line(state: &mut State, line: LineId, event: LineEvent, fx: &mut V
         }
         LineEvent::Interrupted => interrupt(state, line, fx),
         LineEvent::Left => left(state, line, fx),
+        LineEvent::HungUp => hang_up(state, line, fx),
+        LineEvent::OutputClosed => {
+            // A fan-out and a run go on and are recorded; one command has nobody left to speak to.
+            fx.extend(req.map(|req| Effect::Ssh(SshAsk::Cancel { req })));
+        }
+        LineEvent::Listed => {
+            let req = state.mint.request();
+            state
+                .inflight
+                .insert(req, state.model.now, Purpose::Status(line));
+            fx.push(Effect::Ssh(SshAsk::Status { req }));
+        }
+        LineEvent::Rekeyed => fx.extend(req.map(|req| Effect::Ssh(SshAsk::Rekey { req }))),
+        LineEvent::Returned(exit) => {
+            if let Some(req) = req {
+                state.inflight.remove(req);
+            }
+            done(state, line, &exit, 0, fx);
+        }
     }
 }
 
@@ -239,6 +527,18 @@ pub(super) fn slow(state: &State, line: LineId, slow: bool, fx: &mut Vec<Effect>
         .chain(fans.flat_map(|fan| fan.running.values().copied()))
         .chain(runs.flat_map(|run| run.requests.values().copied()));
     fx.extend(requests.map(|req| Effect::Ssh(SshAsk::Pause { req, on: slow })));
+}
+
+/// Whoever sat there is gone: nothing is waited for, whatever the host does.
+fn hang_up(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
+    let Some(req) = state.calls.get(&line).map(|call| call.req) else {
+        return interrupt(state, line, fx);
+    };
+    fx.push(Effect::Ssh(SshAsk::HangUp { req }));
+    let began = state.inflight.remove(req).map(|flight| flight.started);
+    let took = began.map_or(0, |began| state.model.now.since(began));
+    let exit = Exit::Unreachable("the connection was closed from this side".to_owned());
+    done(state, line, &exit, took, fx);
 }
 
 /// Ctrl-C: once asks for an orderly stop, twice stops.

@@ -218,7 +218,7 @@ impl<'a> Login<'a> {
         } else if allowed.contains(&MethodKind::GssapiWithMic)
             || allowed.contains(&MethodKind::HostBased)
         {
-            "Kerberos and host-based logins need transport = \"openssh\" for this host"
+            "Kerberos and host-based logins need the system's ssh: name this host in openssh_hosts ([ssh] in config.toml)"
         } else {
             "Check User and IdentityFile in ssh_config, and `ssh-add -l`"
         };

@@ -1,0 +1,499 @@
+//! The second transport: the system's `ssh`, in a pane or with pipes, for hosts that the engine itself cannot reach; and
+//! local programs in panes.
+//!
+//! Everything that `ssh` asks, it asks in its pane. Without a pane it is told to ask nothing.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, Command};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::domain::host::Target;
+use crate::domain::ids::{ReqId, SessionId};
+use crate::domain::run::Exit;
+use crate::pty::{self, Outlet, Program, Pty};
+use crate::term::{Emulator, Modes, Size};
+
+use super::ask::{SessionKind, Sink, Stdin};
+use super::config::{check_name, check_user};
+use super::exec::{self, Collected, Ending, Input, Job, Outcome};
+use super::fact::{SshFact, Stream};
+use super::recording::{Recorded, Recording};
+use super::screens::Screens;
+use super::shell::{self, Inlets, News, Pane, Reader, View};
+use super::spool::{PIECE, Spool};
+use super::writer::PaneInput;
+
+/// How long a program may take to end after it was told to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How much of what `ssh` complains about is kept to explain its exit status 255, in bytes.
+const COMPLAINT: usize = 4 * 1024;
+
+/// A pane with a program of this machine.
+pub(crate) struct LocalPane {
+    pub(crate) session: SessionId,
+    /// The program and its arguments; empty is the login shell.
+    pub(crate) argv: Vec<String>,
+    /// What the recording is called.
+    pub(crate) title: String,
+    pub(crate) size: Size,
+    pub(crate) term: String,
+    pub(crate) recording: Option<std::path::PathBuf>,
+}
+
+/// The pane that reaches a host by the system's `ssh`.
+pub(crate) fn pane_of(program: &Path, pane: Pane) -> LocalPane {
+    let mut argv = words(program, &pane.target);
+    argv.extend(["--".to_owned(), pane.target.name.clone()]);
+    LocalPane {
+        session: pane.session,
+        argv,
+        title: pane.target.name,
+        size: pane.size,
+        term: pane.term,
+        recording: pane.recording,
+    }
+}
+
+/// The program and the file that explains the host.
+fn words(program: &Path, target: &Target) -> Vec<String> {
+    let mut argv = vec![program.display().to_string()];
+    if let Some(config) = &target.config {
+        argv.extend(["-F".to_owned(), config.display().to_string()]);
+    }
+    argv
+}
+
+/// Names that could be taken for options never get as far as a command line.
+fn unfit(target: &Target) -> Option<String> {
+    let (user, host) = match target.name.rsplit_once('@') {
+        Some((user, host)) => (Some(user.trim_start_matches("ssh://")), host),
+        None => (None, target.name.as_str()),
+    };
+    let bad = check_name(&target.name, host).err();
+    let bad = bad.or_else(|| check_user(&target.name, user?).err());
+    bad.map(|why| why.to_string())
+}
+
+/// Runs a program in a pane to its end and returns the last fact about it.
+pub(crate) async fn run(
+    facts: &mpsc::Sender<SshFact>,
+    screens: &Screens,
+    pane: LocalPane,
+    inlets: Inlets,
+) -> SshFact {
+    let session = pane.session;
+    let (exit, recorded) = live(facts, screens, pane, inlets).await;
+    SshFact::SessionClosed {
+        session,
+        exit,
+        bytes: recorded.bytes,
+        recording_error: recorded.error,
+    }
+}
+
+async fn live(
+    facts: &mpsc::Sender<SshFact>,
+    screens: &Screens,
+    pane: LocalPane,
+    mut inlets: Inlets,
+) -> (Exit, Recorded) {
+    let program = Program {
+        argv: pane.argv.clone(),
+        env: vec![("TERM".to_owned(), pane.term.clone())],
+        folder: None,
+        cols: pane.size.cols,
+        rows: pane.size.rows,
+    };
+    let (pty, outlet) = match pty::spawn(&program) {
+        Ok(started) => started,
+        Err(why) => return (Exit::Unreachable(why.to_string()), Recorded::default()),
+    };
+    let (recording, mut recorded) = record(&pane).await;
+    let (modes, current) = watch::channel(Modes::default());
+    let (replies, answers) = mpsc::channel(shell::REPLIES);
+    let news = Arc::new(News::default());
+    // Both die with the set, so nothing of a session outlives it.
+    let mut telling = JoinSet::new();
+    telling.spawn(shell::tell(Arc::clone(&news), pane.session, facts.clone()));
+    let mut writing = JoinSet::new();
+    writing.spawn(type_in(pty.input(), inlets.inputs, answers, current));
+    let mut reader = Reader {
+        session: pane.session,
+        emulator: Emulator::new(pane.size),
+        screens,
+        modes,
+        replies,
+        news,
+        recording,
+        dirty: true,
+        shown: None,
+        ending: Ending::default(),
+    };
+    reader.news.opened();
+    let exit = drive(
+        &mut reader,
+        pty,
+        outlet,
+        &mut inlets.views,
+        &mut inlets.close,
+    )
+    .await;
+    reader.publish();
+    if let Some(recording) = reader.recording.take() {
+        recorded = recording.finish().await;
+    }
+    reader.news.close();
+    // What is still to be told comes before the last fact.
+    telling.join_next().await;
+    (exit, recorded)
+}
+
+async fn record(pane: &LocalPane) -> (Option<Recording>, Recorded) {
+    let Some(path) = &pane.recording else {
+        return (None, Recorded::default());
+    };
+    match Recording::start(path.clone(), pane.size, &pane.title, &pane.term).await {
+        Ok(recording) => (Some(recording), Recorded::default()),
+        Err(why) => (
+            None,
+            Recorded {
+                bytes: 0,
+                error: Some(why),
+            },
+        ),
+    }
+}
+
+/// Types keys, pastes and the terminal's own answers. A program that does not read stops only this.
+async fn type_in(
+    typed: mpsc::Sender<Vec<u8>>,
+    mut inputs: mpsc::Receiver<PaneInput>,
+    mut replies: mpsc::Receiver<Vec<u8>>,
+    modes: watch::Receiver<Modes>,
+) {
+    loop {
+        let bytes = tokio::select! {
+            biased;
+            Some(reply) = replies.recv() => reply,
+            Some(input) = inputs.recv() => {
+                let modes = *modes.borrow();
+                input.bytes(modes)
+            }
+            else => return,
+        };
+        if typed.send(bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn drive(
+    reader: &mut Reader<'_>,
+    pty: Pty,
+    outlet: Outlet,
+    views: &mut mpsc::Receiver<View>,
+    close: &mut watch::Receiver<bool>,
+) -> Exit {
+    let Outlet { mut output, exit } = outlet;
+    let mut exit = std::pin::pin!(exit);
+    let mut ended: Option<Exit> = None;
+    let mut until: Option<Instant> = None;
+    loop {
+        let due = reader.due();
+        tokio::select! {
+            piece = output.recv() => match piece {
+                Some(piece) => reader.feed(&piece),
+                None => return match ended {
+                    Some(ended) => ended,
+                    None => told(&mut exit).await,
+                },
+            },
+            // What it wrote before its end is still to come, unless somebody else holds its terminal.
+            how = told(&mut exit), if ended.is_none() => {
+                ended = Some(how);
+                until = Some(Instant::now() + GRACE);
+            }
+            () = exec::at(until), if until.is_some() => match ended.take() {
+                Some(ended) => return ended,
+                None => {
+                    pty.kill();
+                    return Exit::Cancelled;
+                }
+            },
+            Some(view) = views.recv() => {
+                match view {
+                    View::Resize(size) => {
+                        reader.resized(size);
+                        pty.resize(size.cols, size.rows);
+                    }
+                    View::Scroll(lines) => reader.emulator.scroll(lines),
+                }
+                reader.dirty = true;
+                reader.publish();
+            }
+            () = shell::at(due) => reader.show(),
+            () = shell::closed(close), if until.is_none() => {
+                pty.hang_up();
+                return Exit::Cancelled;
+            }
+        }
+    }
+}
+
+async fn told(exit: &mut std::pin::Pin<&mut oneshot::Receiver<Exit>>) -> Exit {
+    exit.as_mut()
+        .await
+        .unwrap_or_else(|_| Exit::Unreachable("the program's end was not told".to_owned()))
+}
+
+/// Runs one command by the system's `ssh`, with pipes. It never asks: `qd ssh` is the place to log in by hand.
+pub(crate) async fn exec(program: &Path, facts: &mpsc::Sender<SshFact>, job: Job) -> Outcome {
+    let asked = Instant::now();
+    if let Some(why) = unfit(&job.target) {
+        return Outcome::early(Exit::Unreachable(why), asked);
+    }
+    let argv = command_line(program, &job);
+    let (name, arguments) = argv
+        .split_first()
+        .map_or(("ssh", &[][..]), |(name, rest)| (name.as_str(), rest));
+    // A group of its own: Ctrl-C at our terminal is for us to understand.
+    let spawned = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(why) => {
+            let why = format!(
+                "{}: {name} cannot be started: {why}; install OpenSSH's client, or take the host out of openssh_hosts",
+                job.target.name
+            );
+            return Outcome::early(Exit::Unreachable(why), asked);
+        }
+    };
+    if matches!(job.spec.stdin, Stdin::Stream) {
+        facts.send(SshFact::ExecStarted { req: job.req }).await.ok();
+    }
+    let spool = Arc::new(Spool::default());
+    let (pieces_in, pieces) = mpsc::channel(16);
+    // All die with the set.
+    let mut helpers = JoinSet::new();
+    if let Some(stdin) = child.stdin.take() {
+        helpers.spawn(feed(
+            stdin,
+            job.req,
+            job.spec.stdin,
+            job.inputs,
+            facts.clone(),
+        ));
+    }
+    let mut streams = 0;
+    if let Some(out) = child.stdout.take() {
+        helpers.spawn(drain(out, Stream::Out, pieces_in.clone()));
+        streams += 1;
+    }
+    if let Some(err) = child.stderr.take() {
+        helpers.spawn(drain(err, Stream::Err, pieces_in.clone()));
+        streams += 1;
+    }
+    drop(pieces_in);
+    let mut reporting = JoinSet::new();
+    if job.spec.sink == Sink::Stream {
+        reporting.spawn(exec::report(
+            Arc::clone(&spool),
+            job.req,
+            facts.clone(),
+            job.pause.clone(),
+        ));
+    }
+    let mut running = Running {
+        child,
+        pieces,
+        streams,
+        stop: job.stop,
+        deadline: job.spec.timeout.map(|limit| asked + limit),
+        sink: job.spec.sink,
+        spool: Arc::clone(&spool),
+        collected: Collected::default(),
+        complaint: Vec::new(),
+        host: job.target.name,
+    };
+    let exit = running.drive().await;
+    spool.close();
+    let kept = match reporting.join_next().await {
+        Some(Ok(Err(why))) => exec::spool_failed(&why),
+        _ => exit,
+    };
+    Outcome::of(kept, running.collected, asked.elapsed())
+}
+
+fn command_line(program: &Path, job: &Job) -> Vec<String> {
+    let mut argv = words(program, &job.target);
+    argv.extend(["-o".to_owned(), "BatchMode=yes".to_owned()]);
+    argv.push(if job.spec.pty.is_some() { "-tt" } else { "-T" }.to_owned());
+    match job.spec.manner.kind {
+        SessionKind::Program => {}
+        SessionKind::Subsystem => argv.push("-s".to_owned()),
+        SessionKind::Nothing => argv.push("-N".to_owned()),
+    }
+    argv.extend(["--".to_owned(), job.target.name.clone()]);
+    if !job.spec.command.is_empty() {
+        argv.push(job.spec.command.clone());
+    }
+    argv
+}
+
+async fn feed(
+    mut stdin: ChildStdin,
+    req: ReqId,
+    kind: Stdin,
+    mut inputs: mpsc::Receiver<Input>,
+    facts: mpsc::Sender<SshFact>,
+) {
+    match kind {
+        Stdin::None => return,
+        Stdin::Bytes(bytes) => {
+            // A command that ends without reading its input is no error.
+            stdin.write_all(&bytes).await.ok();
+            return;
+        }
+        Stdin::Stream => {}
+    }
+    while let Some(input) = inputs.recv().await {
+        match input {
+            Input::Data(data) => {
+                let bytes = data.len();
+                if stdin.write_all(&data).await.is_err() {
+                    return;
+                }
+                facts.send(SshFact::StdinTaken { req, bytes }).await.ok();
+            }
+            Input::End => return,
+            // There is no terminal whose size could change.
+            Input::Window(..) => {}
+        }
+    }
+}
+
+async fn drain(
+    mut source: impl AsyncRead + Unpin,
+    stream: Stream,
+    pieces: mpsc::Sender<(Stream, Vec<u8>)>,
+) {
+    let mut buffer = vec![0; PIECE];
+    while let Ok(got @ 1..) = source.read(&mut buffer).await {
+        let piece = buffer.get(..got).unwrap_or_default().to_vec();
+        if pieces.send((stream, piece)).await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Running {
+    child: tokio::process::Child,
+    pieces: mpsc::Receiver<(Stream, Vec<u8>)>,
+    streams: usize,
+    stop: watch::Receiver<Option<exec::Stop>>,
+    deadline: Option<Instant>,
+    sink: Sink,
+    spool: Arc<Spool>,
+    collected: Collected,
+    complaint: Vec<u8>,
+    host: String,
+}
+
+impl Running {
+    async fn drive(&mut self) -> Exit {
+        let mut open = self.streams > 0;
+        loop {
+            tokio::select! {
+                piece = self.pieces.recv(), if open => match piece {
+                    Some((stream, data)) => if let Some(exit) = self.take(stream, &data).await {
+                        self.end().await;
+                        return exit;
+                    },
+                    None => open = false,
+                },
+                status = self.child.wait(), if !open => return match status {
+                    Ok(status) => self.explain(pty::exit_of(status)),
+                    Err(why) => Exit::Unreachable(format!("{}: ssh cannot be waited for: {why}", self.host)),
+                },
+                reason = exec::stopped(&mut self.stop) => {
+                    self.end().await;
+                    return reason.exit();
+                }
+                () = exec::at(self.deadline) => {
+                    self.end().await;
+                    return Exit::TimedOut;
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, stream: Stream, data: &[u8]) -> Option<Exit> {
+        if stream == Stream::Err {
+            self.complaint.extend_from_slice(data);
+            let surplus = self.complaint.len().saturating_sub(COMPLAINT);
+            self.complaint.drain(..surplus);
+        }
+        match self.sink {
+            Sink::Collect { limit } => self.collected.add(stream, data, limit),
+            Sink::Stream => {
+                for part in data.chunks(PIECE) {
+                    if let Err(why) = self.spool.push(stream, part).await {
+                        return Some(exec::spool_failed(&why));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// 255 is what `ssh` says when it did not get there; its last words say why.
+    fn explain(&self, exit: Exit) -> Exit {
+        if exit != Exit::Code(255) {
+            return exit;
+        }
+        let said = String::from_utf8_lossy(&self.complaint);
+        let last = said
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty())
+            .unwrap_or("it said nothing");
+        Exit::Unreachable(format!(
+            "{}: the system's ssh ended with 255: {}; if it must ask something, log in once with `qd ssh {}`",
+            self.host,
+            crate::domain::text::line(last),
+            self.host
+        ))
+    }
+
+    async fn end(&mut self) {
+        let group = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
+        if let Some(group) = group {
+            kill_process_group(group, Signal::TERM).ok();
+        }
+        if tokio::time::timeout(GRACE, self.child.wait())
+            .await
+            .is_err()
+        {
+            self.child.start_kill().ok();
+        }
+    }
+}
