@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::command::Command;
 use crate::domain::host::Effective;
-use crate::domain::ids::{HostId, RunId, SessionId};
+use crate::domain::ids::{HostId, ReqId, RunId, SessionId};
 use crate::domain::runbook::Runbook;
 use crate::domain::session::SessionRow;
 use crate::domain::ticket::Ticket;
@@ -49,6 +49,14 @@ pub(crate) enum Purpose {
     Ended(SessionId),
     /// The entry of a host of a fan-out, by the fan-out's number.
     Entry(u64),
+    /// The command that proves a new connection to a host.
+    Again(Caller, String),
+    /// A copy.
+    Copy,
+    /// One change of files, by the order's number.
+    FileAsk(u64),
+    /// The entry of what became of a copy or a change of files.
+    FilesEntry,
 }
 
 /// What follows when a batch is durable.
@@ -64,6 +72,10 @@ pub(crate) enum Then {
     Launch(Box<super::state::Call>),
     /// Launch the fan-out of this number.
     Fan(u64),
+    /// Launch the copy of this request.
+    Copy(ReqId),
+    /// Begin the changes of files of this number.
+    Order(u64),
     /// The call is over; answer with this exit status.
     Exit(u8),
 }

@@ -458,6 +458,10 @@ impl Runtime {
                 self.locals.remove(&req);
             }
             Effect::Ssh(ask) => self.engine.send(ask),
+            Effect::Look => {
+                let (connections, forwards) = (self.engine.connections(), self.engine.forwards());
+                self.turn(Event::Connections(connections, forwards));
+            }
             Effect::Local {
                 req,
                 stdin,
@@ -580,6 +584,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Answered(..) => "answered",
         Event::StoreChanged => "store changed",
         Event::Ssh(_) => "ssh",
+        Event::Connections(..) => "connections",
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
         Event::Local(_) => "local",

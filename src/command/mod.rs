@@ -5,6 +5,8 @@
 
 mod answer;
 mod change;
+mod connection;
+mod files;
 mod host;
 mod line;
 mod parse;
@@ -17,6 +19,8 @@ mod ticket;
 
 pub use answer::{Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, StepPreview};
 pub use change::{ChangeContext, Edited, new_ticket};
+pub use connection::ConnectionCommand;
+pub use files::{FilesCommand, FilesVerb};
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
@@ -42,6 +46,10 @@ pub enum Command {
     Exec(ExecCommand),
     /// About runbooks and runs.
     Run(RunCommand),
+    /// About connections.
+    Connection(ConnectionCommand),
+    /// About files.
+    Files(FilesCommand),
     /// About the program itself.
     Program(ProgramCommand),
     /// Moves something on the screen; changes nothing outside it.
@@ -55,6 +63,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         host::ROWS,
         session::ROWS,
         run::ROWS,
+        connection::ROWS,
+        files::ROWS,
         program::ROWS,
         screen::ROWS,
     ]

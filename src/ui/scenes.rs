@@ -106,6 +106,16 @@ fn every_view_at_200_by_50() {
     }
 }
 
+#[test]
+fn copies_are_shown_below_the_folders() {
+    for (cols, rows) in [(80, 24), (200, 50)] {
+        let mut scene = Scene::new(cols, rows);
+        scene.model.copies = crate::model::sample::copies();
+        let scene = scene.keys("2 j f Tab");
+        insta::assert_snapshot!(format!("copies-{cols}x{rows}"), scene.text());
+    }
+}
+
 /// A name and the keys that lead there.
 const VIEWS: &[(&str, &str)] = &[
     ("home", ""),
@@ -133,4 +143,12 @@ const VIEWS: &[(&str, &str)] = &[
     ("choose hosts", "5 x"),
     ("parameters", "2 x Enter"),
     ("start run", "2 x Enter Ctrl-s"),
+    ("connections", "6 j"),
+    ("connection", "6 Enter"),
+    ("disconnect", "6 x"),
+    ("forwards", "7 j"),
+    ("changed keys", "8"),
+    ("files", "2 j f"),
+    ("files help", "2 j f ?"),
+    ("delete files", "2 j f j j Space Space D"),
 ];

@@ -29,6 +29,7 @@ fn question(kind: QuestionKind, session: Option<SessionId>) -> Question {
         body: vec!["web9 shows ED25519 SHA256:abc".to_owned()],
         kind,
         session,
+        hosts: Vec::new(),
     }
 }
 
@@ -349,7 +350,7 @@ fn a_pane_has_all_of_the_window_but_two_rows() {
 #[test]
 fn an_ended_session_is_read_and_dismissed() {
     let mut scene = Scene::new(80, 24).keys("3 j j Enter");
-    assert!(scene.text().contains("The session has ended: exit 0"));
+    assert!(scene.text().contains("Ended: exit 0"));
     scene.press("a b");
     assert!(scene.intents.is_empty());
     scene.press("Enter");

@@ -2,8 +2,13 @@
 //!
 //! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
 
+mod alarm;
+#[cfg(test)]
+mod bench;
+mod connections;
 mod exec;
 mod failure;
+mod files;
 mod gather;
 mod health;
 mod host;
@@ -15,6 +20,9 @@ mod session;
 mod ssh;
 mod ticket;
 mod window;
+
+pub(crate) use connections::Again;
+pub(crate) use files::{FileOrder, LiveCopy};
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
@@ -47,6 +55,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Tick(now) => {
             state.model.now = now;
             health::tick(state, fx);
+            connections::tick(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -58,6 +67,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
         }
         Event::Ssh(fact) => connection(state, *fact, fx),
+        Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
         Event::Local(sample) => health::here(state, *sample),
@@ -158,6 +168,8 @@ fn committed(
             match then {
                 Then::Open(session) => session::refused(state, session, &failure::text(&error), fx),
                 Then::Fan(number) => drop(state.fans.remove(&number)),
+                Then::Copy(req) => files::refused(state, req, &failure::text(&error)),
+                Then::Order(number) => drop(state.orders.remove(&number)),
                 Then::Ticket(_) | Then::Import(_) | Then::Launch(_) | Then::Exit(_) => {}
             }
             reply(state, caller, failure::outcome(&error), fx);
@@ -227,6 +239,8 @@ fn follow_up(
         Then::Open(id) => session::launch(state, id, done, fx),
         Then::Launch(call) => ssh::launch(state, *call, fx),
         Then::Fan(number) => exec::launch(state, number, fx),
+        Then::Copy(req) => files::launch_copy(state, req, fx),
+        Then::Order(number) => files::go_on(state, number, fx),
         Then::Exit(exit) => reply(
             state,
             caller,
@@ -249,6 +263,8 @@ fn given_up(state: &mut State, caller: Caller, then: Then, fx: &mut Vec<Effect>)
             ssh::done(state, line, &Exit::Cancelled, 0, fx);
         }
         Then::Fan(number) => exec::stop(state, number, true, fx),
+        Then::Copy(req) => files::copied(state, req, Err("the program is ending".to_owned()), fx),
+        Then::Order(number) => files::go_on(state, number, fx),
         Then::Exit(exit) => reply(
             state,
             caller,
@@ -328,8 +344,11 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
 
 fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
-        SshFact::Connected { .. } => {}
-        SshFact::Disconnected { target, reason } => health::disconnected(state, &target, &reason),
+        SshFact::Connected { .. } => connections::look(state, fx),
+        SshFact::Disconnected { target, reason } => {
+            health::disconnected(state, &target, &reason);
+            connections::disconnected(state, &target, fx);
+        }
         SshFact::Resolved { req, results } => {
             match state.inflight.remove(req).map(|flight| flight.purpose) {
                 Some(Purpose::Gather(gather, _)) => gather::resolved(state, *gather, results, fx),
@@ -369,6 +388,9 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             Some(Purpose::Fan(number, host)) => exec::done(state, number, &host, exit, took_ms, fx),
             Some(Purpose::Call(line)) => ssh::done(state, line, &exit, took_ms, fx),
             Some(Purpose::Disks(host)) => health::disks(state, host, &exit, &stdout, fx),
+            Some(Purpose::Again(caller, host)) => {
+                connections::connected(state, caller, &host, &exit, fx)
+            }
             _ => {}
         },
         SshFact::SessionOpened { session } => session::opened(state, session, fx),
@@ -391,11 +413,13 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
-        // Nobody asks for these yet.
-        SshFact::Forward(_)
-        | SshFact::CopyProgress { .. }
-        | SshFact::CopyDone { .. }
-        | SshFact::FilesDone { .. } => {}
+        SshFact::Forward(row) => connections::forward_changed(state, row, fx),
+        SshFact::CopyProgress { req, progress } => files::copying(state, req, progress),
+        SshFact::CopyDone { req, result } => {
+            state.inflight.remove(req);
+            files::copied(state, req, result, fx);
+        }
+        SshFact::FilesDone { req, result } => files::answered(state, req, result, fx),
         SshFact::Question {
             id,
             target,
@@ -425,6 +449,7 @@ fn stop(state: &mut State, fx: &mut Vec<Effect>) {
     let runs: Vec<_> = state.runs.keys().copied().collect();
     runs.into_iter()
         .for_each(|id| run::stop(state, id, true, fx));
+    files::stop(state, fx);
     let fans: Vec<_> = state.fans.keys().copied().collect();
     fans.into_iter()
         .for_each(|number| exec::stop(state, number, true, fx));
@@ -438,12 +463,18 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
     let recording = |purpose: &Purpose| {
         matches!(
             purpose,
-            Purpose::Ended(_) | Purpose::Journal(..) | Purpose::Commit(..) | Purpose::Entry(_)
+            Purpose::Ended(_)
+                | Purpose::Journal(..)
+                | Purpose::Commit(..)
+                | Purpose::Entry(_)
+                | Purpose::FilesEntry
         )
     };
     let settled = state.sessions.is_empty()
         && state.runs.is_empty()
         && state.fans.is_empty()
+        && state.copies.is_empty()
+        && state.orders.is_empty()
         && state.inflight.find(recording).is_none();
     if settled || state.model.now.since(since) >= LAST_WORDS {
         fx.push(Effect::Quit);

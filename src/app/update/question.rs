@@ -14,7 +14,7 @@ use crate::runbook::machine::Input;
 use crate::ssh::{self, Reply, SshAsk};
 use crate::ui;
 
-use super::run;
+use super::{connections, run};
 
 /// A connection asks something.
 pub(super) fn asked(
@@ -46,7 +46,12 @@ pub(super) fn asked(
                 reply: Reply::No,
             }));
         }
-        None => state.model.questions.push_back(on_screen(id, &place, kind)),
+        None => {
+            let mut question = on_screen(id, &place, kind);
+            question.hosts = vec![hop.to_owned(), target.name.clone()];
+            state.model.questions.push_back(question);
+            connections::look(state, fx);
+        }
     }
     state.questions.insert(id, asked);
 }
@@ -79,6 +84,7 @@ fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
         body,
         kind,
         session: None,
+        hosts: Vec::new(),
     }
 }
 
@@ -136,6 +142,7 @@ pub(super) fn confirm_step(
                 body,
                 kind,
                 session: None,
+                hosts: Vec::new(),
             });
         }
     }

@@ -298,5 +298,6 @@ fn opening(id: SessionId, host: &str, ticket: Option<String>) -> SessionView {
         bell: false,
         activity: false,
         recording: true,
+        agent: false,
     }
 }

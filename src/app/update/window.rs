@@ -15,7 +15,7 @@ use crate::ssh::SshAsk;
 use crate::term::{Screen, Size};
 use crate::ui::{Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{gather, page, question};
+use super::{alarm, gather, page, question};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -67,6 +67,9 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
                 super::stop(state, fx);
             }
         }
+        Intent::Answer(question, reply) if state.alarms_asked.contains_key(&question) => {
+            alarm::answered(state, id, question, &reply, fx);
+        }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
         Intent::Dismiss(session) => state.model.sessions.retain(|view| view.id != session),
         Intent::Theme(name) => {
@@ -85,7 +88,8 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
 /// Leaves, after asking when somebody would lose a live session or a run.
 fn quit(state: &mut State, fx: &mut Vec<Effect>) {
     let (sessions, runs) = (state.sessions.len(), state.runs.len());
-    if sessions + runs == 0 || state.quit_asked.is_some() {
+    let copies = state.copies.len();
+    if sessions + runs + copies == 0 || state.quit_asked.is_some() {
         return super::stop(state, fx);
     }
     let count = |number: usize, what: &str| match number {
@@ -93,10 +97,14 @@ fn quit(state: &mut State, fx: &mut Vec<Effect>) {
         1 => Some(format!("1 {what}")),
         number => Some(format!("{number} {what}s")),
     };
-    let lost: Vec<String> = [count(sessions, "live session"), count(runs, "run")]
-        .into_iter()
-        .flatten()
-        .collect();
+    let lost: Vec<String> = [
+        count(sessions, "live session"),
+        count(runs, "run"),
+        count(copies, "running copy").map(|words| words.replace("copys", "copies")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let id = QuestionId(state.mint.request().0);
     state.quit_asked = Some(id);
     state.model.questions.push_front(Question {
@@ -108,6 +116,7 @@ fn quit(state: &mut State, fx: &mut Vec<Effect>) {
         ],
         kind: QuestionKind::YesNo { default_no: true },
         session: None,
+        hosts: Vec::new(),
     });
 }
 

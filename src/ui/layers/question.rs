@@ -4,9 +4,10 @@
 use ratatui::layout::{Position, Rect};
 
 use super::confirm::dialog;
+use crate::domain::connection::ConnectionState;
 use crate::domain::key::{Key, KeyCode};
 use crate::domain::time::Time;
-use crate::model::{Question, QuestionId, QuestionKind};
+use crate::model::{Model, Question, QuestionId, QuestionKind};
 use crate::ui::intent::Reply;
 use crate::ui::paint::Painter;
 use crate::ui::theme::Role;
@@ -14,6 +15,9 @@ use crate::ui::widgets::field::{Field, SecretField};
 
 /// How long a question must have been on the screen before a bare Enter or Esc answers it, in milliseconds.
 const MOMENT: u64 = 800;
+
+/// How many lines of a banner are shown with a question: what is asked must stay on the screen.
+const BANNER: usize = 6;
 
 /// What the user has made of a question so far.
 #[derive(Debug)]
@@ -57,6 +61,10 @@ impl Answering {
                         | KeyCode::Tab
                 )
             }
+            QuestionKind::Offer { key: wanted, .. } => {
+                key.code == KeyCode::Char(wanted)
+                    || matches!(key.code, KeyCode::Left | KeyCode::Right | KeyCode::Tab)
+            }
             QuestionKind::Text | QuestionKind::Secret | QuestionKind::Typed(_) => !bare,
         };
         if key.code == KeyCode::Esc {
@@ -68,6 +76,14 @@ impl Answering {
                 match key.code {
                     KeyCode::Char('y' | 'Y') => self.yes = true,
                     KeyCode::Char('n' | 'N') => self.yes = false,
+                    KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
+                    _ => {}
+                }
+                enter.then_some(if self.yes { Reply::Yes } else { Reply::No })
+            }
+            QuestionKind::Offer { key: wanted, .. } => {
+                match key.code {
+                    KeyCode::Char(c) if c == *wanted => self.yes = true,
                     KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
                     _ => {}
                 }
@@ -93,17 +109,19 @@ impl Answering {
         match question.kind {
             QuestionKind::Text | QuestionKind::Typed(_) => self.field.paste(words),
             QuestionKind::Secret => self.secret.paste(words),
-            QuestionKind::YesNo { .. } => {}
+            QuestionKind::YesNo { .. } | QuestionKind::Offer { .. } => {}
         }
     }
 
     pub(crate) fn draw(
         &self,
         question: &Question,
+        model: &Model,
         painter: &mut Painter<'_>,
         area: Rect,
     ) -> Option<Position> {
-        let mut body = question.body.clone();
+        let mut body = said_before(question, model);
+        body.extend(question.body.iter().cloned());
         match &question.kind {
             QuestionKind::YesNo { .. } => {
                 dialog(
@@ -112,6 +130,18 @@ impl Answering {
                     &question.title,
                     &body,
                     &["No", "Yes"],
+                    usize::from(self.yes),
+                );
+                return None;
+            }
+            QuestionKind::Offer { key, verb } => {
+                let verb = format!("{verb} ({key})");
+                dialog(
+                    painter,
+                    area,
+                    &question.title,
+                    &body,
+                    &["Close", &verb],
                     usize::from(self.yes),
                 );
                 return None;
@@ -143,6 +173,28 @@ impl Answering {
     }
 }
 
+/// What the servers of the hosts that a question is about said before they asked: their banners. It is foreign text; the
+/// dialog makes it harmless.
+fn said_before(question: &Question, model: &Model) -> Vec<String> {
+    let rows = model
+        .connections
+        .iter()
+        .filter(|row| question.hosts.contains(&row.host))
+        .filter(|row| row.state == ConnectionState::Connecting);
+    let mut lines: Vec<String> = Vec::new();
+    for row in rows.filter(|row| !row.notes.is_empty()) {
+        lines.push(format!("{} says:", row.host));
+        let notes = row.notes.iter().flat_map(|note| note.trim_end().lines());
+        let notes: Vec<&str> = notes.collect();
+        lines.extend(notes.iter().take(BANNER).map(|line| format!("  {line}")));
+        if notes.len() > BANNER {
+            lines.push(format!("  and {} lines more", notes.len() - BANNER));
+        }
+        lines.push(String::new());
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -156,6 +208,7 @@ mod tests {
             body: Vec::new(),
             kind,
             session: None,
+            hosts: Vec::new(),
         };
         let mut answering = Answering::new(&question, Time(0));
         let mut reply = None;
@@ -184,6 +237,7 @@ mod tests {
             body: Vec::new(),
             kind: QuestionKind::YesNo { default_no: false },
             session: None,
+            hosts: Vec::new(),
         };
         let (enter, y) = (Key::plain(KeyCode::Enter), Key::char('y'));
         let mut answering = Answering::new(&question, Time(0));

@@ -4,14 +4,16 @@ use ratatui::layout::{Position, Rect};
 
 use super::Pane;
 use crate::command::Scope;
+use crate::domain::connection::ConnectionState;
+use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::ids::SessionId;
 use crate::model::{SessionState, SessionView};
 use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
 use crate::ui::theme::Role;
 use crate::ui::views::vitals::is_production;
-use crate::ui::views::words::placeholder;
-use crate::ui::views::{Cx, sessions};
+use crate::ui::views::words::{placeholder, plural};
+use crate::ui::views::{Cx, connections, sessions};
 use crate::ui::widgets::screen;
 
 impl Pane {
@@ -105,6 +107,10 @@ impl Pane {
         if session.recording {
             words.push_str("  recording");
         }
+        for part in carried(cx, session) {
+            words.push_str("  ");
+            words.push_str(&part);
+        }
         if session.title != session.host && !session.title.is_empty() {
             words.push_str("  ");
             words.push_str(&session.title);
@@ -170,8 +176,36 @@ impl Pane {
         painter.put(
             area,
             0,
-            &format!(" The session has ended: {how}. Enter closes it, Esc leaves it in the list."),
+            &format!(
+                " Ended: {how}. r opens it again, Enter closes it, Esc leaves it in the list."
+            ),
             Role::Prompt,
         );
     }
+}
+
+/// What else the status line tells of a session: that our agent goes with it, forwards, how far away the host is, and a
+/// connection that is not there.
+fn carried(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
+    let mut parts = Vec::new();
+    if session.agent {
+        parts.push("agent forwarded".to_owned());
+    }
+    let live = matches!(session.state, SessionState::Live);
+    let listening =
+        |row: &&ForwardRow| row.host == session.host && row.state == ForwardState::Listening;
+    let forwards = cx.model.forwards.iter().filter(listening).count();
+    if forwards > 0 {
+        parts.push(plural(forwards, "forward"));
+    }
+    if let Some(row) = cx.model.connection(&session.host).filter(|_| live) {
+        match (&row.state, row.rtt_ms) {
+            (ConnectionState::Up, Some(millis)) => parts.push(format!("{millis}ms")),
+            (ConnectionState::Up, None) => {}
+            (ConnectionState::Connecting | ConnectionState::Waiting { .. }, _) => {
+                parts.push(connections::state(row).0);
+            }
+        }
+    }
+    parts
 }
