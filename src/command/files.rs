@@ -140,7 +140,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "files",
         title: "files",
-        help: "Shows two folders: one of this machine and one of a host; from a ticket copies are recorded there.",
+        help: "Shows a folder of this machine beside one of a host. From a ticket, copies are recorded there.",
         args: &[
             HOST,
             Arg {
@@ -243,7 +243,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     verb(
         "file.up",
-        "folder above",
+        "up",
         "Goes to the folder above.",
         &[],
         &["Backspace", "-"],

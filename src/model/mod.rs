@@ -40,6 +40,9 @@ pub const SERIES: usize = 120;
 /// How many notices are kept; older ones are forgotten (the log has them).
 pub const NOTICES: usize = 200;
 
+/// How many words of servers are kept; the oldest are forgotten.
+pub const SAID: usize = 20;
+
 /// How many tickets or runs a page holds at most.
 pub const PAGE: usize = 200;
 
@@ -78,6 +81,8 @@ pub struct Model {
     pub files: Files,
     /// Copies under way, and the last that have ended.
     pub copies: Copies,
+    /// What servers said before they let us in, by host, oldest first; at most [`SAID`].
+    pub said: VecDeque<(String, String)>,
     /// Hosts that showed another key than the known one, oldest first; at most [`ALARMS`].
     pub alarms: VecDeque<KeyAlarm>,
     /// What we believe of each host's health.
@@ -132,6 +137,12 @@ impl Model {
     /// The live session `id`, to be written by the update.
     pub fn session_mut(&mut self, id: SessionId) -> Option<&mut SessionView> {
         self.sessions.iter_mut().find(|session| session.id == id)
+    }
+
+    /// What the server of `host` said last: its banner, or what to do before a login goes on.
+    pub fn said_by(&self, host: &str) -> Option<&str> {
+        let said = self.said.iter().rev().find(|(by, _)| by == host);
+        said.map(|(_, text)| text.as_str())
     }
 
     /// The connection that sessions on `host` use: one that is up before one that is not, no second one for bulk data.

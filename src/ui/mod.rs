@@ -19,6 +19,8 @@ mod paint;
 mod scenes;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_links;
 mod text;
 pub mod theme;
 mod view;

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::*;
+use crate::model::QuestionKind;
 use crate::model::sample::model;
 
 /// A screen with its model, and everything the user wanted so far.
@@ -103,6 +104,36 @@ fn every_view_at_200_by_50() {
     for (name, keys) in VIEWS {
         let scene = Scene::new(200, 50).keys(keys);
         insta::assert_snapshot!(format!("{}-200x50", name.replace(' ', "-")), scene.text());
+    }
+}
+
+#[test]
+fn questions_name_the_host_and_what_its_server_said() {
+    for (cols, rows) in [(80, 24), (200, 50)] {
+        for (name, kind) in [
+            ("password", QuestionKind::Secret),
+            (
+                "changed-key",
+                QuestionKind::Offer {
+                    key: 't',
+                    verb: "Open a security ticket".to_owned(),
+                },
+            ),
+        ] {
+            let mut scene = Scene::new(cols, rows);
+            let banner = "Authorised use only.\u{1b}[2J\nEverything is logged.".to_owned();
+            scene.model.said.push_back(("bastion".to_owned(), banner));
+            scene.model.questions.push_back(Question {
+                id: crate::model::QuestionId(1),
+                title: "bastion, on the way to db1 asks".to_owned(),
+                body: vec!["One-time code for mira:".to_owned()],
+                kind,
+                session: None,
+                hosts: vec!["bastion".to_owned(), "db1".to_owned()],
+            });
+            let scene = scene.keys("6").write("t4711");
+            insta::assert_snapshot!(format!("question-{name}-{cols}x{rows}"), scene.text());
+        }
     }
 }
 

@@ -8,15 +8,14 @@ use crate::app::purpose::{Gather, Purpose};
 use crate::app::state::State;
 use crate::command::{Answer, ConnectionCommand, Outcome};
 use crate::domain::connection::{ConnectionRow, ConnectionState};
-use crate::domain::forward::{ForwardRow, ForwardState};
+use crate::domain::forward::ForwardRow;
 use crate::domain::host::Target;
 use crate::domain::run::Exit;
 use crate::domain::time::Time;
-use crate::model::{Level, spelled};
 use crate::ssh::{ExecSpec, SshAsk};
 use crate::ui::Want;
 
-use super::{gather, reply, window};
+use super::{gather, reply};
 
 /// How long the end of the old connection is waited for before the new one is made all the same, in milliseconds.
 const FAREWELL: u64 = 3_000;
@@ -133,12 +132,8 @@ pub(super) fn seen(state: &mut State, connections: Vec<ConnectionRow>, forwards:
     state.model.connections_at = Some(state.model.now);
 }
 
-/// A forward changed its state. One that fails is told to whoever is there: nobody watches the page of forwards.
+/// A forward changed its state: the page knows it at once.
 pub(super) fn forward_changed(state: &mut State, row: ForwardRow, fx: &mut Vec<Effect>) {
-    if let ForwardState::Failed { why } = &row.state {
-        let text = format!("forward {} through {}: {why}", spelled(&row.rule), row.host);
-        window::say(state, Level::Error, text);
-    }
     let known = state
         .model
         .forwards
@@ -149,4 +144,85 @@ pub(super) fn forward_changed(state: &mut State, row: ForwardRow, fx: &mut Vec<E
         None => state.model.forwards.push(row),
     }
     look(state, fx);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::event::Event;
+    use crate::app::update::bench::{press, state};
+    use crate::app::update::update;
+    use crate::ssh::SshFact;
+
+    fn looks(effects: &[Effect]) -> usize {
+        let looks = |effect: &&Effect| matches!(effect, Effect::Look);
+        effects.iter().filter(looks).count()
+    }
+
+    fn fact(state: &mut State, fact: SshFact) -> Vec<Effect> {
+        update(state, Event::Ssh(Box::new(fact)))
+    }
+
+    #[test]
+    fn connections_are_looked_at_while_somebody_sees_them() {
+        let mut state = state();
+        let tick = |state: &mut State| {
+            let now = state.model.now.plus(500);
+            update(state, Event::Tick(now))
+        };
+        press(&mut state, "1");
+        assert_eq!(looks(&tick(&mut state)), 0, "nobody would see it");
+        assert!(looks(&press(&mut state, "6")) > 0, "at once");
+        assert_eq!(looks(&tick(&mut state)), 1, "and again and again");
+        let rows = state.model.connections.split_off(4);
+        drop(update(&mut state, Event::Connections(rows, Vec::new())));
+        assert_eq!(
+            (state.model.connections.len(), state.model.forwards.len()),
+            (2, 0)
+        );
+        press(&mut state, "1");
+        assert_eq!(looks(&tick(&mut state)), 0);
+    }
+
+    #[test]
+    fn a_new_connection_is_made_when_the_old_one_is_gone() {
+        let mut state = state();
+        let effects = press(&mut state, "6 r y");
+        let disconnects = |effect: &Effect| matches!(effect, Effect::Ssh(SshAsk::Disconnect { target }) if target.name == "bastion");
+        let connects = |effect: &Effect| matches!(effect, Effect::Ssh(SshAsk::Exec { target, .. }) if target.name == "bastion");
+        assert!(effects.iter().any(disconnects) && !effects.iter().any(connects));
+        let target = gather::target(&state, "bastion");
+        let reason = "closed by the user".to_owned();
+        let effects = fact(&mut state, SshFact::Disconnected { target, reason });
+        let Some(Effect::Ssh(SshAsk::Exec { req, spec, .. })) =
+            effects.iter().find(|effect| connects(effect))
+        else {
+            unreachable!("it connects: {effects:?}")
+        };
+        assert!(spec.interactive, "a person may be asked");
+        let done = SshFact::ExecDone {
+            req: *req,
+            exit: Exit::Unreachable("connection refused".to_owned()),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            merged: Vec::new(),
+            dropped: 0,
+            took_ms: 1,
+        };
+        fact(&mut state, done);
+        let said = state.model.notices.last().map(|notice| notice.text.clone());
+        assert_eq!(said.as_deref(), Some("bastion: connection refused"));
+    }
+
+    #[test]
+    fn an_end_that_is_never_told_does_not_hold_the_new_connection_up() {
+        let mut state = state();
+        press(&mut state, "6 r y");
+        let now = state.model.now.plus(4_000);
+        let effects = update(&mut state, Event::Tick(now));
+        let connects = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Ssh(SshAsk::Exec { .. })));
+        assert!(connects && state.again.is_empty());
+    }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Confirm {
     act: Option<Act>,
     yes: bool,
     /// A word that must be typed, for what cannot be undone on a production host.
-    word: Option<(String, Field)>,
+    word: Option<Box<(String, Field)>>,
 }
 
 impl Confirm {
@@ -37,7 +37,7 @@ impl Confirm {
     /// A yes is not enough: this word must be typed, if there is one.
     pub(crate) fn typed(self, word: Option<String>) -> Self {
         Self {
-            word: word.map(|word| (word, Field::line(""))),
+            word: word.map(|word| Box::new((word, Field::line("")))),
             ..self
         }
     }
@@ -48,7 +48,8 @@ impl Confirm {
     }
 
     pub(crate) fn key(&mut self, key: Key) -> Reaction {
-        if let Some((word, field)) = &mut self.word {
+        if let Some(typed) = &mut self.word {
+            let (word, field) = typed.as_mut();
             let same = field.text().trim() == word;
             return match (key.code, self.act.take()) {
                 (KeyCode::Esc, _) => Reaction::Close,
@@ -79,7 +80,8 @@ impl Confirm {
 
     /// Draws it; gives the place of the cursor, if something is typed.
     pub(crate) fn draw(&self, painter: &mut Painter<'_>, area: Rect) -> Option<Position> {
-        if let Some((word, field)) = &self.word {
+        if let Some(typed) = &self.word {
+            let (word, field) = typed.as_ref();
             let mut body = self.body.clone();
             body.push(String::new());
             body.push(format!("Type {word} and Enter to go on; Esc leaves."));

@@ -62,7 +62,8 @@ impl Answering {
                 )
             }
             QuestionKind::Offer { key: wanted, .. } => {
-                key.code == KeyCode::Char(wanted)
+                let chosen = [wanted, 'y', 'n'].map(KeyCode::Char);
+                chosen.contains(&key.code)
                     || matches!(key.code, KeyCode::Left | KeyCode::Right | KeyCode::Tab)
             }
             QuestionKind::Text | QuestionKind::Secret | QuestionKind::Typed(_) => !bare,
@@ -83,7 +84,8 @@ impl Answering {
             }
             QuestionKind::Offer { key: wanted, .. } => {
                 match key.code {
-                    KeyCode::Char(c) if c == *wanted => self.yes = true,
+                    KeyCode::Char(c) if c == *wanted || c == 'y' => self.yes = true,
+                    KeyCode::Char('n') => self.yes = false,
                     KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
                     _ => {}
                 }
@@ -176,23 +178,40 @@ impl Answering {
 /// What the servers of the hosts that a question is about said before they asked: their banners. It is foreign text; the
 /// dialog makes it harmless.
 fn said_before(question: &Question, model: &Model) -> Vec<String> {
-    let rows = model
-        .connections
-        .iter()
-        .filter(|row| question.hosts.contains(&row.host))
-        .filter(|row| row.state == ConnectionState::Connecting);
     let mut lines: Vec<String> = Vec::new();
-    for row in rows.filter(|row| !row.notes.is_empty()) {
-        lines.push(format!("{} says:", row.host));
-        let notes = row.notes.iter().flat_map(|note| note.trim_end().lines());
-        let notes: Vec<&str> = notes.collect();
-        lines.extend(notes.iter().take(BANNER).map(|line| format!("  {line}")));
-        if notes.len() > BANNER {
-            lines.push(format!("  and {} lines more", notes.len() - BANNER));
+    let mut hosts: Vec<&String> = question.hosts.iter().collect();
+    hosts.dedup();
+    for host in hosts {
+        let words = said(model, host);
+        if words.is_empty() {
+            continue;
+        }
+        lines.push(format!("{host} says:"));
+        lines.extend(words.iter().take(BANNER).map(|line| format!("  {line}")));
+        if words.len() > BANNER {
+            lines.push(format!("  and {} lines more", words.len() - BANNER));
         }
         lines.push(String::new());
     }
     lines
+}
+
+/// What one server said on the way: as it was told, or as the connection that is being made notes it.
+fn said<'m>(model: &'m Model, host: &str) -> Vec<&'m str> {
+    let told: Vec<&str> = model.said_by(host).into_iter().collect();
+    let rows = model.connections.iter().filter(|row| row.host == host);
+    let noted = rows
+        .filter(|row| row.state == ConnectionState::Connecting)
+        .flat_map(|row| row.notes.iter().map(String::as_str));
+    let texts: Vec<&str> = if told.is_empty() {
+        noted.collect()
+    } else {
+        told
+    };
+    texts
+        .into_iter()
+        .flat_map(|text| text.trim_end().lines())
+        .collect()
 }
 
 #[cfg(test)]

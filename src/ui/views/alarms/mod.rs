@@ -84,14 +84,32 @@ impl AlarmList {
             };
             table::row(painter, area, at, COLUMNS, &places, &line);
         }
-        if let Some(last) = area.height.checked_sub(1).filter(|_| area.height > 4)
-            && !self.list.ids().is_empty()
-        {
-            let key = cx.key(&[Scope::Alarms], "alarm.ticket");
-            let words = format!(
-                "Ask whoever runs the host before you trust the new key. {key} opens a security ticket."
-            );
-            painter.put_at(area, 2, last, &words, Role::Dim);
+        self.draw_selected(cx, painter, area);
+    }
+
+    /// Both fingerprints of the selected row in full, because they are what is compared.
+    fn draw_selected(&self, cx: Cx<'_>, painter: &mut Painter<'_>, area: Rect) {
+        let used = u16::try_from(self.list.visible().count()).unwrap_or(u16::MAX);
+        let Some(alarm) = self.selected(cx.model) else {
+            return;
+        };
+        let key = cx.key(&[Scope::Alarms], "alarm.ticket");
+        let lines = [
+            (format!("known as {}", alarm.host), Role::Dim),
+            (format!("known    {}", alarm.known), Role::Fg),
+            (format!("shown    {}", alarm.shown), Role::Crit),
+            (
+                format!("file     {}:{}", alarm.file.display(), alarm.line),
+                Role::Dim,
+            ),
+            (
+                format!("Ask whoever runs the host before you trust it. {key} opens a ticket."),
+                Role::Dim,
+            ),
+        ];
+        let inside = below(area, used.saturating_add(1));
+        for (row, (words, role)) in (0..inside.height).zip(lines) {
+            painter.put_at(inside, 2, row, &words, role);
         }
     }
 

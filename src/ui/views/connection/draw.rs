@@ -1,13 +1,12 @@
 //! Writes a connection as a document.
 
 use crate::domain::connection::{ConnectionRow, ConnectionState};
-use crate::domain::time::short;
 use crate::model::{Model, SessionState, spelled};
 use crate::ui::doc::Writer;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 use crate::ui::views::Cx;
-use crate::ui::views::connections::{behind, state, users};
+use crate::ui::views::connections::{behind, lasting, state, users};
 use crate::ui::views::forwards;
 use crate::ui::views::vitals::is_production;
 use crate::ui::views::words::{bytes, plural};
@@ -24,7 +23,10 @@ pub(super) fn head(cx: Cx<'_>, row: &ConnectionRow, writer: &mut Writer) {
     if let ConnectionState::Waiting { .. } = row.state {
         head.push(("not connected".to_owned(), Role::Unreachable));
     }
-    head.push((format!("  for {}", short(row.age_ms)), Role::Dim));
+    head.push((
+        format!("  for {}", lasting(row.age_ms)).replace("for now", "just now"),
+        Role::Dim,
+    ));
     if cx.model.host_named(&row.host).is_some_and(is_production) {
         head.push(("  ".to_owned(), Role::Fg));
         head.push((" production ".to_owned(), Role::Prod));

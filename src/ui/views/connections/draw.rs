@@ -1,5 +1,7 @@
 //! Draws the list of connections.
 
+use ratatui::layout::Rect;
+
 use super::ConnectionList;
 use crate::command::Scope;
 use crate::domain::connection::{ConnectionRow, ConnectionState, ConnectionUsers};
@@ -51,6 +53,19 @@ impl ConnectionList {
             };
             table::row(painter, area, at, COLUMNS, &places, &line);
         }
+        self.draw_why(cx, painter, area);
+    }
+
+    /// Why the selected connection waits, in full: the column may be too narrow for it.
+    fn draw_why(&self, cx: Cx<'_>, painter: &mut Painter<'_>, area: Rect) {
+        let used = u16::try_from(self.list.visible().count()).unwrap_or(u16::MAX);
+        if let Some(row) = self.selected(cx.model)
+            && let ConnectionState::Waiting { .. } = row.state
+            && let Some(last) = area.height.checked_sub(1).filter(|last| *last > used)
+        {
+            let (words, role) = state(row);
+            painter.put_at(area, 2, last, &format!("{}: {words}", row.host), role);
+        }
     }
 
     /// The column that the rows are sorted by stands out.
@@ -59,7 +74,7 @@ impl ConnectionList {
             .iter()
             .position(|column| column.title == self.sort.column());
         if let Some((x, wide)) = index.and_then(|index| places.get(index)) {
-            let area = ratatui::layout::Rect {
+            let area = Rect {
                 x: self.table.x + x,
                 width: wide,
                 height: 1.min(self.table.height),
@@ -102,7 +117,7 @@ fn cells(cx: Cx<'_>, row: &ConnectionRow, room: usize) -> Vec<(String, Role)> {
     vec![
         (name, if production { Role::Title } else { Role::Fg }),
         state(row),
-        (short(row.age_ms), Role::Dim),
+        (lasting(row.age_ms), Role::Dim),
         (
             row.rtt_ms
                 .map_or_else(String::new, |millis| format!("{millis}ms")),
@@ -120,6 +135,15 @@ fn cells(cx: Cx<'_>, row: &ConnectionRow, room: usize) -> Vec<(String, Role)> {
             Role::Dim,
         ),
     ]
+}
+
+/// How long something lasts; a table has no room for milliseconds.
+pub(crate) fn lasting(millis: u64) -> String {
+    if millis < 1_000 {
+        "now".to_owned()
+    } else {
+        short(millis)
+    }
 }
 
 /// How a connection is, in words.

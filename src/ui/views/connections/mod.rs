@@ -4,7 +4,7 @@ mod draw;
 
 use ratatui::layout::{Position, Rect};
 
-pub(crate) use draw::{state, users};
+pub(crate) use draw::{lasting, state, users};
 
 use crate::domain::connection::{ConnectionRow, ConnectionState};
 use crate::model::Model;
@@ -121,12 +121,18 @@ fn trouble(row: &ConnectionRow) -> u8 {
     }
 }
 
-/// What the filter looks at; the host first, because its letters are shown as matches.
+/// What the filter looks at; the host first, because its letters are shown as matches. Of a reason only that there is
+/// one: its words would match almost everything.
 fn text(row: &ConnectionRow) -> String {
+    let word = match row.state {
+        ConnectionState::Up => "up",
+        ConnectionState::Connecting => "connecting",
+        ConnectionState::Waiting { .. } => "waiting",
+    };
     format!(
         "{} {} {} {} {} {}",
         row.host,
-        state(row).0,
+        word,
         row.user,
         row.address,
         row.via.join(" "),

@@ -15,7 +15,7 @@ use crate::ui::views::words::{age, bytes, no_match, placeholder, plural};
 use crate::ui::widgets::table::{self, Column, Line, Places};
 
 const COLUMNS: &[Column] = &[
-    Column::new("NAME", 12, 0).growing(),
+    Column::new("NAME", 22, 0).growing(),
     Column::new("SIZE", 4, 1).right(),
     Column::new("AGE", 4, 2).right(),
     Column::new("MODE", 10, 3),
@@ -40,7 +40,12 @@ impl FilesPage {
 
 /// Everything about one name, as `ls -l` would say it.
 fn described(entry: &FileEntry) -> String {
+    // RFC 3339 without the fraction, which nobody asks for.
     let written = entry.modified.map(|at| at.to_string()).unwrap_or_default();
+    let written = match written.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => written,
+    };
     let target = entry
         .target
         .as_ref()

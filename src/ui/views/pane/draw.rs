@@ -10,6 +10,7 @@ use crate::domain::ids::SessionId;
 use crate::model::{SessionState, SessionView};
 use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
+use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::views::vitals::is_production;
 use crate::ui::views::words::{placeholder, plural};
@@ -36,7 +37,13 @@ impl Pane {
             Some(shown) => screen::draw(painter, self.screen, shown),
             None => {
                 let (words, _) = sessions::state(&session.state);
-                placeholder(painter, self.screen, &format!("{}: {words}", session.host));
+                let said = match session.state {
+                    SessionState::Opening(_) => cx.model.said_by(&session.host),
+                    SessionState::Live | SessionState::Closed(_) => None,
+                };
+                let said = said.map_or_else(String::new, |said| format!("\n\n{said}"));
+                let words = format!("{}: {words}{said}", session.host);
+                placeholder(painter, self.screen, &words);
                 None
             }
         };
@@ -115,6 +122,7 @@ impl Pane {
             words.push_str("  ");
             words.push_str(&session.title);
         }
+        let plain = !self.scrollback && cx.model.questions.is_empty();
         let right = match (&session.screen, self.scrollback) {
             (Some(shown), true) => format!(
                 "scrollback, {} of {} rows back, q leaves ",
@@ -125,10 +133,21 @@ impl Pane {
             }
             _ => format!("{} for commands ", cx.keymap.prefix()),
         };
-        painter.put(self.status, 0, &words, role);
-        let wide = u16::try_from(crate::ui::text::width(&right)).unwrap_or(u16::MAX);
+        let room = usize::from(self.status.width);
+        let mut right = format!(" {right}");
+        if plain && text::width(&words) + text::width(&right) > room {
+            right = format!("  {} ", cx.keymap.prefix());
+        }
+        let wide = u16::try_from(text::width(&right)).unwrap_or(u16::MAX);
         if self.status.width >= wide + 12 {
-            painter.put_right(self.status, 0, &format!(" {right}"), role);
+            let left = Rect {
+                width: self.status.width - wide,
+                ..self.status
+            };
+            painter.put(left, 0, &words, role);
+            painter.put_right(self.status, 0, &right, role);
+        } else {
+            painter.put(self.status, 0, &words, role);
         }
     }
 

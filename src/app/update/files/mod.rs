@@ -432,3 +432,6 @@ pub(super) fn stop(state: &State, fx: &mut Vec<Effect>) {
     let running = state.copies.keys();
     fx.extend(running.map(|req| Effect::Ssh(SshAsk::Cancel { req: *req })));
 }
+
+#[cfg(test)]
+mod tests;

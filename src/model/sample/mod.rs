@@ -2,7 +2,7 @@
 
 mod links;
 
-pub(crate) use links::copies;
+pub(crate) use links::{copies, files};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
