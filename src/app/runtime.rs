@@ -458,10 +458,7 @@ impl Runtime {
                 self.locals.remove(&req);
             }
             Effect::Ssh(ask) => self.engine.send(ask),
-            Effect::Look => {
-                let (connections, forwards) = (self.engine.connections(), self.engine.forwards());
-                self.turn(Event::Connections(connections, forwards));
-            }
+            Effect::Look => self.look(),
             Effect::Local {
                 req,
                 stdin,
@@ -512,6 +509,11 @@ impl Runtime {
             }
             Effect::Quit => self.quitting = true,
         }
+    }
+
+    fn look(&mut self) {
+        let (connections, forwards) = (self.engine.connections(), self.engine.forwards());
+        self.turn(Event::Connections(connections, forwards));
     }
 
     fn tell_line(&mut self, id: LineId, message: ToLine) {

@@ -191,15 +191,7 @@ impl Ui {
             S::Sort => self.views.connections.sort(),
             S::Files(verb) => return self.files(model, verb),
             S::Open if self.view == View::Files => self.enter_folder(model),
-            S::NextView => {
-                let next = self
-                    .view
-                    .tab()
-                    .map_or(0, |tab| (tab + 1) % View::TABS.len());
-                if let Some((_, _, view)) = View::TABS.get(next) {
-                    self.open(model, view.clone());
-                }
-            }
+            S::NextView => self.next_view(model),
             S::Open => match self.views.target(&self.view, model) {
                 Some(view) => self.open(model, view),
                 None => self.refused = Some("Nothing to open here.".to_owned()),
@@ -235,13 +227,7 @@ impl Ui {
                 let prompt = Prompt::command("", self.history.clone(), None);
                 self.layers.push(Layer::Prompt(Box::new(prompt)));
             }
-            S::Help => {
-                let scopes: &[Scope] = match self.view {
-                    View::Pane(_) => &[Scope::Prefix, Scope::Scrollback],
-                    _ => self.view.scopes(),
-                };
-                self.layers.push(Layer::Help(Help::new(scopes)));
-            }
+            S::Help => self.help(),
             S::Redraw => return vec![Intent::Redraw],
             S::Theme { name } => match Theme::builtin(name) {
                 Some(theme) => self.set_theme(theme),
@@ -260,6 +246,24 @@ impl Ui {
             S::Scrollback => self.views.pane.scrollback = true,
         }
         Vec::new()
+    }
+
+    fn next_view(&mut self, model: &Model) {
+        let next = self
+            .view
+            .tab()
+            .map_or(0, |tab| (tab + 1) % View::TABS.len());
+        if let Some((_, _, view)) = View::TABS.get(next) {
+            self.open(model, view.clone());
+        }
+    }
+
+    fn help(&mut self) {
+        let scopes: &[Scope] = match self.view {
+            View::Pane(_) => &[Scope::Prefix, Scope::Scrollback],
+            _ => self.view.scopes(),
+        };
+        self.layers.push(Layer::Help(Help::new(scopes)));
     }
 
     /// Opens a ticket about the selected changed key.

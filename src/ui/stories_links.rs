@@ -275,7 +275,7 @@ fn copies_from_a_ticket_are_recorded_on_it() {
     scene
         .model
         .files
-        .listed(&key, "/root".to_owned(), vec![file]);
+        .listed(&key, "/srv".to_owned(), vec![file]);
     scene.press("c");
     let Command::Files(FilesCommand::Copy { ticket, .. }) = command(&scene) else {
         unreachable!("c copies")
@@ -296,7 +296,7 @@ fn the_copy_that_runs_is_the_one_that_is_stopped() {
     scene.intents.clear();
     scene.press("v");
     assert!(
-        scene.text().contains("db1:/root/secret: permission denied"),
+        scene.text().contains("db1:/srv/secret: permission denied"),
         "{}",
         scene.text()
     );

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::command::{
-    Args, Command, ConnectionCommand, Danger, Form as ArgForm, Row, RunCommand, SessionCommand,
-    Subject,
+    Args, Command, ConnectionCommand, Danger, Form as ArgForm, Row, RunCommand, RunStart,
+    SessionCommand, Subject,
 };
 use crate::domain::runbook::{Param, ParamKind, Runbook};
 use crate::domain::ticket::{Ticket, TicketKind, TicketState};
@@ -341,26 +341,7 @@ fn confirmation(
     if let Command::Run(RunCommand::Start(start)) = command
         && !pending.typed
     {
-        let steps = book(model, &start.book).map_or_else(String::new, |book| {
-            let names: Vec<_> = book.steps.iter().map(|step| step.name.as_str()).collect();
-            format!("{}: {}", plural(names.len(), "step"), names.join(", "))
-        });
-        let names: Vec<_> = start.pattern.split(',').collect();
-        let hosts = if names.iter().all(|name| model.host_named(name).is_some()) {
-            format!("{}: {}", plural(names.len(), "host"), names.join(" "))
-        } else {
-            format!("hosts: {}", start.pattern)
-        };
-        let ticket = start
-            .ticket
-            .as_ref()
-            .map_or_else(String::new, |ticket| format!("It is written on {ticket}."));
-        let body = [hosts, steps, ticket]
-            .into_iter()
-            .filter(|line| !line.is_empty())
-            .collect();
-        let dry = start.dry_run;
-        return (!dry).then(|| (format!("run {}?", start.book), body, "Run"));
+        return run_confirmation(start, model);
     }
     let row = pending.row;
     if row.danger == Danger::None || pending.confirmed {
@@ -417,6 +398,33 @@ fn confirmation(
         row.help.to_owned(),
     ];
     Some((format!("{}?", row.title), body, verb(row.id)))
+}
+
+/// A run that was put together from a selection is shown whole.
+fn run_confirmation(
+    start: &RunStart,
+    model: &Model,
+) -> Option<(String, Vec<String>, &'static str)> {
+    let steps = book(model, &start.book).map_or_else(String::new, |book| {
+        let names: Vec<_> = book.steps.iter().map(|step| step.name.as_str()).collect();
+        format!("{}: {}", plural(names.len(), "step"), names.join(", "))
+    });
+    let names: Vec<_> = start.pattern.split(',').collect();
+    let hosts = if names.iter().all(|name| model.host_named(name).is_some()) {
+        format!("{}: {}", plural(names.len(), "host"), names.join(" "))
+    } else {
+        format!("hosts: {}", start.pattern)
+    };
+    let ticket = start
+        .ticket
+        .as_ref()
+        .map_or_else(String::new, |ticket| format!("It is written on {ticket}."));
+    let body = [hosts, steps, ticket]
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .collect();
+    let dry = start.dry_run;
+    (!dry).then(|| (format!("run {}?", start.book), body, "Run"))
 }
 
 fn verb(id: &str) -> &'static str {

@@ -31,7 +31,7 @@ use crate::domain::op::Value;
 use crate::domain::run::Exit;
 use crate::domain::time::Time;
 use crate::model::Level;
-use crate::ssh::{SshAsk, SshFact};
+use crate::ssh::{SshAsk, SshFact, Stream};
 use crate::store::{self, Ask, Batch, Committed, StoreError};
 use crate::ui::{View, Want};
 
@@ -360,21 +360,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
                 _ => {}
             }
         }
-        SshFact::Output { req, stream, data } => match state.inflight.get(req) {
-            Some(Purpose::Step(run, host, step)) => {
-                let (run, host, step) = (*run, host.clone(), *step);
-                run::output(state, run, &host, step, stream, data, fx);
-            }
-            Some(Purpose::Fan(number, host)) => {
-                let (number, host) = (*number, host.clone());
-                exec::output(state, number, &host, stream, &data, fx);
-            }
-            Some(Purpose::Call(line)) => {
-                let line = *line;
-                ssh::output(state, line, stream, data, fx);
-            }
-            _ => {}
-        },
+        SshFact::Output { req, stream, data } => output(state, req, stream, data, fx),
         SshFact::ExecDone {
             req,
             exit,
@@ -426,6 +412,25 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             hop,
             kind,
         } => question::asked(state, id, &target, &hop, kind, fx),
+    }
+}
+
+/// Output goes to whoever asked for the command.
+fn output(state: &mut State, req: ReqId, stream: Stream, data: Vec<u8>, fx: &mut Vec<Effect>) {
+    match state.inflight.get(req) {
+        Some(Purpose::Step(run, host, step)) => {
+            let (run, host, step) = (*run, host.clone(), *step);
+            run::output(state, run, &host, step, stream, data, fx);
+        }
+        Some(Purpose::Fan(number, host)) => {
+            let (number, host) = (*number, host.clone());
+            exec::output(state, number, &host, stream, &data, fx);
+        }
+        Some(Purpose::Call(line)) => {
+            let line = *line;
+            ssh::output(state, line, stream, data, fx);
+        }
+        _ => {}
     }
 }
 

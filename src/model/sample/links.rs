@@ -218,11 +218,11 @@ pub(crate) fn copies() -> Copies {
         at: NOW.plus(-5_000),
         result: Ok(CopyReport {
             files: 1,
-            failed: vec!["db1:/root/secret: permission denied".to_owned()],
+            failed: vec!["db1:/srv/secret: permission denied".to_owned()],
             ..CopyReport::default()
         }),
     };
-    let from = vec![place(Some("db1"), "/root/secret")];
+    let from = vec![place(Some("db1"), "/srv/secret")];
     copies.push(copy(11, job(from, home()), Some(failed)));
     let from = vec![place(None, "/home/mira/notes.md")];
     let to = place(Some("web1"), "/tmp");

@@ -92,7 +92,7 @@ fn draw_side(side: &Side, active: bool, cx: Cx<'_>, painter: &mut Painter<'_>) {
         let line = Line {
             cells: cells(cx, entry),
             selected: active && side.is_selected(at),
-            marked: side.marks.contains(&entry.name),
+            marked: side.marks.contains_key(&entry.name),
             matches: (0, &[]),
         };
         table::row(painter, rows, at, COLUMNS, &places, &line);
@@ -169,12 +169,7 @@ fn draw_foot(side: &Side, folder: &Folder, painter: &mut Painter<'_>) {
         parts.push(format!("filter \"{}\"", side.query().trim()));
     }
     if side.marked() > 0 {
-        let size: u64 = side
-            .chosen(folder)
-            .iter()
-            .filter(|entry| entry.kind == FileKind::File)
-            .map(|entry| entry.size)
-            .fold(0, u64::saturating_add);
+        let size = side.marks.values().copied().fold(0, u64::saturating_add);
         parts.push(format!("{} marked, {}", side.marked(), bytes(size)));
     }
     painter.put_at(side.area, 2, last, &parts.join(", "), Role::Dim);

@@ -2,7 +2,7 @@
 //! once for each listing, so that a hundred thousand names cost a frame no more than a hundred.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::layout::Rect;
 
@@ -29,7 +29,8 @@ pub(crate) struct Side {
     height: usize,
     /// The name to be selected when the rows are made again.
     keep: Option<String>,
-    pub(super) marks: BTreeSet<String>,
+    /// Marked names and their bytes, kept here so that a frame need not look for them among all names.
+    pub(super) marks: BTreeMap<String, u64>,
     query: String,
     pub(super) area: Rect,
 }
@@ -53,7 +54,7 @@ impl Side {
             offset: 0,
             height: 1,
             keep: None,
-            marks: BTreeSet::new(),
+            marks: BTreeMap::new(),
             query: String::new(),
             area: Rect::default(),
         }
@@ -85,7 +86,7 @@ impl Side {
                 .iter()
                 .map(|entry| entry.name.as_str())
                 .collect();
-            self.marks.retain(|mark| there.contains(mark.as_str()));
+            self.marks.retain(|mark, _| there.contains(mark.as_str()));
         }
         let place = self.keep.as_ref().and_then(|name| {
             self.rows
@@ -151,15 +152,16 @@ impl Side {
         if self.marks.is_empty() {
             return self.selected(folder).into_iter().collect();
         }
-        let marked = |entry: &&FileEntry| self.marks.contains(&entry.name);
+        let marked = |entry: &&FileEntry| self.marks.contains_key(&entry.name);
         folder.entries.iter().filter(marked).collect()
     }
 
     /// Marks what is selected or takes its mark away, and goes on to the next.
     pub(crate) fn mark(&mut self, folder: &Folder) {
         if let Some(entry) = self.selected(folder) {
-            if !self.marks.remove(&entry.name) {
-                self.marks.insert(entry.name.clone());
+            if self.marks.remove(&entry.name).is_none() {
+                let bytes = if entry.folder { 0 } else { entry.size };
+                self.marks.insert(entry.name.clone(), bytes);
             }
             self.step(1);
         }
