@@ -76,7 +76,8 @@ fn tab(digit: char, name: &str, here: bool) -> String {
     }
 }
 
-/// The commands that matter most in a view, in the order of their use. // tidy: table
+// tidy: table
+/// The commands that matter most in a view, in the order of their use.
 fn hints(view: &View) -> &'static [&'static str] {
     match view {
         View::Home => &["list.open", "prompt"],
