@@ -26,6 +26,8 @@ pub enum Effect {
     Hold(EntityId),
     /// Let go of it.
     Release(EntityId),
+    /// Look at the connections and forwards; answers with `Connections`.
+    Look,
     /// Tell the connections.
     Ssh(SshAsk),
     /// Run a step on this machine; answers as an exec does.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::command::Command;
+use crate::domain::connection::ConnectionRow;
+use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{ReqId, SessionId, WindowId};
 use crate::domain::run::Exit;
 use crate::domain::runbook::{Diagnostic, Runbook};
@@ -42,6 +44,8 @@ pub enum Event {
     StoreChanged,
     /// Something happened on a connection.
     Ssh(Box<SshFact>),
+    /// The connections and forwards were looked at.
+    Connections(Vec<ConnectionRow>, Vec<ForwardRow>),
     /// A pane's newest screen.
     Screen(SessionId, Arc<Screen>),
     /// A file was read.

@@ -39,6 +39,8 @@ pub(crate) enum Purpose {
     Fan(u64, String),
     /// The one command, or the shell, of a command line.
     Call(LineId),
+    /// The keys that a host would be offered.
+    Keys(String),
     /// A copy of files.
     Copy(Caller),
     /// How things are, for a command line that listed them.
@@ -53,6 +55,12 @@ pub(crate) enum Purpose {
     Ended(SessionId),
     /// The entry of a host of a fan-out, by the fan-out's number.
     Entry(u64),
+    /// The command that proves a new connection to a host.
+    Again(Caller, String),
+    /// One change of files, by the order's number.
+    FileAsk(u64),
+    /// The entry of what became of a copy or a change of files.
+    FilesEntry,
 }
 
 /// What follows when a batch is durable.
@@ -72,6 +80,8 @@ pub(crate) enum Then {
     Copy(ReqId),
     /// What happened is recorded; answer with this.
     Answer(Box<Outcome>),
+    /// Begin the changes of files of this number.
+    Order(u64),
     /// The call is over; answer with this exit status.
     Exit(u8),
 }

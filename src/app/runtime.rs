@@ -286,6 +286,7 @@ impl Runtime {
                 self.locals.remove(&req);
             }
             Effect::Ssh(ask) => self.engine.send(ask),
+            Effect::Look => self.look(),
             Effect::Local {
                 req,
                 stdin,
@@ -336,6 +337,11 @@ impl Runtime {
             }
             Effect::Quit => self.quitting = true,
         }
+    }
+
+    fn look(&mut self) {
+        let (connections, forwards) = (self.engine.connections(), self.engine.forwards());
+        self.turn(Event::Connections(connections, forwards));
     }
 
     fn tell_line(&mut self, id: LineId, message: ToLine) {
@@ -408,6 +414,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Answered(..) => "answered",
         Event::StoreChanged => "store changed",
         Event::Ssh(_) => "ssh",
+        Event::Connections(..) => "connections",
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
         Event::Local(_) => "local",

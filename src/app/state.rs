@@ -13,7 +13,7 @@ use crate::domain::time::Time;
 use crate::health::parse::Counters;
 use crate::health::schedule::{Rules, Schedule};
 use crate::health::verdict::{Hysteresis, Thresholds};
-use crate::model::{Inflight, Model, QuestionId};
+use crate::model::{Inflight, KeyAlarm, Model, QuestionId};
 use crate::runbook::machine::Machine;
 use crate::runbook::mask::{self, Mask};
 use crate::ssh::{self, ExecSpec};
@@ -22,6 +22,7 @@ use crate::ui::{Keymap, Theme, Ui, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
+use super::update::{Again, FileOrder};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -88,6 +89,16 @@ pub(crate) enum Freshness {
     Stale,
 }
 
+impl Freshness {
+    /// After something was written.
+    pub(crate) fn outdated(self) -> Self {
+        match self {
+            Self::Fresh | Self::Stale => Self::Stale,
+            Self::Reading | Self::Outdated => Self::Outdated,
+        }
+    }
+}
+
 /// All the state of one process.
 #[derive(Debug)]
 pub struct State {
@@ -141,6 +152,12 @@ pub struct State {
     pub(crate) steps_asked: BTreeMap<QuestionId, (RunId, u32)>,
     /// The question whether to leave although something lives.
     pub(crate) quit_asked: Option<QuestionId>,
+    /// Connections that are to be made anew, by host.
+    pub(crate) again: BTreeMap<String, Again>,
+    /// Changes of files, by number.
+    pub(crate) orders: BTreeMap<u64, FileOrder>,
+    /// Questions that tell of a changed host key, and whether a ticket is wanted is the answer.
+    pub(crate) alarms_asked: BTreeMap<QuestionId, KeyAlarm>,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
 }
@@ -365,6 +382,9 @@ impl State {
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
             quit_asked: None,
+            again: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            alarms_asked: BTreeMap::new(),
             stopping: None,
             setup,
         }

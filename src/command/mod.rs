@@ -5,7 +5,9 @@
 
 mod answer;
 mod change;
+mod connection;
 mod copy;
+mod files;
 mod forward;
 mod host;
 mod line;
@@ -24,7 +26,9 @@ pub use answer::{
     Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
 };
 pub use change::{ChangeContext, Edited, new_ticket};
+pub use connection::ConnectionCommand;
 pub use copy::{CopyCommand, place};
+pub use files::{FilesCommand, FilesVerb};
 pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
@@ -56,6 +60,10 @@ pub enum Command {
     Copy(CopyCommand),
     /// About runbooks and runs.
     Run(RunCommand),
+    /// About connections.
+    Connection(ConnectionCommand),
+    /// About files.
+    Files(FilesCommand),
     /// About the program itself.
     Program(ProgramCommand),
     /// Moves something on the screen; changes nothing outside it.
@@ -72,6 +80,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         copy::ROWS,
         ssh::ROWS,
         run::ROWS,
+        connection::ROWS,
+        files::ROWS,
         program::ROWS,
         screen::ROWS,
     ]

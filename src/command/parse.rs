@@ -131,9 +131,10 @@ pub fn parse_line(text: &str) -> Result<Parsed, ParseError> {
     match words.first().map(String::as_str) {
         Some("q" | "q!" | "quit" | "wq" | "qa") => words = vec!["quit".to_owned()],
         Some("t") => words.splice(0..1, ["ticket".to_owned()]).for_each(drop),
-        Some(noun @ ("tickets" | "hosts" | "sessions" | "runs" | "runbooks" | "home"))
-            if words.len() == 1 =>
-        {
+        Some(
+            noun @ ("tickets" | "hosts" | "sessions" | "runs" | "runbooks" | "connections"
+            | "forwards" | "alarms" | "home"),
+        ) if words.len() == 1 => {
             words = vec!["view".to_owned(), noun.to_owned()];
         }
         _ => {}
@@ -205,6 +206,8 @@ fn noun_help(noun: &str) -> &'static str {
         "runbook" => "Runbooks: Markdown files with shell fences",
         "run" => "Runs of runbooks on hosts",
         "config" => "Settings",
+        "connection" => "Connections that this process holds",
+        "file" => "What is selected in the view of two folders",
         "theme" => "Themes",
         "view" => "What the screen shows",
         _ => "More commands",

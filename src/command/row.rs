@@ -81,6 +81,12 @@ pub enum Subject {
     Session,
     /// The name of a runbook.
     Book,
+    /// The number of a forward.
+    Forward,
+    /// The name of a file or folder in the view of two folders.
+    File,
+    /// The number of a copy that runs.
+    Copy,
 }
 
 /// Where on the screen a key works.
@@ -106,6 +112,14 @@ pub enum Scope {
     Run,
     /// In the list of runbooks.
     Books,
+    /// In the list of connections and in the details of one.
+    Connections,
+    /// In the list of forwards.
+    Forwards,
+    /// In the view of two folders.
+    Files,
+    /// In the list of host keys that changed.
+    Alarms,
     /// After the prefix chord in a session pane.
     Prefix,
     /// While a session pane shows its scrollback.

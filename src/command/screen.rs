@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Form::Positional;
 use super::row::{Arg, Danger, Row, Scope, Surface};
-use super::{Command, ScreenCommand as V};
+use super::{Command, FilesVerb, ScreenCommand as V};
 
 /// A verb about what is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,18 @@ pub enum ScreenCommand {
     Runs,
     /// Shows the runbooks.
     Books,
+    /// Shows the connections.
+    Connections,
+    /// Shows the forwards.
+    Forwards,
+    /// Shows the host keys that changed.
+    Alarms,
+    /// Opens a ticket about the selected alarm.
+    AlarmTicket,
+    /// Sorts by the next column.
+    Sort,
+    /// Does something in the view of two folders.
+    Files(FilesVerb),
     /// Goes to the next view.
     NextView,
     /// Opens what is selected.
@@ -160,6 +172,46 @@ pub(super) const ROWS: &[Row] = &[
         GLOBAL,
         &["5"],
         |_| Ok(Command::Screen(V::Books)),
+    ),
+    key(
+        "view.connections",
+        "connections",
+        "Shows the connections: how each is, who uses it, how it was secured.",
+        GLOBAL,
+        &["6"],
+        |_| Ok(Command::Screen(V::Connections)),
+    ),
+    key(
+        "view.forwards",
+        "forwards",
+        "Shows the forwards.",
+        GLOBAL,
+        &["7"],
+        |_| Ok(Command::Screen(V::Forwards)),
+    ),
+    key(
+        "view.alarms",
+        "changed host keys",
+        "Shows the hosts that came with another key than the known one.",
+        GLOBAL,
+        &["8"],
+        |_| Ok(Command::Screen(V::Alarms)),
+    ),
+    key(
+        "alarm.ticket",
+        "security ticket",
+        "Opens a ticket of the highest priority about this host key.",
+        &[Scope::Alarms],
+        &["t"],
+        |_| Ok(Command::Screen(V::AlarmTicket)),
+    ),
+    key(
+        "list.sort",
+        "sort",
+        "Sorts by the next column.",
+        &[Scope::Connections, Scope::Files],
+        &["S"],
+        |_| Ok(Command::Screen(V::Sort)),
     ),
     key(
         "view.next",

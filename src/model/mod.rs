@@ -3,10 +3,13 @@
 //! It holds no handle, no channel and no closure, so that a state can be printed, compared and replayed. Host names are
 //! whole; tickets and runs are pages, never tables; queues are bounded and forget their oldest.
 
+mod files;
 mod filter;
 mod inflight;
+mod keys;
 #[cfg(test)]
 pub(crate) mod sample;
+mod spelling;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,8 @@ use std::sync::Arc;
 
 use crate::domain::case::Entry;
 use crate::domain::check::HostState;
+use crate::domain::connection::ConnectionRow;
+use crate::domain::forward::ForwardRow;
 use crate::domain::host::{Effective, Host};
 use crate::domain::ids::{HostId, SessionId};
 use crate::domain::run::RunRow;
@@ -25,14 +30,20 @@ use crate::domain::ticket::Ticket;
 use crate::domain::time::Time;
 use crate::term::Screen;
 
+pub use files::{Copies, CopyEnd, CopyView, Files, Folder, FolderKey};
 pub use filter::{Filter, Hit};
 pub use inflight::{Flight, Inflight};
+pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
+pub use spelling::spelled;
 
 /// How many samples of a host are kept for its sparkline; older ones are forgotten.
 pub const SERIES: usize = 120;
 
 /// How many notices are kept; older ones are forgotten (the log has them).
 pub const NOTICES: usize = 200;
+
+/// How many words of servers are kept; the oldest are forgotten.
+pub const SAID: usize = 20;
 
 /// How many tickets or runs a page holds at most.
 pub const PAGE: usize = 200;
@@ -62,6 +73,20 @@ pub struct Model {
     pub recording: Option<Recording>,
     /// The host whose details are open.
     pub host: Option<HostDetail>,
+    /// The connections as they were last looked at.
+    pub connections: Vec<ConnectionRow>,
+    /// The forwards as they were last looked at.
+    pub forwards: Vec<ForwardRow>,
+    /// When connections and forwards were last looked at; `None` until they were.
+    pub connections_at: Option<Time>,
+    /// The folders that are on a screen.
+    pub files: Files,
+    /// Copies under way, and the last that have ended.
+    pub copies: Copies,
+    /// What servers said before they let us in, by host, oldest first; at most [`SAID`].
+    pub said: VecDeque<(String, String)>,
+    /// Hosts that showed another key than the known one, oldest first; at most [`ALARMS`].
+    pub alarms: VecDeque<KeyAlarm>,
     /// What we believe of each host's health.
     pub health: BTreeMap<HostId, HostHealth>,
     /// This machine.
@@ -114,6 +139,22 @@ impl Model {
     /// The live session `id`, to be written by the update.
     pub fn session_mut(&mut self, id: SessionId) -> Option<&mut SessionView> {
         self.sessions.iter_mut().find(|session| session.id == id)
+    }
+
+    /// What the server of `host` said last: its banner, or what to do before a login goes on.
+    pub fn said_by(&self, host: &str) -> Option<&str> {
+        let said = self.said.iter().rev().find(|(by, _)| by == host);
+        said.map(|(_, text)| text.as_str())
+    }
+
+    /// The connection that sessions on `host` use: one that is up before one that is not, no second one for bulk data.
+    pub fn connection(&self, host: &str) -> Option<&ConnectionRow> {
+        use crate::domain::connection::ConnectionState::Up;
+        let rows = || {
+            let of_host = self.connections.iter().filter(|row| row.host == host);
+            of_host.filter(|row| !row.bulk)
+        };
+        rows().find(|row| row.state == Up).or_else(|| rows().next())
     }
 
     /// The ticket with this reference, from the page or the open case.
@@ -254,7 +295,7 @@ pub struct SessionView {
     pub activity: bool,
     /// What it shows is recorded.
     pub recording: bool,
-    /// The host may use our agent.
+    /// Our agent is forwarded to it: whoever is root there can use our keys while it lasts.
     pub agent: bool,
 }
 
@@ -308,6 +349,8 @@ pub struct HostDetail {
     pub entries: Vec<Entry>,
     /// Its open tickets.
     pub tickets: Vec<Ticket>,
+    /// The keys that it will be offered, in that order; `None` until that is known.
+    pub keys: Option<Vec<KeyOffer>>,
 }
 
 /// What we believe of a host's health.
@@ -424,6 +467,8 @@ pub struct Question {
     pub kind: QuestionKind,
     /// The session that waits for it, if one does; a pane that is being used is not covered by another one's question.
     pub session: Option<SessionId>,
+    /// The hosts that it is about, the one that asks first; what their servers said before is shown with it.
+    pub hosts: Vec<String>,
 }
 
 /// What sort of answer is wanted.
@@ -440,4 +485,11 @@ pub enum QuestionKind {
     Secret,
     /// One exact word must be typed, for what cannot be undone.
     Typed(String),
+    /// Something to know, and something that can be done about it: `key` chooses that, Enter does it.
+    Offer {
+        /// Chooses it.
+        key: char,
+        /// What the button says.
+        verb: String,
+    },
 }

@@ -183,15 +183,15 @@ impl Ui {
             S::Sessions => self.open(model, View::Sessions),
             S::Runs => self.open(model, View::Runs),
             S::Books => self.open(model, View::Books),
-            S::NextView => {
-                let next = self
-                    .view
-                    .tab()
-                    .map_or(0, |tab| (tab + 1) % View::TABS.len());
-                if let Some((_, _, view)) = View::TABS.get(next) {
-                    self.open(model, view.clone());
-                }
-            }
+            S::Connections => self.open(model, View::Connections),
+            S::Forwards => self.open(model, View::Forwards),
+            S::Alarms => self.open(model, View::Alarms),
+            S::AlarmTicket => return self.alarm_ticket(model),
+            S::Sort if self.view == View::Files => self.views.files.sort(),
+            S::Sort => self.views.connections.sort(),
+            S::Files(verb) => return self.files(model, verb),
+            S::Open if self.view == View::Files => self.enter_folder(model),
+            S::NextView => self.next_view(model),
             S::Open => match self.views.target(&self.view, model) {
                 Some(view) => self.open(model, view),
                 None => self.refused = Some("Nothing to open here.".to_owned()),
@@ -200,6 +200,8 @@ impl Ui {
             S::CloseView => return self.close(model),
             S::Down => return self.step(1),
             S::Up => return self.step(-1),
+            S::Left if self.view == View::Files => self.folder_above(),
+            S::Right if self.view == View::Files => self.enter_folder(model),
             S::Left => self.across(-1),
             S::Right => self.across(1),
             S::Top => return self.jump(false),
@@ -210,9 +212,11 @@ impl Ui {
             S::PageUp => return self.page(-1, 1),
             S::NextMatch => self.turn(1),
             S::PreviousMatch => self.turn(-1),
-            S::Mark if self.view == View::Hosts => self.views.mark(&self.view),
-            S::Mark => self.refused = Some("Only hosts can be marked.".to_owned()),
-            S::Unmark => self.views.hosts.list.unmark(),
+            S::Mark if matches!(self.view, View::Hosts | View::Files) => {
+                self.views.mark(&self.view, model);
+            }
+            S::Mark => self.refused = Some("Only hosts and files can be marked.".to_owned()),
+            S::Unmark => self.views.unmark(&self.view),
             S::Filter => match self.views.query(&self.view) {
                 Some(query) => self
                     .layers
@@ -223,13 +227,7 @@ impl Ui {
                 let prompt = Prompt::command("", self.history.clone(), None);
                 self.layers.push(Layer::Prompt(Box::new(prompt)));
             }
-            S::Help => {
-                let scopes: &[Scope] = match self.view {
-                    View::Pane(_) => &[Scope::Prefix, Scope::Scrollback],
-                    _ => self.view.scopes(),
-                };
-                self.layers.push(Layer::Help(Help::new(scopes)));
-            }
+            S::Help => self.help(),
             S::Redraw => return vec![Intent::Redraw],
             S::Theme { name } => match Theme::builtin(name) {
                 Some(theme) => self.set_theme(theme),
@@ -250,6 +248,38 @@ impl Ui {
         Vec::new()
     }
 
+    fn next_view(&mut self, model: &Model) {
+        let next = self
+            .view
+            .tab()
+            .map_or(0, |tab| (tab + 1) % View::TABS.len());
+        if let Some((_, _, view)) = View::TABS.get(next) {
+            self.open(model, view.clone());
+        }
+    }
+
+    fn help(&mut self) {
+        let scopes: &[Scope] = match self.view {
+            View::Pane(_) => &[Scope::Prefix, Scope::Scrollback],
+            _ => self.view.scopes(),
+        };
+        self.layers.push(Layer::Help(Help::new(scopes)));
+    }
+
+    /// Opens a ticket about the selected changed key.
+    fn alarm_ticket(&mut self, model: &Model) -> Vec<Intent> {
+        match self.views.alarms.selected(model) {
+            Some(alarm) => {
+                let linked = model.host_named(&alarm.target).is_some();
+                vec![Intent::Command(super::alarm_ticket(alarm, linked))]
+            }
+            None => {
+                self.refused = Some("Nothing is selected.".to_owned());
+                Vec::new()
+            }
+        }
+    }
+
     /// Esc: takes away what lies on the list first, then goes back. It never leaves the program.
     fn escape(&mut self, model: &Model) -> Vec<Intent> {
         if self.views.pane.scrollback && matches!(self.view, View::Pane(_)) {
@@ -261,8 +291,8 @@ impl Ui {
             .is_some_and(|query| !query.trim().is_empty());
         if filtered {
             self.views.set_query(&self.view, "");
-        } else if self.view == View::Hosts && self.views.hosts.list.marked() > 0 {
-            self.views.hosts.list.unmark();
+        } else if self.views.marked(&self.view) > 0 {
+            self.views.unmark(&self.view);
         } else {
             self.back(model);
         }
@@ -360,6 +390,18 @@ impl Ui {
         if let Some(session) = model.sessions.get(next) {
             self.open(model, View::Pane(session.id));
         }
+    }
+
+    /// Opens a new session where an ended one was; what that showed stays in its own tab until it is closed.
+    pub(super) fn reopen(&mut self, model: &Model, id: SessionId) -> Vec<Intent> {
+        let Some(session) = model.session(id) else {
+            return Vec::new();
+        };
+        let open = SessionCommand::Open {
+            host: session.host.clone(),
+            ticket: session.ticket.clone(),
+        };
+        self.carry_out(model, Command::Session(open))
     }
 
     /// Leaves the pane for where one came from, if that was a ticket or a host, else for the list of sessions.

@@ -76,6 +76,7 @@ fn tab(digit: char, name: &str, here: bool) -> String {
     }
 }
 
+// tidy: table
 /// The commands that matter most in a view, in the order of their use.
 fn hints(view: &View) -> &'static [&'static str] {
     match view {
@@ -107,6 +108,7 @@ fn hints(view: &View) -> &'static [&'static str] {
             "session.open",
             "run.start",
             "health",
+            "files",
             "list.mark",
             "list.filter",
             "prompt",
@@ -114,6 +116,7 @@ fn hints(view: &View) -> &'static [&'static str] {
         View::Host(_) => &[
             "session.open",
             "run.start",
+            "files",
             "health",
             "list.open",
             "view.back",
@@ -131,6 +134,38 @@ fn hints(view: &View) -> &'static [&'static str] {
         ],
         View::Books => &["list.open", "run.start", "list.filter", "prompt"],
         View::Book(_) => &["run.start", "view.back"],
+        View::Connections => &[
+            "list.open",
+            "session.open",
+            "files",
+            "connection.close",
+            "connection.again",
+            "list.sort",
+            "view.forwards",
+            "list.filter",
+        ],
+        View::Connection { .. } => &[
+            "session.open",
+            "files",
+            "connection.close",
+            "connection.again",
+            "view.forwards",
+            "view.back",
+        ],
+        View::Forwards => &["forward.stop", "list.open", "list.filter", "prompt"],
+        View::Files => &[
+            "file.side",
+            "file.copy",
+            "list.mark",
+            "file.up",
+            "file.rm",
+            "file.rename",
+            "file.mkdir",
+            "file.cancel",
+            "file.hidden",
+            "file.host",
+        ],
+        View::Alarms => &["alarm.ticket", "session.open", "view.back"],
     }
 }
 

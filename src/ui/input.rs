@@ -143,6 +143,7 @@ impl Ui {
                     self.leave_pane(model);
                     Vec::new()
                 }
+                KeyCode::Char('r') => self.reopen(model, id),
                 _ => Vec::new(),
             },
             None => {

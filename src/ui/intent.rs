@@ -128,4 +128,13 @@ pub enum Want {
     Screen(SessionId),
     /// The library of runbooks.
     Books,
+    /// Connections and forwards, always fresh.
+    Connections,
+    /// What is in a folder.
+    Folder {
+        /// On which host; `None` is this machine.
+        host: Option<String>,
+        /// Its path; empty is the account's home.
+        path: String,
+    },
 }

@@ -276,6 +276,10 @@ mod tests {
             Scope::Sessions,
             Scope::Runs,
             Scope::Case,
+            Scope::Connections,
+            Scope::Forwards,
+            Scope::Files,
+            Scope::Alarms,
         ] {
             for chord in ["Ctrl-d", "Ctrl-k", "Del", "Backspace", "d"] {
                 let scopes = [scope, Scope::List, Scope::Global];

@@ -7,6 +7,7 @@ mod act;
 mod ahead;
 mod chrome;
 mod doc;
+mod files;
 mod input;
 mod intent;
 mod keymap;
@@ -18,6 +19,8 @@ mod paint;
 mod scenes;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_links;
 mod text;
 pub mod theme;
 mod view;
@@ -43,6 +46,7 @@ pub use intent::{Intent, Mouse, MouseKind, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
 pub use view::View;
+pub use views::alarms::alarm_ticket;
 
 /// What the window's terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +183,7 @@ impl Ui {
             cursor = layer.draw(cx, &mut painter, self.areas.whole);
         }
         if let (Some(question), Some(answering)) = (self.question(model), &self.answering) {
-            cursor = answering.draw(question, &mut painter, self.areas.whole);
+            cursor = answering.draw(question, model, &mut painter, self.areas.whole);
         }
         cursor
     }
@@ -230,7 +234,12 @@ impl Ui {
                 ]
             }
             View::Sessions => vec![Want::Recorded],
-            View::Pane(id) => vec![Want::Screen(*id)],
+            View::Pane(id) => vec![Want::Screen(*id), Want::Connections],
+            View::Connections | View::Connection { .. } | View::Forwards => {
+                vec![Want::Connections]
+            }
+            View::Files => self.views.files.wants(),
+            View::Alarms => Vec::new(),
             View::Recording(reference) => vec![Want::Recording(reference.clone())],
             View::Runs => vec![Want::Runs],
             View::Run(reference) => vec![Want::Run(reference.clone())],

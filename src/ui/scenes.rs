@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::*;
+use crate::model::QuestionKind;
 use crate::model::sample::model;
 
 /// A screen with its model, and everything the user wanted so far.
@@ -106,6 +107,46 @@ fn every_view_at_200_by_50() {
     }
 }
 
+#[test]
+fn questions_name_the_host_and_what_its_server_said() {
+    for (cols, rows) in [(80, 24), (200, 50)] {
+        for (name, kind) in [
+            ("password", QuestionKind::Secret),
+            (
+                "changed-key",
+                QuestionKind::Offer {
+                    key: 't',
+                    verb: "Open a security ticket".to_owned(),
+                },
+            ),
+        ] {
+            let mut scene = Scene::new(cols, rows);
+            let banner = "Authorised use only.\u{1b}[2J\nEverything is logged.".to_owned();
+            scene.model.said.push_back(("bastion".to_owned(), banner));
+            scene.model.questions.push_back(Question {
+                id: crate::model::QuestionId(1),
+                title: "bastion, on the way to db1 asks".to_owned(),
+                body: vec!["One-time code for mira:".to_owned()],
+                kind,
+                session: None,
+                hosts: vec!["bastion".to_owned(), "db1".to_owned()],
+            });
+            let scene = scene.keys("6").write("t4711");
+            insta::assert_snapshot!(format!("question-{name}-{cols}x{rows}"), scene.text());
+        }
+    }
+}
+
+#[test]
+fn copies_are_shown_below_the_folders() {
+    for (cols, rows) in [(80, 24), (200, 50)] {
+        let mut scene = Scene::new(cols, rows);
+        scene.model.copies = crate::model::sample::copies();
+        let scene = scene.keys("2 j f Tab");
+        insta::assert_snapshot!(format!("copies-{cols}x{rows}"), scene.text());
+    }
+}
+
 /// A name and the keys that lead there.
 const VIEWS: &[(&str, &str)] = &[
     ("home", ""),
@@ -133,4 +174,12 @@ const VIEWS: &[(&str, &str)] = &[
     ("choose hosts", "5 x"),
     ("parameters", "2 x Enter"),
     ("start run", "2 x Enter Ctrl-s"),
+    ("connections", "6 j"),
+    ("connection", "6 Enter"),
+    ("disconnect", "6 x"),
+    ("forwards", "7 j"),
+    ("changed keys", "8"),
+    ("files", "2 j f"),
+    ("files help", "2 j f ?"),
+    ("delete files", "2 j f j j Space Space D"),
 ];

@@ -29,6 +29,7 @@ fn question(kind: QuestionKind, session: Option<SessionId>) -> Question {
         body: vec!["web9 shows ED25519 SHA256:abc".to_owned()],
         kind,
         session,
+        hosts: Vec::new(),
     }
 }
 
@@ -104,7 +105,9 @@ fn paging_keys_and_delete_change_nothing() {
         "Backspace",
         "d",
     ] {
-        for view in ["1", "2", "3", "4", "5", "1 Enter"] {
+        for view in [
+            "1", "2", "3", "4", "5", "1 Enter", "6", "6 Enter", "7", "8", "2 j f",
+        ] {
             let scene = Scene::new(80, 24).keys(view).keys(keys);
             assert!(
                 scene.intents.is_empty() && scene.ui.layers.is_empty(),
@@ -349,7 +352,7 @@ fn a_pane_has_all_of_the_window_but_two_rows() {
 #[test]
 fn an_ended_session_is_read_and_dismissed() {
     let mut scene = Scene::new(80, 24).keys("3 j j Enter");
-    assert!(scene.text().contains("The session has ended: exit 0"));
+    assert!(scene.text().contains("Ended: exit 0"));
     scene.press("a b");
     assert!(scene.intents.is_empty());
     scene.press("Enter");
@@ -551,7 +554,9 @@ fn with_sixteen_colours_only_those_are_used() {
         colors: Colors::Ansi16,
         unicode: true,
     };
-    for keys in ["1", "2", "1 Enter", "4 Enter", "1 R", "1 a"] {
+    for keys in [
+        "1", "2", "1 Enter", "4 Enter", "1 R", "1 a", "6", "6 Enter", "6 x", "7", "8", "2 j f",
+    ] {
         let scene = Scene::with(model(), 80, 24, caps).keys(keys);
         for cell in &scene.buffer().content {
             for color in [cell.fg, cell.bg] {
@@ -583,6 +588,10 @@ fn without_unicode_everything_is_ascii() {
         "1 ?",
         "1 a",
         "2 x",
+        "6",
+        "6 j Enter",
+        "7",
+        "8",
     ] {
         let scene = Scene::with(model(), 100, 30, caps).keys(keys);
         let lines = rows(&scene.buffer());
@@ -603,6 +612,8 @@ fn no_foreign_control_reaches_a_cell() {
         "3 Enter",
         "1 j j j e",
         "1 j j j R",
+        "6 Enter",
+        "2 j f j j j j j",
     ] {
         let scene = Scene::new(120, 40).keys(keys);
         for cell in &scene.buffer().content {
@@ -670,7 +681,7 @@ fn themes_switch_and_unknown_ones_are_asked_for() {
 
 fn any_key() -> impl Strategy<Value = Key> {
     let code = prop_oneof![
-        8 => prop::sample::select("jkhlgGnN /:?qxscearRtLAOX0123456789*yd[p".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
+        8 => prop::sample::select("jkhlgGnN /:?qxscearRtLAOX0123456789*yd[pfDSvo.-".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
         1 => any::<char>().prop_map(KeyCode::Char),
         6 => prop::sample::select(vec![
             KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::Backspace, KeyCode::Up, KeyCode::Down, KeyCode::Left,

@@ -31,27 +31,44 @@ pub enum View {
     Books,
     /// One runbook, by name.
     Book(String),
+    /// The list of connections.
+    Connections,
+    /// One connection; a newer one to the same host takes its place.
+    Connection {
+        /// Its number.
+        id: u64,
+        /// Its host.
+        host: String,
+    },
+    /// The list of forwards.
+    Forwards,
+    /// Two folders side by side.
+    Files,
+    /// Host keys that changed.
+    Alarms,
 }
 
 impl View {
     /// The views that have a tab, with the digit that leads there.
-    pub const TABS: [(char, &'static str, Self); 5] = [
+    pub const TABS: [(char, &'static str, Self); 6] = [
         ('1', "tickets", Self::Tickets),
         ('2', "hosts", Self::Hosts),
         ('3', "sessions", Self::Sessions),
         ('4', "runs", Self::Runs),
         ('5', "runbooks", Self::Books),
+        ('6', "connections", Self::Connections),
     ];
 
     /// The tab this view belongs to; `None` for the first screen.
     pub fn tab(&self) -> Option<usize> {
         match self {
-            Self::Home => None,
+            Self::Home | Self::Alarms => None,
             Self::Tickets | Self::Case(_) => Some(0),
-            Self::Hosts | Self::Host(_) => Some(1),
+            Self::Hosts | Self::Host(_) | Self::Files => Some(1),
             Self::Sessions | Self::Pane(_) | Self::Recording(_) => Some(2),
             Self::Runs | Self::Run(_) => Some(3),
             Self::Books | Self::Book(_) => Some(4),
+            Self::Connections | Self::Connection { .. } | Self::Forwards => Some(5),
         }
     }
 
@@ -64,6 +81,11 @@ impl View {
             Self::Sessions => "sessions".to_owned(),
             Self::Runs => "runs".to_owned(),
             Self::Books => "runbooks".to_owned(),
+            Self::Connections => "connections".to_owned(),
+            Self::Forwards => "forwards".to_owned(),
+            Self::Files => "files".to_owned(),
+            Self::Alarms => "changed host keys".to_owned(),
+            Self::Connection { host, .. } => host.clone(),
             Self::Case(name)
             | Self::Host(name)
             | Self::Recording(name)
@@ -89,6 +111,12 @@ impl View {
             Self::Run(_) => &[Scope::Run, Scope::List, Scope::Global],
             Self::Books | Self::Book(_) => &[Scope::Books, Scope::List, Scope::Global],
             Self::Recording(_) => &[Scope::List, Scope::Global],
+            Self::Connections | Self::Connection { .. } => {
+                &[Scope::Connections, Scope::List, Scope::Global]
+            }
+            Self::Forwards => &[Scope::Forwards, Scope::List, Scope::Global],
+            Self::Files => &[Scope::Files, Scope::List, Scope::Global],
+            Self::Alarms => &[Scope::Alarms, Scope::List, Scope::Global],
         }
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::command::{
-    Args, Command, Danger, Form as ArgForm, Row, RunCommand, SessionCommand, Subject,
+    Args, Command, ConnectionCommand, Danger, Form as ArgForm, Row, RunCommand, RunStart,
+    SessionCommand, Subject,
 };
 use crate::domain::runbook::{Param, ParamKind, Runbook};
 use crate::domain::ticket::{Ticket, TicketKind, TicketState};
@@ -14,6 +15,7 @@ use super::layers::chooser::Chooser;
 use super::layers::confirm::Confirm;
 use super::layers::form::{Apply, Form, FormField};
 use super::layers::{Act, Layer};
+use super::views;
 use super::views::words::plural;
 
 /// A command on its way, and what was asked for it already.
@@ -74,8 +76,10 @@ impl Pending {
     /// Takes from the selection what it can stand for.
     pub(crate) fn fill(&mut self, subject: impl Fn(Subject) -> Option<String>) {
         for arg in self.row.args {
-            // The hosts of a ticket are what it is linked to already, and never what to link.
-            let linked = self.row.id == "ticket.link" && arg.subject == Some(Subject::Hosts);
+            // The hosts of a ticket are what it is linked to already, and never what to link; the host of a side is
+            // never the other one that is wanted.
+            let linked = self.row.id == "ticket.link" && arg.subject == Some(Subject::Hosts)
+                || self.row.id == "file.host";
             if let Some(wanted) = arg.subject.filter(|_| !linked && !self.args.has(arg.name))
                 && let Some(value) = subject(wanted)
             {
@@ -166,7 +170,7 @@ impl Pending {
 
     /// The hosts of the ticket that the command is for, where they are the likely ones.
     fn candidates(&self, model: &Model) -> Vec<String> {
-        if self.row.id != "session.open" {
+        if !["session.open", "files"].contains(&self.row.id) {
             return Vec::new();
         }
         let ticket = self
@@ -185,6 +189,9 @@ fn question(subject: Subject) -> &'static str {
         Subject::Run => "which run?",
         Subject::Session => "which session?",
         Subject::Book => "which runbook?",
+        Subject::Forward => "which forward?",
+        Subject::File => "which file?",
+        Subject::Copy => "which copy?",
     }
 }
 
@@ -211,6 +218,15 @@ fn own_form(pending: &Pending, model: &Model, me: &str) -> Option<Vec<FormField>
                 FormField::line("owner", &owner, Apply::Set("owner", "none")).hint(&hint),
             ])
         }
+        "file.rename" => {
+            let name = pending.args.get("file")?;
+            Some(vec![
+                FormField::line("new name", name, Apply::Set("name", "")).required(),
+            ])
+        }
+        "file.mkdir" => Some(vec![
+            FormField::line("name", "", Apply::Set("name", "")).required(),
+        ]),
         _ => None,
     }
 }
@@ -325,26 +341,7 @@ fn confirmation(
     if let Command::Run(RunCommand::Start(start)) = command
         && !pending.typed
     {
-        let steps = book(model, &start.book).map_or_else(String::new, |book| {
-            let names: Vec<_> = book.steps.iter().map(|step| step.name.as_str()).collect();
-            format!("{}: {}", plural(names.len(), "step"), names.join(", "))
-        });
-        let names: Vec<_> = start.pattern.split(',').collect();
-        let hosts = if names.iter().all(|name| model.host_named(name).is_some()) {
-            format!("{}: {}", plural(names.len(), "host"), names.join(" "))
-        } else {
-            format!("hosts: {}", start.pattern)
-        };
-        let ticket = start
-            .ticket
-            .as_ref()
-            .map_or_else(String::new, |ticket| format!("It is written on {ticket}."));
-        let body = [hosts, steps, ticket]
-            .into_iter()
-            .filter(|line| !line.is_empty())
-            .collect();
-        let dry = start.dry_run;
-        return (!dry).then(|| (format!("run {}?", start.book), body, "Run"));
+        return run_confirmation(start, model);
     }
     let row = pending.row;
     if row.danger == Danger::None || pending.confirmed {
@@ -379,8 +376,23 @@ fn confirmation(
         | Command::Forward(_)
         | Command::Copy(_)
         | Command::Run(_)
+        | Command::Files(_)
         | Command::Program(_)
         | Command::Screen(_) => String::new(),
+        Command::Connection(
+            ConnectionCommand::Close { host } | ConnectionCommand::Again { host },
+        ) => {
+            let body = views::connections::losses(model, host);
+            // Where nothing is there, nothing is lost.
+            let free = row.id == "connection.again" && body.is_empty();
+            let body = if body.is_empty() {
+                vec![format!("No connection to {host} is known.")]
+            } else {
+                body
+            };
+            let asked = (format!("{} {host}?", row.title), body, verb(row.id));
+            return (!free).then_some(asked);
+        }
     };
     let body = vec![
         subject.trim_end().to_owned(),
@@ -390,11 +402,40 @@ fn confirmation(
     Some((format!("{}?", row.title), body, verb(row.id)))
 }
 
+/// A run that was put together from a selection is shown whole.
+fn run_confirmation(
+    start: &RunStart,
+    model: &Model,
+) -> Option<(String, Vec<String>, &'static str)> {
+    let steps = book(model, &start.book).map_or_else(String::new, |book| {
+        let names: Vec<_> = book.steps.iter().map(|step| step.name.as_str()).collect();
+        format!("{}: {}", plural(names.len(), "step"), names.join(", "))
+    });
+    let names: Vec<_> = start.pattern.split(',').collect();
+    let hosts = if names.iter().all(|name| model.host_named(name).is_some()) {
+        format!("{}: {}", plural(names.len(), "host"), names.join(" "))
+    } else {
+        format!("hosts: {}", start.pattern)
+    };
+    let ticket = start
+        .ticket
+        .as_ref()
+        .map_or_else(String::new, |ticket| format!("It is written on {ticket}."));
+    let body = [hosts, steps, ticket]
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .collect();
+    let dry = start.dry_run;
+    (!dry).then(|| (format!("run {}?", start.book), body, "Run"))
+}
+
 fn verb(id: &str) -> &'static str {
     match id {
         "ticket.resolve" => "Resolve",
         "session.close" => "Close it",
         "run.cancel" => "Stop the run",
+        "connection.close" => "Disconnect",
+        "connection.again" => "Reconnect",
         _ => "Do it",
     }
 }

@@ -10,10 +10,12 @@ use crate::domain::files::{CopyProgress, CopyReport, Place};
 use crate::domain::host::Target;
 use crate::domain::ids::ReqId;
 use crate::domain::op::Value;
+use crate::domain::ticket::Ticket;
+use crate::model::{CopyEnd, CopyView};
 use crate::ssh::SshAsk;
 use crate::store::Batch;
 
-use super::{gather, reply};
+use super::{files, gather, reply};
 
 /// How many failures an entry on a ticket names.
 const NAMED: usize = 20;
@@ -21,12 +23,22 @@ const NAMED: usize = 20;
 /// Carries out the command. On a ticket it is announced before the first byte moves.
 pub(super) fn execute(
     state: &mut State,
-    gather: Gather,
+    gather: &Gather,
     command: CopyCommand,
     fx: &mut Vec<Effect>,
 ) {
-    let caller = gather.caller;
-    let case = gather.ticket.as_ref().map(|ticket| {
+    begin(state, gather.caller, gather.ticket.as_ref(), command, fx);
+}
+
+/// Begins a copy for whoever asked, from a command line or a view of files. Every window can follow it.
+pub(super) fn begin(
+    state: &mut State,
+    caller: Caller,
+    ticket: Option<&Ticket>,
+    command: CopyCommand,
+    fx: &mut Vec<Effect>,
+) {
+    let case = ticket.map(|ticket| {
         let words = format!("is to copy {}", route(&command));
         let id = state.mint.entity();
         let me = state.model.me.clone();
@@ -47,6 +59,14 @@ pub(super) fn execute(
     });
     let req = state.mint.request();
     let draft = case.as_ref().map(CaseEvent::draft);
+    state.model.copies.push(CopyView {
+        id: req.0,
+        job: command.job.clone(),
+        ticket: ticket.map(|ticket| ticket.reference.clone()),
+        started: state.model.now,
+        progress: CopyProgress::default(),
+        end: None,
+    });
     let copy = LiveCopy {
         caller,
         command,
@@ -96,7 +116,7 @@ pub(super) fn launch(state: &mut State, req: ReqId, fx: &mut Vec<Effect>) {
         req,
         job,
         targets,
-        interactive: true,
+        interactive: state.may_ask(caller),
     }));
 }
 
@@ -116,6 +136,9 @@ pub(super) fn progress(
     progress: CopyProgress,
     fx: &mut Vec<Effect>,
 ) {
+    if let Some(view) = state.model.copies.get_mut(req.0) {
+        view.progress = progress.clone();
+    }
     let Some(copy) = state.copies.get_mut(&req) else {
         return;
     };
@@ -136,7 +159,13 @@ pub(super) fn done(
     let Some(copy) = state.copies.remove(&req) else {
         return;
     };
-    let outcome = outcome(&result);
+    ended(state, req, result.clone());
+    let to = copy.command.job.to.host.clone();
+    files::outdate(state, |host, _| *host == to);
+    let mut outcome = outcome(&result);
+    if matches!(copy.caller, Caller::Window(_)) {
+        outcome = in_words(outcome);
+    }
     match copy.case {
         None => reply(state, copy.caller, outcome, fx),
         Some(mut case) => {
@@ -166,6 +195,34 @@ fn outcome(result: &Result<CopyReport, String>) -> Outcome {
             let answer = Answer::Copy(Box::new(report.clone()));
             Outcome { answer, exit }
         }
+    }
+}
+
+/// Its row on the screens says what became of it.
+fn ended(state: &mut State, req: ReqId, result: Result<CopyReport, String>) {
+    let at = state.model.now;
+    if let Some(view) = state.model.copies.get_mut(req.0) {
+        view.end = Some(CopyEnd { at, result });
+    }
+}
+
+/// The same for a window, which has a line for it.
+fn in_words(outcome: Outcome) -> Outcome {
+    let Answer::Copy(report) = &outcome.answer else {
+        return outcome;
+    };
+    let files = match report.files {
+        1 => "copied 1 file".to_owned(),
+        files => format!("copied {files} files"),
+    };
+    let bad = report.lost.iter().chain(report.failed.first()).next();
+    match bad {
+        Some(why) => Outcome::error(
+            outcome.exit,
+            format!("{files}, {} failed: {why}", report.failed.len().max(1)),
+        ),
+        None if report.stopped => Outcome::ok(Answer::Done(format!("stopped; {files}"))),
+        None => Outcome::ok(Answer::Done(files)),
     }
 }
 
@@ -212,8 +269,9 @@ fn record(
 }
 
 /// The announcement could not be written: nothing is copied.
-pub(super) fn refused(state: &mut State, req: ReqId) {
+pub(super) fn refused(state: &mut State, req: ReqId, why: &str) {
     state.copies.remove(&req);
+    ended(state, req, Err(format!("it could not be recorded: {why}")));
 }
 
 /// The process ends before it began.

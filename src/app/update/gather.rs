@@ -7,15 +7,18 @@ use crate::app::event::{Caller, FileFact};
 use crate::app::purpose::{Gather, Piece, Purpose};
 use crate::app::state::State;
 use crate::command::{
-    Answer, Command, ExecCommand, ForwardCommand, HostCommand, Outcome, RunCommand, SessionCommand,
-    TicketCommand,
+    Answer, Command, ConnectionCommand, ExecCommand, FilesCommand, ForwardCommand, HostCommand,
+    Outcome, RunCommand, SessionCommand, TicketCommand,
 };
 use crate::domain::host::{self as hosts, Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
 use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
 
-use super::{copy, exec, failure, forward, host, program, reply, run, session, ssh, ticket};
+use super::{
+    connections, copy, exec, failure, files, forward, host, program, reply, run, session, ssh,
+    ticket,
+};
 
 /// Takes a command up.
 pub(super) fn begin(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
@@ -47,8 +50,10 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Ssh(command) => ssh::execute(state, gather, command, fx),
         Command::Exec(command) => exec::execute(state, gather, command, fx),
         Command::Forward(command) => forward::execute(state, gather, command, fx),
-        Command::Copy(command) => copy::execute(state, gather, command, fx),
+        Command::Copy(command) => copy::execute(state, &gather, command, fx),
         Command::Run(command) => run::execute(state, gather, command, fx),
+        Command::Connection(command) => connections::execute(state, &gather, command, fx),
+        Command::Files(command) => files::execute(state, &gather, command, fx),
         Command::Program(command) => program::execute(state, gather.caller, &command, fx),
         Command::Screen(command) => super::window::screen(state, gather.caller, command, fx),
     }
@@ -379,8 +384,16 @@ fn ticket_of(command: &Command) -> Option<&str> {
         Command::Ticket(TicketCommand::Add { .. } | TicketCommand::List { .. })
         | Command::Host(_)
         | Command::Forward(_)
+        | Command::Connection(_)
         | Command::Program(_)
         | Command::Screen(_) => None,
+        Command::Files(
+            FilesCommand::Copy { ticket, .. }
+            | FilesCommand::Remove { ticket, .. }
+            | FilesCommand::Rename { ticket, .. }
+            | FilesCommand::MakeFolder { ticket, .. },
+        ) => ticket.as_deref(),
+        Command::Files(FilesCommand::List { .. } | FilesCommand::Cancel { .. }) => None,
         Command::Session(
             SessionCommand::Open { ticket, .. } | SessionCommand::Local { ticket },
         ) => ticket.as_deref(),
@@ -443,5 +456,11 @@ fn changes(command: &Command) -> bool {
         ),
         Command::Run(RunCommand::Start(start)) => !start.dry_run,
         Command::Run(_) => false,
+        // Making a connection runs a command on its host.
+        Command::Connection(command) => matches!(command, ConnectionCommand::Again { .. }),
+        Command::Files(command) => !matches!(
+            command,
+            FilesCommand::List { .. } | FilesCommand::Cancel { .. }
+        ),
     }
 }

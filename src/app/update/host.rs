@@ -5,7 +5,10 @@ use crate::app::event::Caller;
 use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::State;
 use crate::command::{Answer, DoctorLine, HostCommand, ImportReport, Outcome};
+use crate::domain::ids::ReqId;
 use crate::inventory;
+use crate::model::KeyOffer;
+use crate::ssh::{KeyRow, KeySource, KeysReport};
 use crate::store::{self, Batch, StoreError};
 
 use super::{failure, gather, health, reply};
@@ -218,4 +221,32 @@ pub(super) fn outcome(answer: store::Answer) -> Outcome {
         }
     };
     Outcome { answer, exit }
+}
+
+/// Which keys a host would be offered, for its page.
+pub(super) fn keys(state: &mut State, req: ReqId, result: Result<KeysReport, String>) {
+    let Some(Purpose::Keys(name)) = state.inflight.remove(req).map(|flight| flight.purpose) else {
+        return;
+    };
+    let shown = state.model.host.as_mut().filter(|host| host.name == name);
+    // Whatever is wrong with the host's settings is told beside them on the same page.
+    let (Some(host), Ok(report)) = (shown, result) else {
+        return;
+    };
+    host.keys = Some(report.rows.into_iter().map(offer).collect());
+}
+
+fn offer(row: KeyRow) -> KeyOffer {
+    let (source, comment) = match row.source {
+        KeySource::Agent => ("agent".to_owned(), row.name),
+        KeySource::File => (row.name, String::new()),
+    };
+    KeyOffer {
+        source,
+        algorithm: row.algorithm,
+        fingerprint: row.fingerprint,
+        comment,
+        certificate: row.certificate,
+        locked: row.locked,
+    }
 }

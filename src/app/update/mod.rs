@@ -2,9 +2,14 @@
 //!
 //! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
 
+mod alarm;
+#[cfg(test)]
+mod bench;
+mod connections;
 mod copy;
 mod exec;
 mod failure;
+mod files;
 mod forward;
 mod gather;
 mod health;
@@ -18,14 +23,17 @@ mod ssh;
 mod ticket;
 mod window;
 
+pub(crate) use connections::Again;
+pub(crate) use files::FileOrder;
+
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
 use crate::domain::ids::ReqId;
 use crate::domain::op::Value;
 use crate::domain::run::Exit;
 use crate::domain::time::Time;
-use crate::model::Level;
-use crate::ssh::{SshAsk, SshFact};
+use crate::model::{KeyAlarm, Level};
+use crate::ssh::{SshAsk, SshFact, Stream};
 use crate::store::{self, Ask, Batch, Committed, StoreError};
 use crate::ui::{View, Want};
 
@@ -50,6 +58,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Tick(now) => {
             state.model.now = now;
             health::tick(state, fx);
+            connections::tick(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -61,6 +70,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
         }
         Event::Ssh(fact) => connection(state, *fact, fx),
+        Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
         Event::Local(sample) => health::here(state, *sample),
@@ -164,7 +174,8 @@ fn committed(
             match then {
                 Then::Open(session) => session::refused(state, session, &failure::text(&error), fx),
                 Then::Fan(number) => drop(state.fans.remove(&number)),
-                Then::Copy(req) => copy::refused(state, req),
+                Then::Copy(req) => copy::refused(state, req, &failure::text(&error)),
+                Then::Order(number) => drop(state.orders.remove(&number)),
                 Then::Ticket(_)
                 | Then::Import(_)
                 | Then::Launch(_)
@@ -240,6 +251,7 @@ fn follow_up(
         Then::Fan(number) => exec::launch(state, number, fx),
         Then::Copy(req) => copy::launch(state, req, fx),
         Then::Answer(outcome) => reply(state, caller, *outcome, fx),
+        Then::Order(number) => files::go_on(state, number, fx),
         Then::Exit(exit) => reply(
             state,
             caller,
@@ -264,6 +276,7 @@ fn given_up(state: &mut State, caller: Caller, then: Then, fx: &mut Vec<Effect>)
         Then::Fan(number) => exec::stop(state, number, true, fx),
         Then::Copy(req) => copy::given_up(state, req, fx),
         Then::Answer(outcome) => reply(state, caller, *outcome, fx),
+        Then::Order(number) => files::go_on(state, number, fx),
         Then::Exit(exit) => reply(
             state,
             caller,
@@ -344,8 +357,14 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
 // tidy: table
 fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
-        SshFact::Connected { target, info } => ssh::connected(state, &target, &info, fx),
-        SshFact::Disconnected { target, reason } => health::disconnected(state, &target, &reason),
+        SshFact::Connected { target, info } => {
+            ssh::connected(state, &target, &info, fx);
+            connections::look(state, fx);
+        }
+        SshFact::Disconnected { target, reason } => {
+            health::disconnected(state, &target, &reason);
+            connections::disconnected(state, &target, fx);
+        }
         SshFact::Resolved { req, results } => {
             match state.inflight.remove(req).map(|flight| flight.purpose) {
                 Some(Purpose::Gather(gather, _)) => gather::resolved(state, *gather, results, fx),
@@ -357,21 +376,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
                 _ => {}
             }
         }
-        SshFact::Output { req, stream, data } => match state.inflight.get(req) {
-            Some(Purpose::Step(run, host, step)) => {
-                let (run, host, step) = (*run, host.clone(), *step);
-                run::output(state, run, &host, step, stream, data, fx);
-            }
-            Some(Purpose::Fan(number, host)) => {
-                let (number, host) = (*number, host.clone());
-                exec::output(state, number, &host, stream, &data, fx);
-            }
-            Some(Purpose::Call(line)) => {
-                let line = *line;
-                ssh::output(state, line, stream, data, fx);
-            }
-            _ => {}
-        },
+        SshFact::Output { req, stream, data } => output(state, req, stream, data, fx),
         SshFact::ExecDone {
             req,
             exit,
@@ -385,6 +390,9 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             Some(Purpose::Fan(number, host)) => exec::done(state, number, &host, exit, took_ms, fx),
             Some(Purpose::Call(line)) => ssh::done(state, line, &exit, took_ms, fx),
             Some(Purpose::Disks(host)) => health::disks(state, host, &exit, &stdout, fx),
+            Some(Purpose::Again(caller, host)) => {
+                connections::connected(state, caller, &host, &exit, fx)
+            }
             _ => {}
         },
         SshFact::SessionOpened { session, agent } => session::opened(state, session, agent, fx),
@@ -407,15 +415,35 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             state.inflight.remove(req);
             health::probed(state, host, result, fx);
         }
-        SshFact::Forward(row) => forward::changed(state, row, fx),
+        SshFact::Forward(row) => {
+            connections::forward_changed(state, row.clone(), fx);
+            forward::changed(state, row, fx);
+        }
         fact @ SshFact::Status { .. } => ssh::listed(state, fact, fx),
-        // Nobody asks for these yet.
-        SshFact::Keys { .. }
-        | SshFact::KeyChanged { .. }
-        | SshFact::Said { .. }
-        | SshFact::FilesDone { .. } => {}
+        SshFact::Keys { req, result } => host::keys(state, req, result),
+        SshFact::KeyChanged {
+            target,
+            host,
+            file,
+            line,
+            known,
+            shown,
+        } => {
+            let alarm = KeyAlarm {
+                at: state.model.now,
+                target: target.name,
+                host,
+                file,
+                line,
+                known,
+                shown,
+            };
+            alarm::key_changed(state, alarm);
+        }
+        SshFact::Said { hop, text, .. } => question::said(state, &hop, &text),
         SshFact::CopyProgress { req, progress } => copy::progress(state, req, progress, fx),
         SshFact::CopyDone { req, result } => copy::done(state, req, result, fx),
+        SshFact::FilesDone { req, result } => files::answered(state, req, result, fx),
         SshFact::Question {
             id,
             target,
@@ -435,6 +463,25 @@ fn refused(state: &mut State, ask: &str, why: &str, fx: &mut Vec<Effect>) {
             .map(|line| Effect::Emit(*line, Emission::Note(note.clone()))),
     );
     warn(state, note);
+}
+
+/// Output goes to whoever asked for the command.
+fn output(state: &mut State, req: ReqId, stream: Stream, data: Vec<u8>, fx: &mut Vec<Effect>) {
+    match state.inflight.get(req) {
+        Some(Purpose::Step(run, host, step)) => {
+            let (run, host, step) = (*run, host.clone(), *step);
+            run::output(state, run, &host, step, stream, data, fx);
+        }
+        Some(Purpose::Fan(number, host)) => {
+            let (number, host) = (*number, host.clone());
+            exec::output(state, number, &host, stream, &data, fx);
+        }
+        Some(Purpose::Call(line)) => {
+            let line = *line;
+            ssh::output(state, line, stream, data, fx);
+        }
+        _ => {}
+    }
 }
 
 /// How long sessions and runs may take to end before the process ends without them, in milliseconds.
@@ -472,7 +519,11 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
     let recording = |purpose: &Purpose| {
         matches!(
             purpose,
-            Purpose::Ended(_) | Purpose::Journal(..) | Purpose::Commit(..) | Purpose::Entry(_)
+            Purpose::Ended(_)
+                | Purpose::Journal(..)
+                | Purpose::Commit(..)
+                | Purpose::Entry(_)
+                | Purpose::FilesEntry
         )
     };
     let settled = state.sessions.is_empty()
@@ -480,6 +531,7 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
         && state.fans.is_empty()
         && state.forwards.is_empty()
         && state.copies.is_empty()
+        && state.orders.is_empty()
         && state.inflight.find(recording).is_none();
     if settled || state.model.now.since(since) >= LAST_WORDS {
         fx.push(Effect::Quit);

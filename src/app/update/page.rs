@@ -33,6 +33,11 @@ const LIVE: usize = 64 * 1024;
 /// Reads what is wanted and not fresh; forgets what nobody shows any more.
 pub(super) fn follow(state: &mut State, wants: Vec<Want>, fx: &mut Vec<Effect>) {
     state.pages.retain(|want, _| wants.contains(want));
+    state.model.files.retain(|(host, path)| {
+        wants.iter().any(|want| {
+            matches!(want, Want::Folder { host: shown, path: at } if shown == host && at == path)
+        })
+    });
     let mut visible: Vec<HostId> = Vec::new();
     for want in wants {
         if let Want::Health(hosts) = &want {
@@ -64,11 +69,11 @@ pub(super) fn follow(state: &mut State, wants: Vec<Want>, fx: &mut Vec<Effect>) 
 
 /// Something was written: what is shown is read again.
 pub(super) fn outdate(state: &mut State) {
-    for freshness in state.pages.values_mut() {
-        *freshness = match *freshness {
-            Freshness::Fresh | Freshness::Stale => Freshness::Stale,
-            Freshness::Reading | Freshness::Outdated => Freshness::Outdated,
-        };
+    for (want, freshness) in &mut state.pages {
+        // What was written into the store says nothing about the folders of hosts or about connections.
+        if !matches!(want, Want::Folder { .. } | Want::Connections) {
+            *freshness = freshness.outdated();
+        }
     }
 }
 
@@ -117,6 +122,14 @@ fn read(state: &mut State, want: &Want, fx: &mut Vec<Effect>) {
         Want::Books => {
             return super::read_file(state, FileAsk::Library, Purpose::Page(want.clone()), fx);
         }
+        Want::Connections => {
+            // A level: it is looked at again at every tick while it is wanted.
+            state.pages.insert(want.clone(), Freshness::Fresh);
+            return super::connections::look(state, fx);
+        }
+        Want::Folder { host, path } => {
+            return super::files::read(state, want, host.as_deref(), path, fx);
+        }
         Want::Screen(_) | Want::Health(_) => return,
     };
     super::ask(state, ask, Purpose::Page(want.clone()), fx);
@@ -134,6 +147,7 @@ fn read_host(state: &mut State, want: &Want, name: &str, fx: &mut Vec<Effect>) {
             effective: None,
             entries: Vec::new(),
             tickets: Vec::new(),
+            keys: None,
         });
         let req = state.mint.request();
         state
@@ -141,6 +155,12 @@ fn read_host(state: &mut State, want: &Want, name: &str, fx: &mut Vec<Effect>) {
             .insert(req, state.model.now, Purpose::Page(want.clone()));
         let targets = vec![gather::target(state, name)];
         fx.push(Effect::Ssh(SshAsk::Resolve { req, targets }));
+        let req = state.mint.request();
+        let target = gather::target(state, name);
+        state
+            .inflight
+            .insert(req, state.model.now, Purpose::Keys(name.to_owned()));
+        fx.push(Effect::Ssh(SshAsk::Keys { req, target }));
     }
     super::ask(
         state,
@@ -244,7 +264,7 @@ pub(super) fn answered(
 }
 
 /// What is there now is as new as the question; what was written in between makes it stale at once.
-fn settle(state: &mut State, want: &Want) {
+pub(super) fn settle(state: &mut State, want: &Want) {
     if let Some(freshness) = state.pages.get_mut(want) {
         *freshness = if *freshness == Freshness::Outdated {
             Freshness::Stale

@@ -9,12 +9,12 @@ use crate::app::state::State;
 use crate::domain::host::Target;
 use crate::domain::ids::RunId;
 use crate::domain::runbook::Confirm;
-use crate::model::{Question, QuestionId, QuestionKind, SessionState};
+use crate::model::{Level, Question, QuestionId, QuestionKind, SAID, SessionState};
 use crate::runbook::machine::Input;
 use crate::ssh::{self, Reply, SshAsk};
 use crate::ui;
 
-use super::{program, run};
+use super::{connections, program, run, window};
 
 /// A connection asks something.
 pub(super) fn asked(
@@ -47,9 +47,19 @@ pub(super) fn asked(
                 reply: Reply::No,
             }));
         }
-        None => state.model.questions.push_back(on_screen(id, &place, kind)),
+        None => {
+            let mut question = on_screen(id, &place, kind);
+            question.hosts = vec![hop.to_owned(), target.name.clone()];
+            state.model.questions.push_back(question);
+            connections::look(state, fx);
+        }
     }
     state.questions.insert(id, asked);
+}
+
+/// The server's own words, a line each.
+fn lines(prompt: &str) -> Vec<String> {
+    prompt.trim_end().lines().map(str::to_owned).collect()
 }
 
 /// A question of a connection as the screen asks it.
@@ -69,15 +79,19 @@ fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
             ],
             QuestionKind::YesNo { default_no: true },
         ),
-        ssh::QuestionKind::Secret { prompt } => {
-            (place.to_owned(), vec![prompt], QuestionKind::Secret)
+        ssh::QuestionKind::Secret { prompt } => (
+            format!("{place} asks"),
+            lines(&prompt),
+            QuestionKind::Secret,
+        ),
+        ssh::QuestionKind::Text { prompt } => {
+            (format!("{place} asks"), lines(&prompt), QuestionKind::Text)
         }
         ssh::QuestionKind::Confirm { prompt } => (
-            place.to_owned(),
-            prompt.lines().map(str::to_owned).collect(),
+            format!("{place} asks"),
+            lines(&prompt),
             QuestionKind::YesNo { default_no: true },
         ),
-        ssh::QuestionKind::Text { prompt } => (place.to_owned(), vec![prompt], QuestionKind::Text),
     };
     Question {
         id,
@@ -85,6 +99,22 @@ fn on_screen(id: QuestionId, place: &str, kind: ssh::QuestionKind) -> Question {
         body,
         kind,
         session: None,
+        hosts: Vec::new(),
+    }
+}
+
+/// A server said something that asks for no answer: it stands above what is asked next, and is told to whoever waits.
+pub(super) fn said(state: &mut State, hop: &str, text: &str) {
+    if state.model.said.len() >= SAID {
+        state.model.said.pop_front();
+    }
+    state
+        .model
+        .said
+        .push_back((hop.to_owned(), text.to_owned()));
+    if let Some(line) = text.lines().find(|line| !line.trim().is_empty()) {
+        let words = format!("{hop} says: {}", line.trim());
+        window::say(state, Level::Info, words);
     }
 }
 
@@ -166,6 +196,7 @@ pub(super) fn confirm_step(
                 body,
                 kind,
                 session: None,
+                hosts: Vec::new(),
             });
         }
     }
@@ -224,5 +255,49 @@ pub(super) fn withdrawn(state: &mut State, asked: ssh::QuestionId) {
     for id in gone {
         state.questions.remove(&id);
         state.model.questions.retain(|question| question.id != id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::update::bench::{WINDOW, state};
+    use crate::app::update::lay_out;
+
+    #[test]
+    fn a_question_names_host_and_hop_under_what_the_server_said() {
+        let mut state = state();
+        said(&mut state, "bastion", "Authorised use only.\u{1b}[2J\n");
+        let target = crate::app::update::gather::target(&state, "db1");
+        let kind = ssh::QuestionKind::Secret {
+            prompt: "One-time code\nfor mira: ".to_owned(),
+        };
+        let mut fx = Vec::new();
+        asked(
+            &mut state,
+            ssh::QuestionId(3),
+            &target,
+            "bastion",
+            kind,
+            &mut fx,
+        );
+        drop(lay_out(&mut state));
+        let ui = state.windows.get(&WINDOW).expect("the window is there");
+        let frame = ui.frame(&state.model);
+        let text: String = frame
+            .buffer
+            .content
+            .iter()
+            .map(|cell| cell.symbol())
+            .collect();
+        for words in [
+            "bastion, on the way to db1 asks",
+            "Authorised use only.",
+            "One-time code",
+            "for mira:",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert!(!text.contains('\u{1b}'));
     }
 }

@@ -15,7 +15,7 @@ use crate::ssh::SshAsk;
 use crate::term::{Screen, Size};
 use crate::ui::{Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{gather, page, question};
+use super::{alarm, gather, page, question};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -67,6 +67,9 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
                 super::stop(state, fx);
             }
         }
+        Intent::Answer(question, reply) if state.alarms_asked.contains_key(&question) => {
+            alarm::answered(state, id, question, &reply, fx);
+        }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
         Intent::Dismiss(session) => state.model.sessions.retain(|view| view.id != session),
         Intent::Theme(name) => {
@@ -101,21 +104,27 @@ pub(super) fn leave(state: &mut State, fx: &mut Vec<Effect>) {
         ],
         kind: QuestionKind::YesNo { default_no: true },
         session: None,
+        hosts: Vec::new(),
     });
 }
 
 /// What would end with the app, in words; `None` when nothing would.
 pub(super) fn losses(state: &State) -> Option<String> {
     let (sessions, runs) = (state.sessions.len(), state.runs.len());
+    let copies = state.copies.len();
     let count = |number: usize, what: &str| match number {
         0 => None,
         1 => Some(format!("1 {what}")),
         number => Some(format!("{number} {what}s")),
     };
-    let lost: Vec<String> = [count(sessions, "live session"), count(runs, "run")]
-        .into_iter()
-        .flatten()
-        .collect();
+    let lost: Vec<String> = [
+        count(sessions, "live session"),
+        count(runs, "run"),
+        count(copies, "running copy").map(|words| words.replace("copys", "copies")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     (!lost.is_empty()).then(|| lost.join(" and "))
 }
 

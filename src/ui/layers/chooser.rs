@@ -5,12 +5,13 @@ use ratatui::layout::{Position, Rect};
 use super::{After, Reaction};
 use crate::command::Subject;
 use crate::domain::key::{Key, KeyCode};
-use crate::model::Model;
+use crate::model::{Model, spelled};
 use crate::ui::doc::{Doc, Writer};
 use crate::ui::list::{ListState, Moves};
 use crate::ui::paint::{Painter, below, centred};
 use crate::ui::text;
 use crate::ui::theme::Role;
+use crate::ui::views::files::what;
 use crate::ui::views::vitals::Vitals;
 use crate::ui::views::words::{no_match, placeholder, plural};
 use crate::ui::views::{Cx, book, case};
@@ -281,6 +282,20 @@ fn items(subject: Subject, only: &[String], model: &Model) -> Vec<Item> {
             .iter()
             .map(|session| plain(&session.reference, &session.host))
             .collect(),
+        Subject::Forward => model
+            .forwards
+            .iter()
+            .map(|row| {
+                let more = format!("{} {}", spelled(&row.rule), row.host);
+                plain(&row.id.to_string(), &more)
+            })
+            .collect(),
+        Subject::Copy => model
+            .copies
+            .running()
+            .map(|copy| plain(&copy.id.to_string(), &what(&copy.job)))
+            .collect(),
+        Subject::File => Vec::new(),
     }
 }
 
@@ -291,6 +306,9 @@ fn nothing(subject: Subject) -> &'static str {
         Subject::Ticket => "There are no tickets on the list.",
         Subject::Run => "There are no runs yet.",
         Subject::Session => "There are no live sessions.",
+        Subject::Forward => "There are no forwards.",
+        Subject::File => "Nothing is selected.",
+        Subject::Copy => "No copies are running.",
     }
 }
 
@@ -345,6 +363,6 @@ fn preview(cx: Cx<'_>, subject: Subject, name: &str, writer: &mut Writer) {
                 case::describe(cx, ticket, writer);
             }
         }
-        Subject::Run | Subject::Session => {}
+        Subject::Run | Subject::Session | Subject::Forward | Subject::File | Subject::Copy => {}
     }
 }

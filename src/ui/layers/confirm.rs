@@ -1,12 +1,13 @@
 //! A yes that must be given before something is done. A bare Enter and Esc mean no.
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::{Act, After, Reaction};
 use crate::domain::key::{Key, KeyCode};
 use crate::ui::paint::{Painter, centred};
 use crate::ui::text;
 use crate::ui::theme::Role;
+use crate::ui::widgets::field::Field;
 
 /// What is asked, and what a yes does.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Confirm {
     verb: &'static str,
     act: Option<Act>,
     yes: bool,
+    /// A word that must be typed, for what cannot be undone on a production host.
+    word: Option<Box<(String, Field)>>,
 }
 
 impl Confirm {
@@ -27,10 +30,38 @@ impl Confirm {
             verb,
             act: Some(act),
             yes: false,
+            word: None,
         }
     }
 
+    /// A yes is not enough: this word must be typed, if there is one.
+    pub(crate) fn typed(self, word: Option<String>) -> Self {
+        Self {
+            word: word.map(|word| Box::new((word, Field::line("")))),
+            ..self
+        }
+    }
+
+    /// Whether a word is to be typed.
+    pub(crate) fn is_typed(&self) -> bool {
+        self.word.is_some()
+    }
+
     pub(crate) fn key(&mut self, key: Key) -> Reaction {
+        if let Some(typed) = &mut self.word {
+            let (word, field) = typed.as_mut();
+            let same = field.text().trim() == word;
+            return match (key.code, self.act.take()) {
+                (KeyCode::Esc, _) => Reaction::Close,
+                (KeyCode::Enter, Some(act)) if same => Reaction::Then(After::Do(act)),
+                (KeyCode::Enter, _) => Reaction::Close,
+                (_, act) => {
+                    self.act = act;
+                    field.key(key);
+                    Reaction::Stay
+                }
+            };
+        }
         match key.code {
             KeyCode::Char('y' | 'Y') => self.yes = true,
             KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => return Reaction::Close,
@@ -47,7 +78,21 @@ impl Confirm {
         }
     }
 
-    pub(crate) fn draw(&self, painter: &mut Painter<'_>, area: Rect) {
+    /// Draws it; gives the place of the cursor, if something is typed.
+    pub(crate) fn draw(&self, painter: &mut Painter<'_>, area: Rect) -> Option<Position> {
+        if let Some(typed) = &self.word {
+            let (word, field) = typed.as_ref();
+            let mut body = self.body.clone();
+            body.push(String::new());
+            body.push(format!("Type {word} and Enter to go on; Esc leaves."));
+            let inside = dialog(painter, area, &self.title, &body, &[], 0);
+            let line = Rect {
+                y: inside.y + inside.height.saturating_sub(1),
+                height: 1.min(inside.height),
+                ..inside
+            };
+            return field.draw(painter, line, Role::Prompt);
+        }
         let labels = ["Cancel", self.verb];
         dialog(
             painter,
@@ -57,6 +102,7 @@ impl Confirm {
             &labels,
             usize::from(self.yes),
         );
+        None
     }
 }
 

@@ -129,6 +129,10 @@ fn title(scope: Scope) -> &'static str {
         Scope::Runs => "runs",
         Scope::Run => "this run",
         Scope::Books => "runbooks",
+        Scope::Connections => "connections",
+        Scope::Forwards => "forwards",
+        Scope::Files => "files",
+        Scope::Alarms => "changed host keys",
         Scope::Prefix => "after the prefix",
         Scope::Scrollback => "in the scrollback",
     }

@@ -94,7 +94,8 @@ impl Layer {
     pub(crate) fn is_typed_into(&self) -> bool {
         match self {
             Self::Prompt(_) | Self::Form(_) | Self::Chooser(_) => true,
-            Self::Help(_) | Self::Confirm(_) | Self::Text(_) => false,
+            Self::Confirm(confirm) => confirm.is_typed(),
+            Self::Help(_) | Self::Text(_) => false,
         }
     }
 
@@ -119,7 +120,7 @@ impl Layer {
         match self {
             Self::Help(help) => help.draw(painter),
             Self::Text(text) => text.draw(painter),
-            Self::Confirm(confirm) => confirm.draw(painter, area),
+            Self::Confirm(confirm) => return confirm.draw(painter, area),
             Self::Prompt(prompt) => return prompt.draw(cx.model, painter, area),
             Self::Form(form) => return form.draw(painter),
             Self::Chooser(chooser) => return chooser.draw(cx, painter),

@@ -203,7 +203,19 @@ fn candidates(line: &str, model: &Model) -> Vec<String> {
                 .filter_map(|row| row.words().next())
                 .map(str::to_owned)
                 .collect();
-            nouns.extend(["tickets", "hosts", "sessions", "runs", "runbooks"].map(str::to_owned));
+            nouns.extend(
+                [
+                    "tickets",
+                    "hosts",
+                    "sessions",
+                    "runs",
+                    "runbooks",
+                    "connections",
+                    "forwards",
+                    "alarms",
+                ]
+                .map(str::to_owned),
+            );
             nouns
         }
         [noun]
@@ -273,6 +285,18 @@ fn names(subject: Subject, model: &Model) -> Vec<String> {
             .iter()
             .map(|book| text::fit(&book.name, 60, "~"))
             .collect(),
+        Subject::Forward => model
+            .forwards
+            .iter()
+            .map(|row| row.id.to_string())
+            .collect(),
+        Subject::Copy => model
+            .copies
+            .running()
+            .map(|copy| copy.id.to_string())
+            .collect(),
+        // What is in a folder is known to the view alone.
+        Subject::File => Vec::new(),
     }
 }
 

@@ -4,9 +4,10 @@
 use ratatui::layout::{Position, Rect};
 
 use super::confirm::dialog;
+use crate::domain::connection::ConnectionState;
 use crate::domain::key::{Key, KeyCode};
 use crate::domain::time::Time;
-use crate::model::{Question, QuestionId, QuestionKind};
+use crate::model::{Model, Question, QuestionId, QuestionKind};
 use crate::ui::intent::Reply;
 use crate::ui::paint::Painter;
 use crate::ui::theme::Role;
@@ -14,6 +15,9 @@ use crate::ui::widgets::field::{Field, SecretField};
 
 /// How long a question must have been on the screen before a bare Enter or Esc answers it, in milliseconds.
 const MOMENT: u64 = 800;
+
+/// How many lines of a banner are shown with a question: what is asked must stay on the screen.
+const BANNER: usize = 6;
 
 /// What the user has made of a question so far.
 #[derive(Debug)]
@@ -57,6 +61,11 @@ impl Answering {
                         | KeyCode::Tab
                 )
             }
+            QuestionKind::Offer { key: wanted, .. } => {
+                let chosen = [wanted, 'y', 'n'].map(KeyCode::Char);
+                chosen.contains(&key.code)
+                    || matches!(key.code, KeyCode::Left | KeyCode::Right | KeyCode::Tab)
+            }
             QuestionKind::Text | QuestionKind::Secret | QuestionKind::Typed(_) => !bare,
         };
         if key.code == KeyCode::Esc {
@@ -68,6 +77,15 @@ impl Answering {
                 match key.code {
                     KeyCode::Char('y' | 'Y') => self.yes = true,
                     KeyCode::Char('n' | 'N') => self.yes = false,
+                    KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
+                    _ => {}
+                }
+                enter.then_some(if self.yes { Reply::Yes } else { Reply::No })
+            }
+            QuestionKind::Offer { key: wanted, .. } => {
+                match key.code {
+                    KeyCode::Char(c) if c == *wanted || c == 'y' => self.yes = true,
+                    KeyCode::Char('n') => self.yes = false,
                     KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
                     _ => {}
                 }
@@ -93,17 +111,19 @@ impl Answering {
         match question.kind {
             QuestionKind::Text | QuestionKind::Typed(_) => self.field.paste(words),
             QuestionKind::Secret => self.secret.paste(words),
-            QuestionKind::YesNo { .. } => {}
+            QuestionKind::YesNo { .. } | QuestionKind::Offer { .. } => {}
         }
     }
 
     pub(crate) fn draw(
         &self,
         question: &Question,
+        model: &Model,
         painter: &mut Painter<'_>,
         area: Rect,
     ) -> Option<Position> {
-        let mut body = question.body.clone();
+        let mut body = said_before(question, model);
+        body.extend(question.body.iter().cloned());
         match &question.kind {
             QuestionKind::YesNo { .. } => {
                 dialog(
@@ -112,6 +132,18 @@ impl Answering {
                     &question.title,
                     &body,
                     &["No", "Yes"],
+                    usize::from(self.yes),
+                );
+                return None;
+            }
+            QuestionKind::Offer { key, verb } => {
+                let verb = format!("{verb} ({key})");
+                dialog(
+                    painter,
+                    area,
+                    &question.title,
+                    &body,
+                    &["Close", &verb],
                     usize::from(self.yes),
                 );
                 return None;
@@ -143,6 +175,45 @@ impl Answering {
     }
 }
 
+/// What the servers of the hosts that a question is about said before they asked: their banners. It is foreign text; the
+/// dialog makes it harmless.
+fn said_before(question: &Question, model: &Model) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut hosts: Vec<&String> = question.hosts.iter().collect();
+    hosts.dedup();
+    for host in hosts {
+        let words = said(model, host);
+        if words.is_empty() {
+            continue;
+        }
+        lines.push(format!("{host} says:"));
+        lines.extend(words.iter().take(BANNER).map(|line| format!("  {line}")));
+        if words.len() > BANNER {
+            lines.push(format!("  and {} lines more", words.len() - BANNER));
+        }
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// What one server said on the way: as it was told, or as the connection that is being made notes it.
+fn said<'m>(model: &'m Model, host: &str) -> Vec<&'m str> {
+    let told: Vec<&str> = model.said_by(host).into_iter().collect();
+    let rows = model.connections.iter().filter(|row| row.host == host);
+    let noted = rows
+        .filter(|row| row.state == ConnectionState::Connecting)
+        .flat_map(|row| row.notes.iter().map(String::as_str));
+    let texts: Vec<&str> = if told.is_empty() {
+        noted.collect()
+    } else {
+        told
+    };
+    texts
+        .into_iter()
+        .flat_map(|text| text.trim_end().lines())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -156,6 +227,7 @@ mod tests {
             body: Vec::new(),
             kind,
             session: None,
+            hosts: Vec::new(),
         };
         let mut answering = Answering::new(&question, Time(0));
         let mut reply = None;
@@ -184,6 +256,7 @@ mod tests {
             body: Vec::new(),
             kind: QuestionKind::YesNo { default_no: false },
             session: None,
+            hosts: Vec::new(),
         };
         let (enter, y) = (Key::plain(KeyCode::Enter), Key::char('y'));
         let mut answering = Answering::new(&question, Time(0));

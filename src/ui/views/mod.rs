@@ -1,8 +1,13 @@
 //! The views: each folder holds what one place on the screen remembers, its keys' subjects and its drawing.
 
+pub(crate) mod alarms;
 pub(crate) mod book;
 pub(crate) mod books;
 pub(crate) mod case;
+pub(crate) mod connection;
+pub(crate) mod connections;
+pub(crate) mod files;
+pub(crate) mod forwards;
 pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod hosts;
@@ -58,6 +63,11 @@ pub(crate) struct Views {
     pub(crate) run: run::RunPage,
     pub(crate) books: books::Books,
     pub(crate) book: book::BookPage,
+    pub(crate) connections: connections::ConnectionList,
+    pub(crate) connection: connection::ConnectionPage,
+    pub(crate) forwards: forwards::ForwardList,
+    pub(crate) files: files::FilesPage,
+    pub(crate) alarms: alarms::AlarmList,
 }
 
 impl Views {
@@ -70,12 +80,17 @@ impl Views {
             View::Runs => self.runs.sync(model),
             View::Run(reference) => self.run.sync(model, reference),
             View::Books => self.books.sync(model),
+            View::Connections => self.connections.sync(model),
+            View::Forwards => self.forwards.sync(model),
+            View::Files => self.files.sync(model),
+            View::Alarms => self.alarms.sync(model),
             // Documents adopt their lines when they are laid out: they need the width.
             View::Home
             | View::Case(_)
             | View::Host(_)
             | View::Pane(_)
             | View::Recording(_)
+            | View::Connection { .. }
             | View::Book(_) => {}
         }
     }
@@ -95,6 +110,11 @@ impl Views {
             View::Run(reference) => self.run.layout(cx.model, reference, area),
             View::Books => self.books.layout(area),
             View::Book(name) => self.book.layout(cx.model, name, area),
+            View::Connections => self.connections.layout(area),
+            View::Connection { id, host } => self.connection.layout(cx, *id, host, area),
+            View::Forwards => self.forwards.layout(area),
+            View::Files => self.files.layout(cx.model, area),
+            View::Alarms => self.alarms.layout(area),
         }
     }
 
@@ -118,6 +138,11 @@ impl Views {
             View::Run(reference) => self.run.draw(cx, reference, painter),
             View::Books => self.books.draw(cx, painter),
             View::Book(name) => self.book.draw(cx, name, painter),
+            View::Connections => self.connections.draw(cx, painter),
+            View::Connection { id, host } => self.connection.draw(cx, *id, host, painter),
+            View::Forwards => self.forwards.draw(cx, painter),
+            View::Files => self.files.draw(cx, painter),
+            View::Alarms => self.alarms.draw(cx, painter),
         }
         None
     }
@@ -137,13 +162,20 @@ impl Views {
             View::Run(_) => &mut self.run.hosts,
             View::Books => &mut self.books.list,
             View::Book(_) => &mut self.book.scroll,
+            View::Connections => &mut self.connections.list,
+            View::Connection { .. } => &mut self.connection.doc,
+            View::Forwards => &mut self.forwards.list,
+            View::Files => self.files.side_mut(),
+            View::Alarms => &mut self.alarms.list,
         })
     }
 
     /// Marks the selected row, where rows can be marked.
-    pub(crate) fn mark(&mut self, view: &View) {
+    pub(crate) fn mark(&mut self, view: &View, model: &Model) {
         match view {
             View::Hosts => self.hosts.list.mark(),
+            View::Files => self.files.mark(model),
+            View::Connections | View::Connection { .. } | View::Forwards | View::Alarms => {}
             View::Home
             | View::Tickets
             | View::Case(_)
@@ -158,6 +190,23 @@ impl Views {
         }
     }
 
+    /// Takes the marks of this view away.
+    pub(crate) fn unmark(&mut self, view: &View) {
+        match view {
+            View::Files => self.files.side_mut().unmark(),
+            _ => self.hosts.list.unmark(),
+        }
+    }
+
+    /// How many rows of this view are marked.
+    pub(crate) fn marked(&self, view: &View) -> usize {
+        match view {
+            View::Hosts => self.hosts.list.marked(),
+            View::Files => self.files.side().marked(),
+            _ => 0,
+        }
+    }
+
     /// The filter of this view, if it has one.
     pub(crate) fn query(&self, view: &View) -> Option<&str> {
         Some(match view {
@@ -168,6 +217,11 @@ impl Views {
             View::Books => self.books.list.query(),
             View::Case(_) => self.case.doc.filter().query(),
             View::Host(_) => self.host.doc.filter().query(),
+            View::Connections => self.connections.list.query(),
+            View::Connection { .. } => self.connection.doc.filter().query(),
+            View::Forwards => self.forwards.list.query(),
+            View::Files => self.files.side().query(),
+            View::Alarms => self.alarms.list.query(),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {
                 return None;
             }
@@ -184,6 +238,11 @@ impl Views {
             View::Books => self.books.list.set_query(query),
             View::Case(_) => self.case.doc.list().set_query(query),
             View::Host(_) => self.host.doc.list().set_query(query),
+            View::Connections => self.connections.list.set_query(query),
+            View::Connection { .. } => self.connection.doc.list().set_query(query),
+            View::Forwards => self.forwards.list.set_query(query),
+            View::Files => self.files.side_mut().set_query(query),
+            View::Alarms => self.alarms.list.set_query(query),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {}
         }
     }
@@ -211,7 +270,21 @@ impl Views {
                 .books
                 .selected(model)
                 .map(|book| View::Book(book.name.clone())),
-            View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => None,
+            View::Connections => self
+                .connections
+                .selected(model)
+                .map(|row| View::Connection {
+                    id: row.id,
+                    host: row.host.clone(),
+                }),
+            View::Connection { .. } => self.connection.doc.target(),
+            View::Forwards => self.forwards.target(model),
+            View::Pane(_)
+            | View::Recording(_)
+            | View::Run(_)
+            | View::Book(_)
+            | View::Files
+            | View::Alarms => None,
         }
     }
 
@@ -252,6 +325,31 @@ impl Views {
                 self.books.selected(model).map(|book| book.name.clone())
             }
             (View::Book(name), Subject::Book) => Some(name.clone()),
+            (View::Connections, Subject::Host | Subject::Hosts) => {
+                self.connections.selected(model).map(|row| row.host.clone())
+            }
+            (View::Connection { host, .. }, Subject::Host | Subject::Hosts) => Some(host.clone()),
+            (View::Forwards, Subject::Forward) => {
+                self.forwards.selected(model).map(|row| row.id.to_string())
+            }
+            (View::Forwards, Subject::Host) => {
+                self.forwards.selected(model).map(|row| row.host.clone())
+            }
+            (View::Files, Subject::Host) => self.files.side().host.clone(),
+            (View::Files, Subject::Ticket) => self.files.ticket.clone(),
+            (View::Files, Subject::File) => {
+                self.files.selected(model).map(|entry| entry.name.clone())
+            }
+            (View::Alarms, Subject::Host) => self
+                .alarms
+                .selected(model)
+                .map(|alarm| alarm.target.clone()),
+            (_, Subject::Copy) => {
+                // One that runs alone is the one that is meant.
+                let mut running = model.copies.running();
+                let only = running.next()?.id.to_string();
+                running.next().is_none().then_some(only)
+            }
             _ => None,
         }
     }
@@ -264,11 +362,22 @@ impl Views {
             View::Sessions => words::counted(&self.sessions.list, "session"),
             View::Runs => words::counted(&self.runs.list, "run"),
             View::Books => words::counted(&self.books.list, "runbook"),
+            View::Connections => format!(
+                "{}, {}",
+                words::counted(&self.connections.list, "connection"),
+                self.connections.order()
+            ),
+            View::Forwards => words::counted(&self.forwards.list, "forward"),
+            View::Alarms => words::counted(&self.alarms.list, "alarm"),
+            View::Files => self.files.summary(),
             View::Recording(_) => self.recording.scroll.place().unwrap_or_default(),
             View::Book(_) => self.book.scroll.place().unwrap_or_default(),
-            View::Home | View::Case(_) | View::Host(_) | View::Pane(_) | View::Run(_) => {
-                String::new()
-            }
+            View::Home
+            | View::Case(_)
+            | View::Host(_)
+            | View::Pane(_)
+            | View::Connection { .. }
+            | View::Run(_) => String::new(),
         }
     }
 
@@ -283,6 +392,11 @@ impl Views {
             View::Sessions => self.sessions.click(position),
             View::Runs => self.runs.click(position),
             View::Books => self.books.click(position),
+            View::Connections => self.connections.click(position),
+            View::Connection { .. } => self.connection.doc.click(position.y),
+            View::Forwards => self.forwards.click(position),
+            View::Files => self.files.click(position),
+            View::Alarms => self.alarms.click(position),
             View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => false,
         }
     }
@@ -296,12 +410,17 @@ impl Views {
             View::Recording(_) => self.recording.scroll.top(),
             View::Book(_) => self.book.scroll.top(),
             View::Pane(id) => self.pane.opened(*id),
+            View::Connection { host, .. } => self.connection.opened(host),
             View::Home
             | View::Tickets
             | View::Hosts
             | View::Sessions
             | View::Runs
-            | View::Books => {}
+            | View::Books
+            | View::Connections
+            | View::Forwards
+            | View::Files
+            | View::Alarms => {}
         }
     }
 }

@@ -67,6 +67,23 @@ pub(crate) fn no_match(query: &str) -> String {
     )
 }
 
+/// Bytes in the unit that people would say: `512B`, `3.2K`, `14M`.
+pub(crate) fn bytes(count: u64) -> String {
+    let (mut value, mut unit) = (count as f64, "B");
+    for next in ["K", "M", "G", "T", "P"] {
+        // What would be written with four digits is written in the next unit.
+        if value < 999.5 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, next);
+    }
+    if value < 9.95 && unit != "B" {
+        format!("{value:.1}{unit}")
+    } else {
+        format!("{value:.0}{unit}")
+    }
+}
+
 /// `97%`, or nothing.
 pub(crate) fn percent(value: Option<f32>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.0}%"))
@@ -75,6 +92,22 @@ pub(crate) fn percent(value: Option<f32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_take_at_most_four_columns() {
+        for (count, words) in [
+            (0, "0B"),
+            (999, "999B"),
+            (1000, "1.0K"),
+            (10_000, "9.8K"),
+            (10_240, "10K"),
+            (1_048_575, "1.0M"),
+            (15 << 30, "15G"),
+        ] {
+            assert_eq!(bytes(count), words);
+            assert!(words.len() <= 4);
+        }
+    }
 
     #[test]
     fn times_are_said_as_people_do() {

@@ -1,6 +1,9 @@
 //! One host: how it is, what is known of it and who says so, its tickets, what happened on it.
 
 mod draw;
+mod keys;
+
+use keys::offers;
 
 use ratatui::layout::Rect;
 
@@ -32,6 +35,7 @@ impl HostPage {
             draw::health(cx, host, &mut writer);
             draw::tickets(cx.model, name, &mut writer);
             draw::settings(cx.model, host, &mut writer);
+            offers(cx.model, name, &mut writer);
             draw::history(cx.model, name, &mut writer);
         }
         self.doc.layout(writer.finish(), area);

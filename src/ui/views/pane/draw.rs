@@ -4,14 +4,17 @@ use ratatui::layout::{Position, Rect};
 
 use super::Pane;
 use crate::command::Scope;
+use crate::domain::connection::ConnectionState;
+use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::ids::SessionId;
 use crate::model::{SessionState, SessionView};
 use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
+use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::views::vitals::is_production;
-use crate::ui::views::words::placeholder;
-use crate::ui::views::{Cx, sessions};
+use crate::ui::views::words::{placeholder, plural};
+use crate::ui::views::{Cx, connections, sessions};
 use crate::ui::widgets::screen;
 
 impl Pane {
@@ -34,7 +37,13 @@ impl Pane {
             Some(shown) => screen::draw(painter, self.screen, shown),
             None => {
                 let (words, _) = sessions::state(&session.state);
-                placeholder(painter, self.screen, &format!("{}: {words}", session.host));
+                let said = match session.state {
+                    SessionState::Opening(_) => cx.model.said_by(&session.host),
+                    SessionState::Live | SessionState::Closed(_) => None,
+                };
+                let said = said.map_or_else(String::new, |said| format!("\n\n{said}"));
+                let words = format!("{}: {words}{said}", session.host);
+                placeholder(painter, self.screen, &words);
                 None
             }
         };
@@ -105,10 +114,15 @@ impl Pane {
         if session.recording {
             words.push_str("  recording");
         }
+        for part in carried(cx, session) {
+            words.push_str("  ");
+            words.push_str(&part);
+        }
         if session.title != session.host && !session.title.is_empty() {
             words.push_str("  ");
             words.push_str(&session.title);
         }
+        let plain = !self.scrollback && cx.model.questions.is_empty();
         let right = match (&session.screen, self.scrollback) {
             (Some(shown), true) => format!(
                 "scrollback, {} of {} rows back, q leaves ",
@@ -119,10 +133,21 @@ impl Pane {
             }
             _ => format!("{} for commands ", cx.keymap.prefix()),
         };
-        painter.put(self.status, 0, &words, role);
-        let wide = u16::try_from(crate::ui::text::width(&right)).unwrap_or(u16::MAX);
+        let room = usize::from(self.status.width);
+        let mut right = format!(" {right}");
+        if plain && text::width(&words) + text::width(&right) > room {
+            right = format!("  {} ", cx.keymap.prefix());
+        }
+        let wide = u16::try_from(text::width(&right)).unwrap_or(u16::MAX);
         if self.status.width >= wide + 12 {
-            painter.put_right(self.status, 0, &format!(" {right}"), role);
+            let left = Rect {
+                width: self.status.width - wide,
+                ..self.status
+            };
+            painter.put(left, 0, &words, role);
+            painter.put_right(self.status, 0, &right, role);
+        } else {
+            painter.put(self.status, 0, &words, role);
         }
     }
 
@@ -170,8 +195,36 @@ impl Pane {
         painter.put(
             area,
             0,
-            &format!(" The session has ended: {how}. Enter closes it, Esc leaves it in the list."),
+            &format!(
+                " Ended: {how}. r opens it again, Enter closes it, Esc leaves it in the list."
+            ),
             Role::Prompt,
         );
     }
+}
+
+/// What else the status line tells of a session: that our agent goes with it, forwards, how far away the host is, and a
+/// connection that is not there.
+fn carried(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
+    let mut parts = Vec::new();
+    if session.agent {
+        parts.push("agent forwarded".to_owned());
+    }
+    let live = matches!(session.state, SessionState::Live);
+    let listening =
+        |row: &&ForwardRow| row.host == session.host && row.state == ForwardState::Listening;
+    let forwards = cx.model.forwards.iter().filter(listening).count();
+    if forwards > 0 {
+        parts.push(plural(forwards, "forward"));
+    }
+    if let Some(row) = cx.model.connection(&session.host).filter(|_| live) {
+        match (&row.state, row.rtt_ms) {
+            (ConnectionState::Up, Some(millis)) => parts.push(format!("{millis}ms")),
+            (ConnectionState::Up, None) => {}
+            (ConnectionState::Connecting | ConnectionState::Waiting { .. }, _) => {
+                parts.push(connections::state(row).0);
+            }
+        }
+    }
+    parts
 }

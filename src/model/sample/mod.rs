@@ -1,5 +1,9 @@
 //! A model with a bit of everything, for tests.
 
+mod links;
+
+pub(crate) use links::{copies, files};
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
@@ -478,7 +482,9 @@ pub(crate) fn model() -> Model {
         effective: Some(Ok(Effective { options })),
         entries: case().entries,
         tickets: tickets().into_iter().take(1).collect(),
+        keys: Some(links::keys()),
     });
+    links::fill(&mut model);
     model.notices.push(Notice {
         at: NOW.plus(-90_000),
         level: Level::Info,
