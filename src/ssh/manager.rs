@@ -267,7 +267,8 @@ impl Manager {
                 Err(NoChannel::Dead(why)) => {
                     deaths += 1;
                     self.forget(&Path::of(&route), &link);
-                    if deaths >= TRIES {
+                    // What was closed on purpose is not opened again for those who waited for it.
+                    if deaths >= TRIES || link.ended().by_us() {
                         return Err(Error::Lost {
                             hop: last.place(),
                             why,
