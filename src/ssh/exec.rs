@@ -104,8 +104,16 @@ pub(crate) async fn run(manager: &Manager, facts: &mpsc::Sender<SshFact>, job: J
     let (read, write) = channel.split();
     let begun = Instant::now();
     let beginning = tokio::select! {
-        beginning = begin(&write, &settings, &job.spec) => beginning,
-        reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
+        beginning = begin(&write, &settings, &job.spec) => Ok(beginning),
+        reason = stopped(&mut stop) => Err(reason),
+    };
+    let beginning = match beginning {
+        Ok(beginning) => beginning,
+        Err(reason) => {
+            // A channel that is only dropped would count against the server's limit.
+            tokio::time::timeout(GRACE, write.close()).await.ok();
+            return Outcome::early(reason.exit(), asked);
+        }
     };
     if let Err(why) = beginning {
         return Outcome::early(lost(&slot, why).await, asked);
