@@ -7,7 +7,7 @@ use crate::domain::forward::{ForwardKind, ForwardRule};
 use super::Command;
 use super::ForwardCommand as F;
 use super::row::Form::{Positional, Repeated};
-use super::row::{Arg, ArgError, Args, Danger, Row, Subject, Surface};
+use super::row::{Arg, ArgError, Args, Danger, Row, Scope, Subject, Surface};
 
 /// A verb about forwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,11 +130,11 @@ pub(super) const ROWS: &[Row] = &[
             name: "id",
             form: Positional,
             required: true,
-            subject: None,
+            subject: Some(Subject::Forward),
             help: "Its number in the list",
         }],
-        scopes: &[],
-        keys: &[],
+        scopes: &[Scope::Forwards],
+        keys: &["x"],
         danger: Danger::None,
         surface: Surface::Screen,
         build: |args| {

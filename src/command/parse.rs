@@ -388,7 +388,7 @@ mod tests {
             unreachable!("it is ssh")
         };
         assert_eq!((ssh.forwards.len(), ssh.agent), (2, Some(true)));
-        assert!(ssh.nothing && ssh.command.is_empty());
+        assert!(ssh.no_command && ssh.command.is_empty());
     }
 
     #[test]

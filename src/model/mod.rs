@@ -9,7 +9,6 @@ mod inflight;
 mod keys;
 #[cfg(test)]
 pub(crate) mod sample;
-mod spelling;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +33,6 @@ pub use files::{Copies, CopyEnd, CopyView, Files, Folder, FolderKey};
 pub use filter::{Filter, Hit};
 pub use inflight::{Flight, Inflight};
 pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
-pub use spelling::spelled;
 
 /// How many samples of a host are kept for its sparkline; older ones are forgotten.
 pub const SERIES: usize = 120;

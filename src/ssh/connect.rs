@@ -23,7 +23,7 @@ use super::wire::{self, Complaints, Wire};
 
 /// How often a server that closes connections before it has named itself is tried: sshd does that while too many log in
 /// (MaxStartups).
-const TURNED_AWAY: u32 = 8;
+const TURNED_AWAY: u32 = 10;
 
 /// The first pause after that.
 const FIRST_PAUSE: Duration = Duration::from_millis(150);

@@ -144,8 +144,16 @@ pub(crate) async fn run(
     };
     let begun = Instant::now();
     let beginning = tokio::select! {
-        beginning = begin(&write, &settings, &job.spec, &company) => beginning,
-        reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
+        beginning = begin(&write, &settings, &job.spec, &company) => Ok(beginning),
+        reason = stopped(&mut stop) => Err(reason),
+    };
+    let beginning = match beginning {
+        Ok(beginning) => beginning,
+        Err(reason) => {
+            // A channel that is only dropped would count against the server's limit.
+            tokio::time::timeout(GRACE, write.close()).await.ok();
+            return Outcome::early(reason.exit(), asked);
+        }
     };
     if let Err(why) = beginning {
         return Outcome::early(lost(&slot, why).await, asked);

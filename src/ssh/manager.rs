@@ -168,16 +168,6 @@ impl Manager {
         self.open(target, how).await
     }
 
-    /// A session channel for whoever does not say what for.
-    #[allow(dead_code, reason = "for callers that do not name their use yet")]
-    pub(crate) async fn session(
-        &self,
-        target: &Target,
-        interactive: bool,
-    ) -> Result<(Held, Arc<Settings>), Error> {
-        self.channel(target, interactive, Use::Command).await
-    }
-
     /// A connection to `target` for channels that are no sessions; its user counts until it is dropped.
     ///
     /// # Errors
@@ -269,7 +259,8 @@ impl Manager {
                 Err(NoChannel::Dead(why)) => {
                     deaths += 1;
                     self.forget(&Path::of(&route), &link);
-                    if deaths >= TRIES {
+                    // What was closed on purpose is not opened again for those who waited for it.
+                    if deaths >= TRIES || link.ended().by_us() {
                         return Err(Error::Lost {
                             hop: last.place(),
                             why,

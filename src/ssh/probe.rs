@@ -20,6 +20,9 @@ pub(crate) const QUESTIONS: usize = 8;
 /// How long one sample may take. After that the channel is out of step and is closed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a probe that could not start waits for the question that it is to answer with the reason.
+const SOON: Duration = Duration::from_secs(2);
+
 /// The largest sample, in bytes.
 const LARGEST: usize = 256 * 1024;
 
@@ -40,7 +43,17 @@ pub(crate) async fn run(
 ) {
     let mut why = match open(manager, &target, &command).await {
         Ok(mut probe) => probe.serve(facts, host, &mut questions).await,
-        Err(why) => Some(why),
+        Err(why) => {
+            // It may have failed before anybody could ask; whoever started it is about to, and must hear why.
+            if let Ok(Some(req)) = tokio::time::timeout(SOON, questions.recv()).await {
+                // Closed before the answer, so that whoever hears it can start the next probe.
+                questions.close();
+                let result = Err(why.clone());
+                let fact = SshFact::ProbeDone { req, host, result };
+                facts.send(fact).await.ok();
+            }
+            Some(why)
+        }
     };
     // Whoever asked meanwhile gets an answer too, and later asks find the queue closed.
     questions.close();

@@ -20,6 +20,10 @@ pub(crate) async fn measure(link: Weak<Link>) {
             // At once after the login, whoever uses it: the time to connect tells little behind a proxy.
             if idle == 0 {
                 link.ping().await;
+                // Behind a proxy only this tells that the host is far.
+                if link.slots.gave() {
+                    link.spare.refill(&link);
+                }
             } else if idle >= IDLE {
                 link.spare.release(&link).await;
             }

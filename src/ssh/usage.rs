@@ -14,10 +14,8 @@ pub(crate) enum Use {
     /// A probe: background work that comes back by itself.
     Probe,
     /// Copies and lists of files: much data, so a wide window.
-    #[allow(dead_code, reason = "asked for by the files room")]
     Files,
     /// A forwarded connection.
-    #[allow(dead_code, reason = "asked for by forwards")]
     Forward,
     /// The way on to a host behind this one.
     Jump,

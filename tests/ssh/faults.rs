@@ -90,44 +90,67 @@ async fn output_that_came_before_a_cut_is_kept() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Starts a command that has said something and now runs for ever.
+async fn endless(client: &mut Client) -> Result<quarterdeck::domain::ids::ReqId, Failed> {
+    let spec = ExecSpec {
+        stdin: Stdin::Stream,
+        sink: Sink::Stream,
+        ..ExecSpec::collect("echo up; exec sleep 600", 0)
+    };
+    let req = client.start("web1", spec);
+    client
+        .until(|fact| matches!(fact, SshFact::Output { .. }).then_some(()))
+        .await?;
+    Ok(req)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_stalls_is_found_out_by_missing_signs_of_life() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let web = lab.server("direct", "", "")?;
     let line = lab.through("web1", &web, Line::default(), BRIEF).await?;
     let mut client = lab.client();
-    assert_eq!(client.run("web1", "echo in").await?.stdout, "in\n");
-    let idle = client.start("web1", ExecSpec::collect("exec sleep 600", 100));
-    client
-        .rows(|rows| rows.iter().any(|row| row.users.commands == 1))
-        .await?;
+    let idle = endless(&mut client).await?;
     line.stall();
     let begun = Instant::now();
     let done = client.done(idle).await?;
     assert!(done.why().contains("no sign of life"), "{done:?}");
-    assert!(begun.elapsed() >= Duration::from_secs(2) && begun.elapsed() < SOON);
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_line_that_stalls_under_an_upload_is_found_out_too() -> Result<(), Failed> {
+async fn a_line_that_stalls_under_uploads_is_found_out_too() -> Result<(), Failed> {
     let lab = Lab::new()?;
-    let web = lab.server("direct", "", "")?;
+    let web = lab.server("direct", "", "MaxSessions 50")?;
     let line = lab.through("web1", &web, Line::default(), BRIEF).await?;
     let mut client = lab.client();
     assert_eq!(client.run("web1", "echo in").await?.stdout, "in\n");
+    // Each may send a window of 2 MB: more than all buffers on the way hold, so that keep-alives wait behind it.
+    let reqs: Vec<_> = (0..20)
+        .map(|_| {
+            let spec = ExecSpec {
+                stdin: Stdin::Stream,
+                ..ExecSpec::collect("exec cat >/dev/null", 100)
+            };
+            client.start("web1", spec)
+        })
+        .collect();
+    for _ in &reqs {
+        client
+            .until(|fact| matches!(fact, SshFact::ExecStarted { .. }).then_some(()))
+            .await?;
+    }
     line.stall();
     let begun = Instant::now();
-    // More than all buffers on the way hold, so that keep-alives wait behind it.
-    let req = client.start(
-        "web1",
-        ExecSpec {
-            stdin: Stdin::Bytes(vec![7; 40_000_000]),
-            ..ExecSpec::collect("cat >/dev/null", 100)
-        },
-    );
-    let done = client.done(req).await?;
-    assert!(matches!(done.exit, Exit::Unreachable(_)), "{done:?}");
+    for req in &reqs {
+        let data = Some(vec![7; 4_000_000]);
+        client.engine.send(SshAsk::Stdin { req: *req, data });
+    }
+    for req in reqs {
+        let done = client.done(req).await?;
+        assert!(matches!(done.exit, Exit::Unreachable(_)), "{done:?}");
+    }
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     Ok(())
 }
@@ -138,18 +161,11 @@ async fn a_stuck_connection_can_be_closed_by_hand() -> Result<(), Failed> {
     let web = lab.server("direct", "", "")?;
     let line = lab.through("web1", &web, Line::default(), "").await?;
     let mut client = lab.client();
-    assert_eq!(client.run("web1", "echo in").await?.stdout, "in\n");
+    let req = endless(&mut client).await?;
     line.stall();
-    let req = client.start(
-        "web1",
-        ExecSpec {
-            stdin: Stdin::Bytes(vec![7; 40_000_000]),
-            ..ExecSpec::collect("cat >/dev/null", 100)
-        },
-    );
-    client
-        .rows(|rows| rows.iter().any(|row| row.users.commands == 1))
-        .await?;
+    // More than its window: what is left waits inside the connection.
+    let data = Some(vec![7; 40_000_000]);
+    client.engine.send(SshAsk::Stdin { req, data });
     let begun = Instant::now();
     let target = client.target("web1");
     client.engine.send(SshAsk::Disconnect { target });
@@ -307,7 +323,7 @@ async fn a_server_that_hangs_up_at_once_is_tried_again_and_then_told() -> Result
         done.why().contains("closed the connection at once") && done.why().contains("MaxStartups"),
         "{done:?}"
     );
-    assert!((2..=8).contains(&line.accepted()), "{}", line.accepted());
+    assert!((2..=10).contains(&line.accepted()), "{}", line.accepted());
     assert!(begun.elapsed() < SOON);
     Ok(())
 }
@@ -318,7 +334,13 @@ async fn twenty_logins_get_through_where_two_are_allowed_at_once() -> Result<(),
     let web = lab.server("direct", "", "MaxStartups 2:100:2")?;
     // Twenty programs, so that none knows of the others' turns.
     let mut runs = tokio::task::JoinSet::new();
-    lab.host("web1", web.port, "  ConnectTimeout 25")?;
+    let line = Line {
+        delay: Duration::from_millis(10),
+        ..Line::default()
+    };
+    let line = lab
+        .through("web1", &web, line, "  ConnectTimeout 25")
+        .await?;
     for number in 0..20 {
         let mut client = lab.client();
         runs.spawn(async move {
@@ -331,7 +353,12 @@ async fn twenty_logins_get_through_where_two_are_allowed_at_once() -> Result<(),
         let (number, done) = run??;
         assert_eq!(done.stdout, format!("{number}\n"), "{done:?}");
     }
-    assert!(web.log.text().contains("MaxStartups") || web.logins() == 20);
+    assert!(
+        line.accepted() > 20,
+        "some were turned away: {} {}",
+        line.accepted(),
+        web.log.text()
+    );
     Ok(())
 }
 
@@ -471,7 +498,10 @@ async fn a_probe_comes_back_after_a_cut_but_not_at_once() -> Result<(), Failed> 
     assert!(matches!(rows.as_slice(), [row] if row.state == ConnectionState::Up));
     line.cut();
     let mut rows = client
-        .rows(|rows| rows.iter().all(|row| row.state != ConnectionState::Up))
+        .rows(|rows| {
+            let waits = |state: &ConnectionState| matches!(state, ConnectionState::Waiting { .. });
+            rows.iter().any(|row| waits(&row.state))
+        })
         .await?;
     let waiting = rows.pop().ok_or("it is waited for")?;
     assert!(

@@ -114,12 +114,18 @@ impl Sshd {
     ) -> Result<Option<Self>, Failed> {
         let config = folder.join("sshd_config");
         let at = folder.display();
+        // Of this setting the last one counts, not the first.
+        let startups = if extra.contains("MaxStartups") {
+            ""
+        } else {
+            "MaxStartups 100"
+        };
         fs::write(
             &config,
             format!(
                 "{extra}\nListenAddress 127.0.0.1:{port}\nHostKey {at}/host_ed25519\nHostKey {at}/host_ecdsa\n\
                  AuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
-                 KbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\nMaxStartups 100\n\
+                 KbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\n{startups}\n\
                  AcceptEnv QD_*\n\
                  SetEnv HOME={at}\nPrintMotd no\nUseDNS no\n",
                 authorized.display()

@@ -301,6 +301,16 @@ pub(super) fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) -
     true
 }
 
+/// A command line is gone: its copies stop, and what has arrived is kept for another time.
+pub(super) fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
+    for (req, copy) in &mut state.copies {
+        if copy.caller == Caller::Line(line) {
+            copy.stopped = true;
+            fx.push(Effect::Ssh(SshAsk::Cancel { req: *req }));
+        }
+    }
+}
+
 /// The process ends: all copies stop.
 pub(super) fn stop(state: &mut State, fx: &mut Vec<Effect>) {
     for (req, copy) in &mut state.copies {

@@ -173,6 +173,11 @@ pub(super) fn interrupt(
     true
 }
 
+/// A command line is gone: what it forwarded ends.
+pub(super) fn left(state: &State, line: LineId, fx: &mut Vec<Effect>) {
+    stop(&of(state, Caller::Line(line)), fx);
+}
+
 /// The process is ending: listeners on hosts and sockets here are taken back.
 pub(super) fn stop_all(state: &State, fx: &mut Vec<Effect>) {
     let ids: Vec<u64> = state.forwards.keys().copied().collect();

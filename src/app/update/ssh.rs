@@ -505,6 +505,8 @@ fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     fans.into_iter()
         .for_each(|number| exec::stop(state, number, true, fx));
     state.rounds.retain(|round| round.caller != caller);
+    forward::left(state, line, fx);
+    copy::left(state, line, fx);
     // What goes on for it has nobody who could be asked.
     if state.runs.values().any(|run| run.caller == caller) {
         state.nobody.insert(line);

@@ -99,6 +99,7 @@ fn forward(id: u64, host: &str, rule: ForwardRule, state: ForwardState) -> Forwa
         total: 117,
         bytes_in: 88_000_000,
         bytes_out: 1_300_000,
+        reached: true,
         trouble: None,
     }
 }
@@ -211,7 +212,7 @@ pub(crate) fn copies() -> Copies {
             bytes: 1_203_400,
             resumed: 0,
             took_ms: 900,
-            failed: Vec::new(),
+            ..CopyReport::default()
         }),
     };
     let failed = CopyEnd {
@@ -240,6 +241,7 @@ pub(crate) fn copies() -> Copies {
         bytes: 48_213_004,
         speed: 3_400_000,
         left_s: Some(8),
+        ..CopyProgress::default()
     };
     copies.push(running);
     copies

@@ -15,6 +15,7 @@ use crate::domain::host::Target;
 use crate::ssh::error::Error;
 use crate::ssh::link::{Held, Slot};
 use crate::ssh::manager::Manager;
+use crate::ssh::usage::Use;
 
 use super::fault::{self, Fault};
 use super::packet::{self, Attrs, Parser, Reply, Request};
@@ -124,7 +125,7 @@ impl Sftp {
         target: &Target,
         interactive: bool,
     ) -> Result<Arc<Self>, String> {
-        let opened = manager.session(target, interactive).await;
+        let opened = manager.channel(target, interactive, Use::Files).await;
         let (Held { channel, slot }, _) = opened.map_err(|why: Error| why.to_string())?;
         let (read, write) = channel.split();
         let starting = Self::start(read, write, slot, &target.name);

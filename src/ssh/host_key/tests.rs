@@ -183,6 +183,7 @@ fn asker() -> Asker {
         hop: "web1".to_owned(),
         interactive: false,
         patience: Arc::new(Patience::new(Duration::from_secs(5))),
+        asked: Arc::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use super::{After, Reaction};
 use crate::command::Subject;
 use crate::domain::key::{Key, KeyCode};
-use crate::model::{Model, spelled};
+use crate::model::Model;
 use crate::ui::doc::{Doc, Writer};
 use crate::ui::list::{ListState, Moves};
 use crate::ui::paint::{Painter, below, centred};
@@ -286,7 +286,7 @@ fn items(subject: Subject, only: &[String], model: &Model) -> Vec<Item> {
             .forwards
             .iter()
             .map(|row| {
-                let more = format!("{} {}", spelled(&row.rule), row.host);
+                let more = format!("{} {}", row.rule.to_string(), row.host);
                 plain(&row.id.to_string(), &more)
             })
             .collect(),

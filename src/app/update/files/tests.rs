@@ -4,6 +4,7 @@ use super::*;
 use crate::app::event::Event;
 use crate::app::update::bench::{WINDOW, press, state};
 use crate::app::update::update;
+use crate::domain::files::{CopyJob, CopyProgress, CopyReport};
 use crate::domain::op::Draft;
 use crate::model::sample::ticket;
 use crate::ssh::SshFact;
@@ -146,7 +147,7 @@ fn a_copy_for_a_ticket_is_written_down_before_its_first_byte_and_after_its_last(
     else {
         unreachable!("it is written down: {effects:?}")
     };
-    assert!(format!("{batch:?}").contains("copied web1:/var/log/error.log to /home/mira"));
+    assert!(format!("{batch:?}").contains("is to copy web1:/var/log/error.log to /home/mira"));
     let committed = Committed {
         references: Vec::new(),
         seq: 1,

@@ -1,7 +1,7 @@
 //! Writes a connection as a document.
 
 use crate::domain::connection::{ConnectionRow, ConnectionState};
-use crate::model::{Model, SessionState, spelled};
+use crate::model::{Model, SessionState};
 use crate::ui::doc::Writer;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
@@ -152,7 +152,7 @@ pub(super) fn forwards_of(model: &Model, host: &str, writer: &mut Writer) {
         );
         writer.link(
             vec![
-                (format!("{}  ", spelled(&row.rule)), Role::Fg),
+                (format!("{}  ", row.rule.to_string()), Role::Fg),
                 (words, role),
                 (counts, Role::Dim),
             ],

@@ -2,7 +2,6 @@
 
 use super::ForwardList;
 use crate::domain::forward::{ForwardRow, ForwardState};
-use crate::model::spelled;
 use crate::ui::paint::{Painter, below};
 use crate::ui::theme::Role;
 use crate::ui::views::Cx;
@@ -52,7 +51,7 @@ impl ForwardList {
 fn cells(row: &ForwardRow) -> Vec<(String, Role)> {
     let asked = if row.configured { "ssh_config" } else { "you" };
     vec![
-        (spelled(&row.rule), Role::Fg),
+        (row.rule.to_string(), Role::Fg),
         (row.host.clone(), Role::Fg),
         state(row),
         (row.open.to_string(), Role::Fg),

@@ -7,7 +7,7 @@ use ratatui::layout::{Position, Rect};
 pub(crate) use draw::state;
 
 use crate::domain::forward::ForwardRow;
-use crate::model::{Model, spelled};
+use crate::model::Model;
 use crate::ui::list::ListState;
 use crate::ui::paint::below;
 use crate::ui::view::View;
@@ -51,5 +51,5 @@ impl ForwardList {
 
 /// What the filter looks at; the rule first, because its letters are shown as matches.
 fn text(row: &ForwardRow) -> String {
-    format!("{} {} {}", spelled(&row.rule), row.host, state(row).0)
+    format!("{} {} {}", row.rule.to_string(), row.host, state(row).0)
 }
