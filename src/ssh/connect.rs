@@ -10,6 +10,8 @@ use russh::ChannelOpenFailure;
 use super::auth::{self, Ears, Login};
 use super::backoff::Backoff;
 use super::error::Error;
+use super::fact::ConnectionInfo;
+use super::handshake;
 use super::host_key::{self, Known, Rotation};
 use super::link::{DeadEnd, Link, Parts, User};
 use super::manager::{How, Manager, target_of};
@@ -17,7 +19,7 @@ use super::meter::{Meter, Metered};
 use super::pool::Lane;
 use super::question::{Asker, Elapsed, Patience};
 use super::settings::{Settings, address};
-use super::transport::{self, Greeting};
+use super::transport::{self, Greeting, Seen};
 use super::usage::Use;
 use super::wire::{self, Complaints, Wire};
 
@@ -155,7 +157,7 @@ impl Manager {
             Ok(Err(why)) => {
                 let busy = !meter.named() && why.is_hangup() && hop_is_retried(&attempt);
                 let said = way.complaints.text().await;
-                let error = transport::handshake_error(hop, why, &said, &meter);
+                let error = handshake::error(hop, why, &said, &meter);
                 return Err(if busy {
                     Failed::Busy(error)
                 } else {
@@ -175,12 +177,7 @@ impl Manager {
         };
         let login = Login::new(&mut greeted.handle, hop, &agent, &asker, ears);
         let how = login.run().await?;
-        let mut info = greeted.seen.lock().clone();
-        info.user.clone_from(&hop.user);
-        info.address.clone_from(&hop.host);
-        info.port = hop.port;
-        info.via = attempt.before.iter().map(|hop| hop.label.clone()).collect();
-        info.auth = how;
+        let info = info(&greeted.seen, &attempt, how);
         let link = Arc::new(Link::new(Parts {
             handle: greeted.handle,
             id: attempt.id,
@@ -267,10 +264,23 @@ impl Manager {
             Ok(Err(why)) => Err(Error::Connect {
                 hop: hop.place(),
                 hint: connect_hint(&why).to_owned(),
-                why: transport::plain(&why),
+                why: handshake::plain(&why),
             }),
             Err(late) => Err(silent(hop, &late, "connecting")),
         }
+    }
+}
+
+/// What is known of a connection that has just come up.
+fn info(seen: &Seen, attempt: &Attempt<'_>, how: String) -> ConnectionInfo {
+    let (hop, before) = (attempt.hop, attempt.before);
+    ConnectionInfo {
+        user: hop.user.clone(),
+        address: hop.host.clone(),
+        port: hop.port,
+        via: before.iter().map(|hop| hop.label.clone()).collect(),
+        auth: how,
+        ..seen.lock().clone()
     }
 }
 

@@ -128,36 +128,19 @@ pub(crate) async fn run(
     };
     let Held { channel, slot } = held;
     let (read, write) = channel.split();
-    let company = match &job.spec.along {
-        None => Ok(Company::none()),
-        Some(along) => tokio::select! {
-            company = Company::bring(manager, &job.target, slot.link(), &settings, along) => company,
-            reason = stopped(&mut stop) => return Outcome::early(reason.exit(), asked),
-        },
-    };
-    let company = match company {
-        Ok(company) => company,
-        Err(why) => {
-            write.close().await.ok();
-            return Outcome::early(Exit::Unreachable(why), asked);
-        }
-    };
     let begun = Instant::now();
-    let beginning = tokio::select! {
-        beginning = begin(&write, &settings, &job.spec, &company) => Ok(beginning),
-        reason = stopped(&mut stop) => Err(reason),
+    let prepared = tokio::select! {
+        prepared = prepare(manager, &job, &write, &slot, &settings) => prepared,
+        reason = stopped(&mut stop) => Err(reason.exit()),
     };
-    let beginning = match beginning {
-        Ok(beginning) => beginning,
-        Err(reason) => {
+    let company = match prepared {
+        Ok(company) => company,
+        Err(exit) => {
             // A channel that is only dropped would count against the server's limit.
             tokio::time::timeout(GRACE, write.close()).await.ok();
-            return Outcome::early(reason.exit(), asked);
+            return Outcome::early(exit, asked);
         }
     };
-    if let Err(why) = beginning {
-        return Outcome::early(lost(&slot, why).await, asked);
-    }
     if matches!(job.spec.stdin, Stdin::Stream) {
         facts.send(SshFact::ExecStarted { req: job.req }).await.ok();
     }
@@ -243,6 +226,26 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
         Ok(reason) => reason.unwrap_or(Stop::Cancelled),
         // Nobody can stop it any more; the engine ends everything itself when it goes.
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// Sees to what comes along with the command, and starts it.
+async fn prepare(
+    manager: &Arc<Manager>,
+    job: &Job,
+    write: &ChannelWriteHalf<Msg>,
+    slot: &Slot,
+    settings: &Arc<Settings>,
+) -> Result<Company, Exit> {
+    let company = match &job.spec.along {
+        None => Company::none(),
+        Some(along) => Company::bring(manager, &job.target, slot.link(), settings, along)
+            .await
+            .map_err(Exit::Unreachable)?,
+    };
+    match begin(write, settings, &job.spec, &company).await {
+        Ok(()) => Ok(company),
+        Err(why) => Err(lost(slot, why).await),
     }
 }
 

@@ -15,6 +15,7 @@ mod fact;
 mod files;
 mod forward;
 mod gate;
+mod handshake;
 mod host_key;
 mod jump;
 mod known_hosts;

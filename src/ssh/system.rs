@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStdin, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -260,28 +260,9 @@ pub(crate) async fn exec(program: &Path, facts: &mpsc::Sender<SshFact>, job: Job
     if let Some(why) = unfit(&job.target) {
         return Outcome::early(Exit::Unreachable(why), asked);
     }
-    let argv = command_line(program, &job);
-    let (name, arguments) = argv
-        .split_first()
-        .map_or(("ssh", &[][..]), |(name, rest)| (name.as_str(), rest));
-    // A group of its own: Ctrl-C at our terminal is for us to understand.
-    let spawned = Command::new(name)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn();
-    let mut child = match spawned {
+    let mut child = match started(program, &job) {
         Ok(child) => child,
-        Err(why) => {
-            let why = format!(
-                "{}: {name} cannot be started: {why}; install OpenSSH's client, or take the host out of openssh_hosts",
-                job.target.name
-            );
-            return Outcome::early(Exit::Unreachable(why), asked);
-        }
+        Err(why) => return Outcome::early(Exit::Unreachable(why), asked),
     };
     if matches!(job.spec.stdin, Stdin::Stream) {
         facts.send(SshFact::ExecStarted { req: job.req }).await.ok();
@@ -337,6 +318,28 @@ pub(crate) async fn exec(program: &Path, facts: &mpsc::Sender<SshFact>, job: Job
         _ => exit,
     };
     Outcome::of(kept, running.collected, asked.elapsed())
+}
+
+fn started(program: &Path, job: &Job) -> Result<Child, String> {
+    let argv = command_line(program, job);
+    let (name, arguments) = argv
+        .split_first()
+        .map_or(("ssh", &[][..]), |(name, rest)| (name.as_str(), rest));
+    // A group of its own: Ctrl-C at our terminal is for us to understand.
+    let spawned = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn();
+    spawned.map_err(|why| {
+        format!(
+            "{}: {name} cannot be started: {why}; install OpenSSH's client, or take the host out of openssh_hosts",
+            job.target.name
+        )
+    })
 }
 
 fn command_line(program: &Path, job: &Job) -> Vec<String> {
@@ -402,7 +405,7 @@ async fn drain(
 }
 
 struct Running {
-    child: tokio::process::Child,
+    child: Child,
     pieces: mpsc::Receiver<(Stream, Vec<u8>)>,
     streams: usize,
     stop: watch::Receiver<Option<exec::Stop>>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::app::effect::{Effect, Emission, line_of};
-use crate::app::event::{LineEvent, LineId};
+use crate::app::event::{Caller, LineEvent, LineId};
 use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::{Call, State};
 use crate::command::{Answer, Outcome, SshCommand, Tty, escape_char};
@@ -49,39 +49,12 @@ pub(super) fn execute(
         Ok(call) => call,
         Err(why) => return reply(state, gather.caller, Outcome::error(2, why), fx),
     };
-    for note in call.notes {
-        fx.push(Effect::Emit(line, note));
-    }
-    let seat = &command.seat;
-    let term = Some(seat.term.clone()).filter(|term| !term.is_empty());
-    let term = term.unwrap_or_else(|| state.setup.term.clone());
-    let size = seat.size.map_or(UNSEEN, |(cols, rows)| Size { cols, rows });
-    let spec = ExecSpec {
-        command: text.clone(),
-        stdin: if call.no_stdin {
-            Stdin::None
-        } else {
-            Stdin::Stream
-        },
-        sink: Sink::Stream,
-        timeout: None,
-        interactive: state.may_ask(gather.caller),
-        background: false,
-        along: Some(Along {
-            forwards: command.forwards.clone(),
-            agent: command.agent,
-            nothing: call.kind == SessionKind::Nothing,
-        }),
-        pty: call.pty.then_some((term, size)),
-        manner: Manner {
-            modes: seat.modes.clone(),
-            kind: call.kind,
-        },
-    };
+    let spec = spec(state, gather.caller, &command, &call);
     let case = gather
         .ticket
         .as_ref()
         .map(|ticket| announced(state, ticket.id, &command.host, &text));
+    fx.extend(call.notes.into_iter().map(|note| Effect::Emit(line, note)));
     let here = host::listed(&state.system_hosts, &command.host)
         .then(|| argv(state, &command, call.kind, &text));
     let call = Call {
@@ -108,6 +81,36 @@ pub(super) fn execute(
                 fx,
             );
         }
+    }
+}
+
+/// What is asked of the host.
+fn spec(state: &State, caller: Caller, command: &SshCommand, call: &Manners) -> ExecSpec {
+    let seat = &command.seat;
+    let term = Some(seat.term.clone()).filter(|term| !term.is_empty());
+    let term = term.unwrap_or_else(|| state.setup.term.clone());
+    let size = seat.size.map_or(UNSEEN, |(cols, rows)| Size { cols, rows });
+    ExecSpec {
+        command: command.command.join(" "),
+        stdin: if call.no_stdin {
+            Stdin::None
+        } else {
+            Stdin::Stream
+        },
+        sink: Sink::Stream,
+        timeout: None,
+        interactive: state.may_ask(caller),
+        background: false,
+        along: Some(Along {
+            forwards: command.forwards.clone(),
+            agent: command.agent,
+            nothing: call.kind == SessionKind::Nothing,
+        }),
+        pty: call.pty.then_some((term, size)),
+        manner: Manner {
+            modes: seat.modes.clone(),
+            kind: call.kind,
+        },
     }
 }
 
@@ -402,7 +405,7 @@ pub(super) fn done(
     let Some(call) = state.calls.remove(&line) else {
         return;
     };
-    let caller = crate::app::event::Caller::Line(line);
+    let caller = Caller::Line(line);
     match exit {
         Exit::Unreachable(why) => fx.push(Effect::Emit(line, Emission::Note(why.clone()))),
         _ if call.spec.pty.is_some() && call.here.is_none() => {
@@ -492,7 +495,7 @@ pub(super) fn line(state: &mut State, line: LineId, event: LineEvent, fx: &mut V
 
 /// A command line is gone. What it alone could use ends; a run goes on, because it is a record of its own.
 fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
-    let caller = crate::app::event::Caller::Line(line);
+    let caller = Caller::Line(line);
     if let Some(call) = state.calls.get(&line) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
     }
@@ -520,7 +523,7 @@ fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
 
 /// A command line falls behind, or has caught up: what its hosts write waits with them, and nobody else waits.
 pub(super) fn slow(state: &State, line: LineId, slow: bool, fx: &mut Vec<Effect>) {
-    let caller = crate::app::event::Caller::Line(line);
+    let caller = Caller::Line(line);
     let call = state.calls.get(&line).map(|call| call.req);
     let fans = state.fans.values().filter(|fan| fan.caller == caller);
     let runs = state.runs.values().filter(|run| run.caller == caller);
@@ -545,7 +548,7 @@ fn hang_up(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
 
 /// Ctrl-C: once asks for an orderly stop, twice stops.
 fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
-    let caller = crate::app::event::Caller::Line(line);
+    let caller = Caller::Line(line);
     let again = !state.interrupted.insert(line);
     if let Some(call) = state.calls.get(&line) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));

@@ -163,23 +163,27 @@ pub(crate) async fn candidates(
 
 /// Whether `PubkeyAcceptedAlgorithms` allows to offer it; an empty list allows all.
 fn accepted(candidate: &Candidate, algorithms: &[String]) -> bool {
-    let name = match &candidate.shown {
-        Shown::Key(key) if key.algorithm().is_rsa() => "rsa-sha2-".to_owned(),
-        Shown::Key(key) => key.algorithm().as_str().to_owned(),
-        Shown::Certificate(certificate) if certificate.algorithm().is_rsa() => {
-            "rsa-sha2-".to_owned()
-        }
-        Shown::Certificate(certificate) => certificate.algorithm().to_certificate_type(),
+    let (rsa, name) = match &candidate.shown {
+        Shown::Key(key) => (
+            key.algorithm().is_rsa(),
+            key.algorithm().as_str().to_owned(),
+        ),
+        Shown::Certificate(certificate) => (
+            certificate.algorithm().is_rsa(),
+            certificate.algorithm().to_certificate_type(),
+        ),
         Shown::Unknown => return true,
     };
     let certificate = matches!(candidate.shown, Shown::Certificate(_));
+    // An RSA key signs under several names, one for each hash; which of them is settled when it is offered.
+    let rsa_name = |allowed: &str| {
+        (allowed.starts_with("rsa-sha2-") || allowed.starts_with("ssh-rsa"))
+            && allowed.contains("-cert-") == certificate
+    };
     algorithms.is_empty()
-        || algorithms.iter().any(|allowed| {
-            *allowed == name
-                || name == "rsa-sha2-"
-                    && allowed.starts_with(&name)
-                    && allowed.contains("-cert-") == certificate
-        })
+        || algorithms
+            .iter()
+            .any(|allowed| *allowed == name || rsa && rsa_name(allowed))
 }
 
 async fn ask(

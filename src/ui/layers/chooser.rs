@@ -286,7 +286,7 @@ fn items(subject: Subject, only: &[String], model: &Model) -> Vec<Item> {
             .forwards
             .iter()
             .map(|row| {
-                let more = format!("{} {}", row.rule.to_string(), row.host);
+                let more = format!("{} {}", row.rule, row.host);
                 plain(&row.id.to_string(), &more)
             })
             .collect(),

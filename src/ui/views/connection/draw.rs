@@ -152,7 +152,7 @@ pub(super) fn forwards_of(model: &Model, host: &str, writer: &mut Writer) {
         );
         writer.link(
             vec![
-                (format!("{}  ", row.rule.to_string()), Role::Fg),
+                (format!("{}  ", row.rule), Role::Fg),
                 (words, role),
                 (counts, Role::Dim),
             ],

@@ -51,5 +51,5 @@ impl ForwardList {
 
 /// What the filter looks at; the rule first, because its letters are shown as matches.
 fn text(row: &ForwardRow) -> String {
-    format!("{} {} {}", row.rule.to_string(), row.host, state(row).0)
+    format!("{} {} {}", row.rule, row.host, state(row).0)
 }
