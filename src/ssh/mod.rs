@@ -27,6 +27,7 @@ mod probe;
 mod pulse;
 mod question;
 mod recording;
+mod remains;
 mod resolve;
 mod screens;
 mod settings;

@@ -21,6 +21,7 @@ use super::forward::Company;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::recording::{Recorded, Recording};
+use super::remains::Remains;
 use super::screens::Screens;
 use super::settings::Settings;
 use super::usage::Use;
@@ -72,15 +73,16 @@ pub(crate) async fn run(
     screens: &Screens,
     pane: Pane,
     inlets: Inlets,
-) -> SshFact {
+) -> (SshFact, Option<Remains>) {
     let session = pane.session;
-    let (exit, recorded) = live(manager, facts, screens, pane, inlets).await;
-    SshFact::SessionClosed {
+    let (exit, recorded, remains) = live(manager, facts, screens, pane, inlets).await;
+    let fact = SshFact::SessionClosed {
         session,
         exit,
         bytes: recorded.bytes,
         recording_error: recorded.error,
-    }
+    };
+    (fact, remains)
 }
 
 async fn live(
@@ -89,14 +91,20 @@ async fn live(
     screens: &Screens,
     pane: Pane,
     mut inlets: Inlets,
-) -> (Exit, Recorded) {
+) -> (Exit, Recorded, Option<Remains>) {
     let opened = tokio::select! {
         opened = manager.channel(&pane.target, true, Use::Session) => opened,
-        () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default()),
+        () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default(), None),
     };
     let (held, settings) = match opened {
         Ok(opened) => opened,
-        Err(why) => return (Exit::Unreachable(why.to_string()), Recorded::default()),
+        Err(why) => {
+            return (
+                Exit::Unreachable(why.to_string()),
+                Recorded::default(),
+                None,
+            );
+        }
     };
     let Held { channel, slot } = held;
     let (read, write) = channel.split();
@@ -116,11 +124,11 @@ async fn live(
         Ok(company) => company,
         Err(exit) => {
             write.close().await.ok();
-            return (exit, Recorded::default());
+            return (exit, Recorded::default(), None);
         }
     };
     if let Err(why) = exec::begin(&write, &settings, &spec, &company).await {
-        return (exec::lost(&slot, why).await, Recorded::default());
+        return (exec::lost(&slot, why).await, Recorded::default(), None);
     }
     let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());
@@ -140,6 +148,7 @@ async fn live(
         dirty: true,
         shown: None,
         ending: Ending::default(),
+        fed: false,
     };
     let writing = writer::write(&write, inlets.inputs, answers, current);
     let exit = reader
@@ -152,6 +161,8 @@ async fn live(
             &slot,
         )
         .await;
+    // Who never showed anything leaves nothing to look at.
+    let showed = reader.fed;
     reader.publish();
     if let Some(recording) = reader.recording.take() {
         recorded = recording.finish().await;
@@ -159,7 +170,13 @@ async fn live(
     reader.news.close();
     // What is still to be told comes before the last fact.
     helpers.join_next().await;
-    (exit, recorded)
+    let remains = Remains {
+        session: reader.session,
+        emulator: reader.emulator,
+        views: inlets.views,
+        close: inlets.close,
+    };
+    (exit, recorded, showed.then_some(remains))
 }
 
 /// Brings along the forwards and the agent that the host's settings ask for.
@@ -217,6 +234,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) dirty: bool,
     pub(crate) shown: Option<Instant>,
     pub(crate) ending: Ending,
+    /// Something was shown.
+    pub(crate) fed: bool,
 }
 
 impl Reader<'_> {
@@ -269,6 +288,7 @@ impl Reader<'_> {
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.emulator.feed(bytes);
+        self.fed = true;
         if let Some(recording) = &mut self.recording {
             recording.output(bytes);
         }

@@ -25,6 +25,7 @@ use super::config::{check_name, check_user};
 use super::exec::{self, Collected, Ending, Input, Job, Outcome};
 use super::fact::{SshFact, Stream};
 use super::recording::{Recorded, Recording};
+use super::remains::Remains;
 use super::screens::Screens;
 use super::shell::{self, Inlets, News, Pane, Reader, View};
 use super::spool::{PIECE, Spool};
@@ -88,15 +89,16 @@ pub(crate) async fn run(
     screens: &Screens,
     pane: LocalPane,
     inlets: Inlets,
-) -> SshFact {
+) -> (SshFact, Option<Remains>) {
     let session = pane.session;
-    let (exit, recorded) = live(facts, screens, pane, inlets).await;
-    SshFact::SessionClosed {
+    let (exit, recorded, remains) = live(facts, screens, pane, inlets).await;
+    let fact = SshFact::SessionClosed {
         session,
         exit,
         bytes: recorded.bytes,
         recording_error: recorded.error,
-    }
+    };
+    (fact, remains)
 }
 
 async fn live(
@@ -104,7 +106,7 @@ async fn live(
     screens: &Screens,
     pane: LocalPane,
     mut inlets: Inlets,
-) -> (Exit, Recorded) {
+) -> (Exit, Recorded, Option<Remains>) {
     let program = Program {
         argv: pane.argv.clone(),
         env: vec![("TERM".to_owned(), pane.term.clone())],
@@ -114,7 +116,13 @@ async fn live(
     };
     let (pty, outlet) = match pty::spawn(&program) {
         Ok(started) => started,
-        Err(why) => return (Exit::Unreachable(why.to_string()), Recorded::default()),
+        Err(why) => {
+            return (
+                Exit::Unreachable(why.to_string()),
+                Recorded::default(),
+                None,
+            );
+        }
     };
     let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());
@@ -136,6 +144,7 @@ async fn live(
         dirty: true,
         shown: None,
         ending: Ending::default(),
+        fed: false,
     };
     reader.news.opened();
     let exit = drive(
@@ -146,6 +155,8 @@ async fn live(
         &mut inlets.close,
     )
     .await;
+    // Who never showed anything leaves nothing to look at.
+    let showed = reader.fed;
     reader.publish();
     if let Some(recording) = reader.recording.take() {
         recorded = recording.finish().await;
@@ -153,7 +164,13 @@ async fn live(
     reader.news.close();
     // What is still to be told comes before the last fact.
     telling.join_next().await;
-    (exit, recorded)
+    let remains = Remains {
+        session: reader.session,
+        emulator: reader.emulator,
+        views: inlets.views,
+        close: inlets.close,
+    };
+    (exit, recorded, showed.then_some(remains))
 }
 
 async fn record(pane: &LocalPane) -> (Option<Recording>, Recorded) {

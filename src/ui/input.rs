@@ -144,6 +144,14 @@ impl Ui {
                     Vec::new()
                 }
                 KeyCode::Char('r') => self.reopen(model, id),
+                // Nothing is typed any more, so the keys that look back need no prefix.
+                KeyCode::PageUp
+                | KeyCode::Up
+                | KeyCode::Home
+                | KeyCode::Char('k' | 'g' | 'u' | 'b') => {
+                    self.views.pane.scrollback = true;
+                    self.mapped(model, &[Scope::Scrollback], key)
+                }
                 _ => Vec::new(),
             },
             None => {

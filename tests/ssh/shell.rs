@@ -188,3 +188,50 @@ async fn a_recording_that_cannot_be_made_costs_no_session() -> Result<(), Failed
     assert!(error.is_some_and(|why| why.contains("cannot record")));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_session_showed_can_be_read_until_it_is_dismissed() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let _web = lab.server("web1", "", "")?;
+    let mut client = lab.client();
+    open(&client, None);
+    client
+        .until(|fact| matches!(fact, SshFact::SessionOpened { .. }).then_some(()))
+        .await?;
+    type_line(
+        &client,
+        "clear; seq -f 'line-%g.' 1 200; printf '\\033[?1049h\\033[Hfull-%s' screen",
+    );
+    shows(&client, "full-screen").await?;
+    client.engine.send(SshAsk::Disconnect {
+        target: client.target("web1"),
+    });
+    assert!(matches!(closed(&mut client).await?.0, Exit::Unreachable(_)));
+    for _ in 0..5 {
+        client.engine.send(SshAsk::Scroll {
+            session: SESSION,
+            lines: 30,
+        });
+    }
+    shows(&client, "line-40.").await?;
+    // A new session under the same name is possible only when the old one was given up.
+    open(&client, None);
+    client
+        .until(|fact| matches!(fact, SshFact::Refused { .. }).then_some(()))
+        .await?;
+    client.engine.send(SshAsk::Close { session: SESSION });
+    let again = client.target("web1");
+    loop {
+        open(&client, None);
+        let opened = client.until(|fact| match fact {
+            SshFact::SessionOpened { .. } => Some(true),
+            SshFact::Refused { .. } => Some(false),
+            _ => None,
+        });
+        if opened.await? {
+            break;
+        }
+    }
+    client.engine.send(SshAsk::Disconnect { target: again });
+    Ok(())
+}

@@ -71,7 +71,10 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
             alarm::answered(state, id, question, &reply, fx);
         }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
-        Intent::Dismiss(session) => state.model.sessions.retain(|view| view.id != session),
+        Intent::Dismiss(session) => {
+            state.model.sessions.retain(|view| view.id != session);
+            fx.push(Effect::Ssh(SshAsk::Close { session }));
+        }
         Intent::Theme(name) => {
             say(
                 state,

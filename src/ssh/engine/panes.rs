@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::host::{self};
 use crate::domain::ids::SessionId;
 
+use crate::ssh::fact::SshFact;
+use crate::ssh::remains::Remains;
 use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
 use crate::ssh::writer::PaneInput;
@@ -25,9 +27,9 @@ impl Inner {
         };
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let fact = shell::run(&inner.manager, &inner.facts, &inner.screens, pane, inlets).await;
-            inner.lock().panes.remove(&session);
-            inner.tell(fact).await;
+            let ended = shell::run(&inner.manager, &inner.facts, &inner.screens, pane, inlets);
+            let (fact, remains) = ended.await;
+            inner.ended(session, fact, remains).await;
         });
     }
 
@@ -39,10 +41,20 @@ impl Inner {
         };
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let fact = system::run(&inner.facts, &inner.screens, pane, inlets).await;
-            inner.lock().panes.remove(&session);
-            inner.tell(fact).await;
+            let (fact, remains) = system::run(&inner.facts, &inner.screens, pane, inlets).await;
+            inner.ended(session, fact, remains).await;
         });
+    }
+
+    /// Tells the end of a session; what it showed can be looked at until it is dismissed.
+    async fn ended(&self, session: SessionId, fact: SshFact, remains: Option<Remains>) {
+        let Some(remains) = remains else {
+            self.lock().panes.remove(&session);
+            return self.tell(fact).await;
+        };
+        self.tell(fact).await;
+        remains.keep(&self.screens).await;
+        self.lock().panes.remove(&session);
     }
 
     /// The ways into a new pane; `None`, with a fact, when a session of that name is open already.
