@@ -116,7 +116,14 @@ shared=("${ssh[@]}" -S "$work/control")
 ride() { "${qd[@]}" ssh peer -- true; }
 mux() { "${shared[@]}" peer true; }
 versus 'true over a connection that is open; ssh -S' ride mux
-many() { local i; for i in $(seq 50); do "$@" </dev/null & done; wait; }
+many() {
+    local pids=()
+    for _ in $(seq 50); do
+        "$@" </dev/null &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+}
 ride50() { many ride; }
 mux50() { many mux; }
 versus '50 clients at once over one connection; ssh -S' ride50 mux50 5

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod effect;
 pub mod event;
 mod files;
+mod lines;
 mod local;
 mod purpose;
 pub mod runtime;

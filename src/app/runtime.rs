@@ -4,7 +4,7 @@
 //! Facts are never dropped: when the reader of a command line falls behind, the hosts that write to it are told to wait, and
 //! what is on its way already queues for that command line alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,9 @@ use super::client::Input;
 pub use super::client::{Client, FromLine, Gone, Line, LineClient, ToLine, ToWindow, Window};
 use super::clock;
 use super::effect::Effect;
-use super::event::{Event, LineId};
+use super::event::Event;
 use super::files::Files;
+use super::lines::Lines;
 use super::state::{Setup, State};
 use super::update;
 
@@ -32,8 +33,8 @@ const INPUTS: usize = 256;
 const FACTS: usize = 1024;
 /// Facts from connections that wait. Channel tasks wait when it is full, after their own buffers are.
 const SSH_FACTS: usize = 1024;
-/// How many pieces may queue for a command line before its hosts are told to wait.
-const BEHIND: usize = 64;
+/// How long readers of our last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
 /// How often the update learns the time.
@@ -55,14 +56,6 @@ pub struct Parts {
     pub changed: Arc<Notify>,
 }
 
-/// A command line's way out, and what waits for its reader.
-struct LineOut {
-    tx: mpsc::Sender<ToLine>,
-    backlog: VecDeque<ToLine>,
-    /// Its hosts were told to wait.
-    slow: bool,
-}
-
 /// A window's way out.
 struct WindowOut {
     frame: watch::Sender<Option<Arc<Frame>>>,
@@ -81,7 +74,7 @@ pub struct Runtime {
     facts: mpsc::Receiver<Event>,
     fact_tx: mpsc::Sender<Event>,
     ssh: mpsc::Receiver<SshFact>,
-    lines: BTreeMap<LineId, LineOut>,
+    lines: Lines,
     windows: BTreeMap<WindowId, WindowOut>,
     /// This machine's counters; only the worker that measures locks it, one at a time.
     local: Arc<std::sync::Mutex<crate::health::local::Local>>,
@@ -110,7 +103,7 @@ impl Runtime {
             facts,
             fact_tx,
             ssh,
-            lines: BTreeMap::new(),
+            lines: Lines::new(),
             windows: BTreeMap::new(),
             local: Arc::default(),
             held: BTreeMap::new(),
@@ -130,7 +123,6 @@ impl Runtime {
         let mut dirty = true;
         let mut abandoned = false;
         while !self.quitting {
-            let backlog = self.lines.values().any(|line| !line.backlog.is_empty());
             let changed = Arc::clone(&self.changed);
             let screens = Arc::clone(&self.screens);
             tokio::select! {
@@ -143,7 +135,7 @@ impl Runtime {
                         self.turn(Event::Stop);
                     }
                 },
-                () = flush(&mut self.lines), if backlog => self.pace(),
+                () = self.lines.room() => self.pace(),
                 event = self.facts.recv() => if let Some(event) = event { self.turn(event) },
                 _ = tick.tick() => self.turn(Event::Tick(clock::now())),
                 () = changed.notified() => self.turn(Event::StoreChanged),
@@ -160,10 +152,14 @@ impl Runtime {
             self.pace();
             dirty = true;
         }
-        // What was decided before the end is carried to its readers; the store's thread finishes what it was given.
-        while self.lines.values().any(|line| !line.backlog.is_empty()) {
-            flush(&mut self.lines).await;
-        }
+        // What was decided before the end is carried to its readers; the store's thread finishes what it was given. A reader
+        // that stands still does not keep us.
+        let last = async {
+            while self.lines.is_behind() {
+                self.lines.room().await;
+            }
+        };
+        tokio::time::timeout(LAST_WORDS, last).await.ok();
     }
 
     /// Takes what else waits, a bounded number, so that a burst costs one frame.
@@ -183,19 +179,7 @@ impl Runtime {
 
     /// Tells the hosts of command lines that fall behind to wait, and those of the others to go on.
     fn pace(&mut self) {
-        let changed: Vec<(LineId, bool)> = self
-            .lines
-            .iter_mut()
-            .filter_map(|(id, line)| {
-                let slow = if line.slow {
-                    !line.backlog.is_empty()
-                } else {
-                    line.backlog.len() > BEHIND
-                };
-                (std::mem::replace(&mut line.slow, slow) != slow).then_some((*id, slow))
-            })
-            .collect();
-        for (id, slow) in changed {
+        for (id, slow) in self.lines.paces() {
             self.turn(Event::Slow(id, slow));
         }
     }
@@ -207,14 +191,7 @@ impl Runtime {
                 if !person {
                     self.state.nobody.insert(id);
                 }
-                self.lines.insert(
-                    id,
-                    LineOut {
-                        tx,
-                        backlog: VecDeque::new(),
-                        slow: false,
-                    },
-                );
+                self.lines.add(id, tx);
             }
             Input::Window(id, frame, tx) => drop(self.windows.insert(id, WindowOut { frame, tx })),
         }
@@ -324,10 +301,10 @@ impl Runtime {
                 }));
             }
             Effect::Reply(line, outcome) => {
-                self.tell_line(line, ToLine::Done(outcome));
+                self.lines.tell(line, ToLine::Done(outcome));
             }
-            Effect::Emit(line, emission) => self.tell_line(line, ToLine::Emit(emission)),
-            Effect::Question(line, inquiry) => self.tell_line(line, ToLine::Question(inquiry)),
+            Effect::Emit(line, emission) => self.lines.tell(line, ToLine::Emit(emission)),
+            Effect::Question(line, inquiry) => self.lines.tell(line, ToLine::Question(inquiry)),
             Effect::Redraw(window) => self.tell_window(window, ToWindow::Redraw),
             Effect::Suspend(window) => self.tell_window(window, ToWindow::Suspend),
             Effect::Clipboard(window, text) => self.tell_window(window, ToWindow::Clipboard(text)),
@@ -342,23 +319,6 @@ impl Runtime {
     fn look(&mut self) {
         let (connections, forwards) = (self.engine.connections(), self.engine.forwards());
         self.turn(Event::Connections(connections, forwards));
-    }
-
-    fn tell_line(&mut self, id: LineId, message: ToLine) {
-        let done = matches!(message, ToLine::Done(_));
-        let Some(line) = self.lines.get_mut(&id) else {
-            return;
-        };
-        if line.backlog.is_empty() {
-            if let Err(mpsc::error::TrySendError::Full(message)) = line.tx.try_send(message) {
-                line.backlog.push_back(message);
-            }
-        } else {
-            line.backlog.push_back(message);
-        }
-        if done && line.backlog.is_empty() {
-            self.lines.remove(&id);
-        }
     }
 
     fn tell_window(&self, id: WindowId, message: ToWindow) {
@@ -378,29 +338,6 @@ fn tell(facts: &mpsc::Sender<Event>, event: Event) {
             let facts = facts.clone();
             drop(runtime.spawn(async move { drop(facts.send(event).await) }));
         }
-    }
-}
-
-/// Waits until the first command line with a backlog takes one more piece.
-async fn flush(lines: &mut BTreeMap<LineId, LineOut>) {
-    let Some((id, line)) = lines.iter_mut().find(|(_, line)| !line.backlog.is_empty()) else {
-        return;
-    };
-    let id = *id;
-    let gone = match line.tx.reserve().await {
-        Ok(permit) => {
-            if let Some(message) = line.backlog.pop_front() {
-                let done = matches!(message, ToLine::Done(_));
-                permit.send(message);
-                done
-            } else {
-                false
-            }
-        }
-        Err(_) => true,
-    };
-    if gone {
-        lines.remove(&id);
     }
 }
 

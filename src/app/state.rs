@@ -124,12 +124,16 @@ pub struct State {
     pub(crate) last_forward: u64,
     /// Command lines whose forwards end because one failed, with the exit status.
     pub(crate) forwarding: BTreeMap<LineId, u8>,
-    /// Questions of connections, by the number they are asked under.
-    pub(crate) questions: BTreeMap<QuestionId, ssh::QuestionId>,
+    /// Questions of connections, by the number they are asked under, and the command line that is asked.
+    pub(crate) questions: BTreeMap<QuestionId, (ssh::QuestionId, Option<LineId>)>,
     /// Command lines at which nobody sits who could be asked.
     pub(crate) nobody: BTreeSet<LineId>,
-    /// The question whether the app may stop, and the command line that waits for it.
-    pub(crate) stop_asked: Option<(QuestionId, LineId)>,
+    /// Command lines that left while a run of theirs goes on.
+    pub(crate) left: BTreeSet<LineId>,
+    /// Command lines that were interrupted, or left, before what they asked for had begun.
+    pub(crate) ended: BTreeSet<LineId>,
+    /// Questions whether the app may stop, and the command lines that wait for it.
+    pub(crate) stop_asked: BTreeMap<QuestionId, LineId>,
     /// Patterns of the hosts that the engine was told to reach by the system's `ssh`.
     pub(crate) system_hosts: Vec<String>,
     /// Command lines that were interrupted once.
@@ -369,7 +373,9 @@ impl State {
             forwarding: BTreeMap::new(),
             questions: BTreeMap::new(),
             nobody: BTreeSet::new(),
-            stop_asked: None,
+            left: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            stop_asked: BTreeMap::new(),
             system_hosts: Vec::new(),
             interrupted: BTreeSet::new(),
             schedule: Schedule::new(setup.rules),

@@ -42,7 +42,16 @@ pub(super) async fn find(place: &Place) -> io::Result<Found> {
             ..server
         },
         // It ended while we came in.
-        Err(why) if why.kind() == io::ErrorKind::UnexpectedEof => return Ok(Found::Nobody),
+        Err(why)
+            if matches!(
+                why.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
+            ) =>
+        {
+            return Ok(Found::Nobody);
+        }
         Err(why) => return Err(why),
     };
     if server.protocol == PROTOCOL {

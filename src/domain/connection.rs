@@ -40,6 +40,8 @@ pub struct ConnectionRow {
     pub age_ms: u64,
     /// The last measured round trip in milliseconds; `None` until it was measured.
     pub rtt_ms: Option<u32>,
+    /// Milliseconds since a sign of life was asked for that has not come; `None` while the host answers.
+    pub silent_ms: Option<u64>,
     /// Channels by what they are for.
     pub users: ConnectionUsers,
     /// Bytes from the server, as the wire carried them.

@@ -10,7 +10,7 @@ use russh::ChannelOpenFailure;
 use super::auth::{self, Ears, Login};
 use super::backoff::Backoff;
 use super::error::Error;
-use super::fact::ConnectionInfo;
+use super::fact::{Asking, ConnectionInfo};
 use super::handshake;
 use super::host_key::{self, Known, Rotation};
 use super::link::{DeadEnd, Link, Parts, User};
@@ -53,7 +53,7 @@ struct Attempt<'a> {
     hop: &'a Arc<Settings>,
     before: &'a [Arc<Settings>],
     via: Option<&'a Arc<Link>>,
-    interactive: bool,
+    asking: Asking,
     lane: Lane,
 }
 
@@ -104,7 +104,7 @@ impl Manager {
                 hop,
                 before,
                 via: via.as_ref(),
-                interactive: how.interactive,
+                asking: how.asking,
                 lane,
             };
             let why = match self.attempt(attempt).await {
@@ -132,7 +132,7 @@ impl Manager {
             questions: Arc::clone(&self.questions),
             target: target_of(hop),
             hop: hop.label.clone(),
-            interactive: attempt.interactive,
+            asking: attempt.asking,
             patience: Arc::clone(&patience),
             asked: Arc::new(AtomicBool::new(false)),
         };

@@ -16,7 +16,7 @@ use crate::domain::run::Exit;
 
 use super::ask::{Along, ExecSpec, SessionKind, Sink, Stdin};
 use super::error::Error;
-use super::fact::{SshFact, Stream};
+use super::fact::{Asking, SshFact, Stream};
 use super::forward::Company;
 use super::link::{Held, OPENING, Slot};
 use super::manager::Manager;
@@ -136,8 +136,7 @@ pub(crate) async fn run(
     let company = match prepared {
         Ok(company) => company,
         Err(exit) => {
-            // A channel that is only dropped would count against the server's limit.
-            tokio::time::timeout(GRACE, write.close()).await.ok();
+            give_up(&write).await;
             return Outcome::early(exit, asked);
         }
     };
@@ -185,14 +184,19 @@ async fn opened(manager: &Manager, job: &Job) -> Result<(Held, Arc<Settings>), E
     if spec.background {
         manager.background(&job.target, what).await
     } else {
-        manager.channel(&job.target, spec.interactive, what).await
+        let asking = Asking::Request(job.req).only_if(spec.interactive);
+        manager.channel(&job.target, asking, what).await
     }
 }
 
 /// Runs nothing: forwards until the connection is lost.
 async fn stay(manager: &Arc<Manager>, job: &Job, along: &Along) -> Exit {
     let connected = manager
-        .connection(&job.target, job.spec.interactive, Use::Forward)
+        .connection(
+            &job.target,
+            Asking::Request(job.req).only_if(job.spec.interactive),
+            Use::Forward,
+        )
         .await;
     let (user, settings) = match connected {
         Ok(connected) => connected,
@@ -227,6 +231,12 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
         // Nobody can stop it any more; the engine ends everything itself when it goes.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Closes a channel: one that is only dropped would count against the server's limit. A connection that takes nothing does not
+/// keep us.
+pub(crate) async fn give_up(write: &ChannelWriteHalf<Msg>) {
+    tokio::time::timeout(GRACE, write.close()).await.ok();
 }
 
 /// Sees to what comes along with the command, and starts it.

@@ -11,6 +11,31 @@ use crate::domain::host::{Effective, Target};
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::run::Exit;
 
+/// On whose behalf a connection is made, so that a question reaches the person who waits for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// Nobody may be asked.
+    Nobody,
+    /// A request: a command, a copy, a question about files.
+    Request(ReqId),
+    /// A session in a pane.
+    Session(SessionId),
+    /// A forward, by its number.
+    Forward(u64),
+}
+
+impl Asking {
+    /// Whether a person may be asked.
+    pub(crate) fn is_someone(self) -> bool {
+        self != Self::Nobody
+    }
+
+    /// The same, unless `may` says that there is nobody at all.
+    pub(crate) fn only_if(self, may: bool) -> Self {
+        if may { self } else { Self::Nobody }
+    }
+}
+
 /// Names a question until it is answered or withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QuestionId(pub u64);
@@ -158,6 +183,8 @@ pub enum SshFact {
         known: String,
         /// The shown key's algorithm and fingerprint.
         shown: String,
+        /// Whether somebody waits for the connection.
+        awaited: bool,
     },
     /// The connections and forwards as they were when `Status` was asked.
     Status {
@@ -201,6 +228,8 @@ pub enum SshFact {
         hop: String,
         /// What is asked.
         kind: QuestionKind,
+        /// On whose behalf.
+        asking: Asking,
     },
     /// A question needs no answer any more.
     QuestionClosed {

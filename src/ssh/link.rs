@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use russh::client::{Handle, Msg};
@@ -30,6 +30,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// From this round trip on a host is far: its windows are small, and a round trip saved is worth something.
 pub(crate) const FAR: Duration = Duration::from_millis(40);
+
+/// From this long without an answer on a host is said to be silent.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// What a connection is made of.
 pub(crate) struct Parts {
@@ -71,6 +74,8 @@ pub(crate) struct Link {
     ended: Ended,
     /// The last measured round trip in microseconds; 0 until there is one.
     round_trip: AtomicU32,
+    /// When a sign of life was asked for that has not come. A std mutex: held to copy, never across an await.
+    asked: Mutex<Option<Instant>>,
 }
 
 /// The end of a connection, for those who must not keep it alive.
@@ -132,6 +137,7 @@ impl Link {
                 bye: Arc::default(),
             },
             round_trip: AtomicU32::new(round_trip),
+            asked: Mutex::default(),
             parts,
         }
     }
@@ -195,12 +201,22 @@ impl Link {
     /// Measures a round trip inside the connection. A host that does not answer is the business of the keep-alives.
     pub(crate) async fn ping(&self) {
         let asked = Instant::now();
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
         let answered =
             tokio::time::timeout(self.parts.silence, self.parts.handle.send_ping()).await;
         if matches!(answered, Ok(Ok(()))) && self.is_alive() {
             self.round_trip
                 .store(micros(asked.elapsed()), Ordering::Relaxed);
+            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
+    }
+
+    /// How long a sign of life has been waited for, once that is longer than any healthy line takes.
+    fn silence(&self) -> Option<Duration> {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked
+            .map(|asked| asked.elapsed())
+            .filter(|waited| *waited >= SILENT)
     }
 
     /// Counts somebody who uses the connection until the value is dropped.
@@ -228,6 +244,7 @@ impl Link {
             rtt_ms: self
                 .round_trip()
                 .map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1)),
+            silent_ms: self.silence().map(millis),
             users: self.users.now(),
             bytes_in: self.parts.meter.received(),
             bytes_out: self.parts.meter.sent(),

@@ -15,7 +15,7 @@ use super::agent;
 use super::config::{Resolver, Spec};
 use super::engine::{AgentChoice, Closing, EngineOptions};
 use super::error::Error;
-use super::fact::{KeysReport, SshFact};
+use super::fact::{Asking, KeysReport, SshFact};
 use super::forward::Forwards;
 use super::gate::Gates;
 use super::jump;
@@ -41,6 +41,9 @@ const CROWDED: Duration = Duration::from_millis(250);
 /// How often an ask that found a dead connection or a refusal tries again.
 const TRIES: usize = 3;
 
+/// How many agents of people who came in are remembered; the oldest is forgotten.
+const AGENTS: usize = 16;
+
 /// How long a server that gave channels before may refuse them: it counts those that just closed until their programs are
 /// gone.
 const LINGER: Duration = Duration::from_secs(10);
@@ -50,8 +53,8 @@ const LINGER: Duration = Duration::from_secs(10);
 pub(crate) struct How {
     /// What for.
     pub(crate) what: Use,
-    /// Whether a person may be asked.
-    pub(crate) interactive: bool,
+    /// On whose behalf; whether a person may be asked.
+    pub(crate) asking: Asking,
     /// Nobody waits for it, so it keeps to the pauses after a failure.
     pub(crate) background: bool,
 }
@@ -71,7 +74,8 @@ pub(crate) struct Manager {
     pub(crate) forwards: Arc<Forwards>,
     pub(super) gates: Gates,
     pub(super) all: Semaphore,
-    agent: Mutex<Option<PathBuf>>,
+    /// Of those who came in, newest first.
+    agents: Mutex<Vec<PathBuf>>,
     /// The next connection's number.
     next: AtomicU64,
 }
@@ -95,7 +99,7 @@ impl Manager {
             pools: Mutex::default(),
             gates: Gates::default(),
             all: Semaphore::new(IN_ALL),
-            agent: Mutex::default(),
+            agents: Mutex::default(),
             next: AtomicU64::new(1),
         })
     }
@@ -109,15 +113,20 @@ impl Manager {
             .map_err(|error| error.to_string())
     }
 
-    /// Somebody came in whose agent is there; the newest one is the likeliest to live.
+    /// Somebody came in whose agent is there.
     pub(crate) fn use_agent(&self, socket: PathBuf) {
-        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        agents.retain(|known| *known != socket);
+        agents.insert(0, socket);
+        agents.truncate(AGENTS);
     }
 
-    /// The agent to use now: that of whoever came in last, where the engine has no other orders.
+    /// The agent to use now, where the engine has no other orders: of those who came in the newest that still answers, because
+    /// the agent of a login ends with it.
     pub(super) fn agent(&self) -> AgentChoice {
-        let newest = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&self.options.agent, newest.as_ref()) {
+        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = |socket: &&PathBuf| std::os::unix::net::UnixStream::connect(socket).is_ok();
+        match (&self.options.agent, agents.iter().find(alive)) {
             (AgentChoice::FromEnv, Some(socket)) => AgentChoice::Path(socket.clone()),
             (choice, _) => choice.clone(),
         }
@@ -140,12 +149,12 @@ impl Manager {
     pub(crate) async fn channel(
         &self,
         target: &Target,
-        interactive: bool,
+        asking: Asking,
         what: Use,
     ) -> Result<(Held, Arc<Settings>), Error> {
         let how = How {
             what,
-            interactive: interactive && self.options.interactive,
+            asking: asking.only_if(self.options.interactive),
             background: false,
         };
         self.open(target, how).await
@@ -162,7 +171,7 @@ impl Manager {
     ) -> Result<(Held, Arc<Settings>), Error> {
         let how = How {
             what,
-            interactive: false,
+            asking: Asking::Nobody,
             background: true,
         };
         self.open(target, how).await
@@ -175,12 +184,12 @@ impl Manager {
     pub(crate) async fn connection(
         &self,
         target: &Target,
-        interactive: bool,
+        asking: Asking,
         what: Use,
     ) -> Result<(User, Arc<Settings>), Error> {
         let how = How {
             what,
-            interactive: interactive && self.options.interactive,
+            asking: asking.only_if(self.options.interactive),
             background: false,
         };
         self.reach(target, how).await
@@ -197,7 +206,7 @@ impl Manager {
     ) -> Result<(User, Arc<Settings>), Error> {
         let how = How {
             what,
-            interactive: false,
+            asking: Asking::Nobody,
             background: true,
         };
         self.reach(target, how).await
@@ -318,7 +327,7 @@ impl Manager {
             return Ok(link);
         }
         let how = How {
-            interactive: false,
+            asking: Asking::Nobody,
             ..how
         };
         let bulk = self.link(route, how, Lane::Bulk, true).await;
@@ -376,7 +385,7 @@ impl Manager {
             match landed {
                 Some(Ok(link)) => return Ok(link),
                 // It failed for want of a person, and now there is one.
-                Some(Err(why)) if why.needs_person() && how.interactive && !asked => {}
+                Some(Err(why)) if why.needs_person() && how.asking.is_someone() && !asked => {}
                 // It failed because the background must wait, and this is not the background.
                 Some(Err(Error::Waiting { .. } | Error::Paused { .. })) if !how.background => {}
                 Some(Err(why)) => return Err(why),
@@ -417,7 +426,7 @@ impl Manager {
         Flight {
             id,
             since: Instant::now(),
-            interactive: how.interactive,
+            interactive: how.asking.is_someone(),
             done,
         }
     }

@@ -47,7 +47,7 @@ pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;
 pub use fact::{
-    ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply, QuestionId,
+    Asking, ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply, QuestionId,
     QuestionKind, SshFact, Stream,
 };
 pub use screens::Screens;

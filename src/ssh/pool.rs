@@ -30,7 +30,34 @@ struct Stop {
     port: u16,
     proxy: Option<String>,
     /// By which rules its key was believed: a name with strict rules must not share what another let through.
-    trust: (Strict, Option<String>, Vec<PathBuf>),
+    trust: Trust,
+}
+
+/// Everything that has a say in whether a server's key is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Trust {
+    strict: Strict,
+    alias: Option<String>,
+    files: Vec<PathBuf>,
+    command: Option<String>,
+    by_address: bool,
+    algorithms: Vec<String>,
+    authority_algorithms: Vec<String>,
+}
+
+impl Trust {
+    fn of(hop: &Settings) -> Self {
+        let files = hop.known_hosts.iter().chain(&hop.global_known_hosts);
+        Self {
+            strict: hop.strict,
+            alias: hop.host_key_alias.clone(),
+            files: files.chain(&hop.revoked_keys).cloned().collect(),
+            command: hop.known_hosts_command.clone(),
+            by_address: hop.check_host_ip,
+            algorithms: hop.host_key_algorithms.clone(),
+            authority_algorithms: hop.authority_algorithms.clone(),
+        }
+    }
 }
 
 impl Path {
@@ -46,17 +73,7 @@ impl Path {
             port: hop.port,
             // Behind a jump host a ProxyCommand is overruled, as in OpenSSH.
             proxy: hop.proxy_command.clone().filter(|_| index == 0),
-            trust: (
-                hop.strict,
-                hop.host_key_alias.clone(),
-                hop.known_hosts
-                    .iter()
-                    .chain(&hop.global_known_hosts)
-                    .chain(&hop.revoked_keys)
-                    .cloned()
-                    .chain(hop.known_hosts_command.as_ref().map(PathBuf::from))
-                    .collect(),
-            ),
+            trust: Trust::of(hop),
         });
         Self(stops.collect())
     }
@@ -174,6 +191,7 @@ impl Pool {
             state,
             age_ms: millis(since.elapsed()),
             rtt_ms: None,
+            silent_ms: None,
             users: ConnectionUsers::default(),
             bytes_in: 0,
             bytes_out: 0,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::link::Link;
 
 /// How often a used connection is measured.
-const BEAT: Duration = Duration::from_secs(10);
+const BEAT: Duration = Duration::from_secs(5);
 
 /// After how many beats without users the spare channel goes.
-const IDLE: u32 = 6;
+const IDLE: u32 = 12;
 
 /// Measures until the connection is gone. A measurement is one small packet each way, so it costs nobody a round trip.
 pub(crate) async fn measure(link: Weak<Link>) {

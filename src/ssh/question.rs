@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::host::Target;
 
 use super::ask::Reply;
-use super::fact::{QuestionId, QuestionKind, SshFact};
+use super::fact::{Asking, QuestionId, QuestionKind, SshFact};
 
 /// How long a question stands. Servers hang up on their own after about two minutes; this is for those that do not.
 const STANDS: Duration = Duration::from_secs(300);
@@ -77,7 +77,7 @@ pub(crate) struct Asker {
     pub(crate) questions: Arc<Questions>,
     pub(crate) target: Target,
     pub(crate) hop: String,
-    pub(crate) interactive: bool,
+    pub(crate) asking: Asking,
     pub(crate) patience: Arc<Patience>,
     /// Becomes true when a secret or a code was asked for: then the same login cannot be made again unasked.
     pub(crate) asked: Arc<AtomicBool>,
@@ -86,7 +86,7 @@ pub(crate) struct Asker {
 impl Asker {
     /// The answer; `None` if nobody may be asked or nobody answered.
     pub(crate) async fn ask(&self, kind: QuestionKind) -> Option<Reply> {
-        if !self.interactive {
+        if !self.asking.is_someone() {
             return None;
         }
         if matches!(
@@ -108,6 +108,7 @@ impl Asker {
             target: self.target.clone(),
             hop: self.hop.clone(),
             kind,
+            asking: self.asking,
         };
         self.questions.facts.send(question).await.ok()?;
         tokio::time::timeout(STANDS, receive).await.ok()?.ok()
@@ -218,7 +219,7 @@ mod tests {
                 config: None,
             },
             hop: "web1".to_owned(),
-            interactive,
+            asking: Asking::Forward(1).only_if(interactive),
             patience: Arc::new(Patience::new(limit)),
             asked: Arc::default(),
         };

@@ -16,7 +16,7 @@ use crate::term::{Emulator, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::exec::{self, Ending};
-use super::fact::SshFact;
+use super::fact::{Asking, SshFact};
 use super::forward::Company;
 use super::link::{Held, Slot};
 use super::manager::Manager;
@@ -93,7 +93,7 @@ async fn live(
     mut inlets: Inlets,
 ) -> (Exit, Recorded, Option<Remains>) {
     let opened = tokio::select! {
-        opened = manager.channel(&pane.target, true, Use::Session) => opened,
+        opened = manager.channel(&pane.target, Asking::Session(pane.session), Use::Session) => opened,
         () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default(), None),
     };
     let (held, settings) = match opened {
@@ -123,11 +123,12 @@ async fn live(
     let company = match bringing.await {
         Ok(company) => company,
         Err(exit) => {
-            write.close().await.ok();
+            exec::give_up(&write).await;
             return (exit, Recorded::default(), None);
         }
     };
     if let Err(why) = exec::begin(&write, &settings, &spec, &company).await {
+        exec::give_up(&write).await;
         return (exec::lost(&slot, why).await, Recorded::default(), None);
     }
     let (recording, mut recorded) = record(&pane).await;
@@ -267,7 +268,7 @@ impl Reader<'_> {
                     }
                     Some(ChannelMsg::Failure) => {
                         let what = if answers == 0 { "give a pseudo-terminal" } else { "start a shell" };
-                        write.close().await.ok();
+                        exec::give_up(write).await;
                         return exec::refusal(what);
                     }
                     Some(ChannelMsg::Close) => return self.ending.exit(),
@@ -279,7 +280,7 @@ impl Reader<'_> {
                 () = &mut writing, if !written => written = true,
                 () = at(due) => self.show(),
                 () = closed(close) => {
-                    write.close().await.ok();
+                    exec::give_up(write).await;
                     return Exit::Cancelled;
                 }
             }

@@ -50,17 +50,23 @@ pub(crate) struct LocalPane {
 }
 
 /// The pane that reaches a host by the system's `ssh`.
-pub(crate) fn pane_of(program: &Path, pane: Pane) -> LocalPane {
+///
+/// # Errors
+/// The name is unfit for a command line, in words.
+pub(crate) fn pane_of(program: &Path, pane: Pane) -> Result<LocalPane, String> {
+    if let Some(why) = unfit(&pane.target) {
+        return Err(why);
+    }
     let mut argv = words(program, &pane.target);
     argv.extend(["--".to_owned(), pane.target.name.clone()]);
-    LocalPane {
+    Ok(LocalPane {
         session: pane.session,
         argv,
         title: pane.target.name,
         size: pane.size,
         term: pane.term,
         recording: pane.recording,
-    }
+    })
 }
 
 /// The program and the file that explains the host.
@@ -421,6 +427,9 @@ async fn drain(
     }
 }
 
+/// How long pipes are read after the program has ended.
+const PIPES: Duration = Duration::from_millis(500);
+
 struct Running {
     child: Child,
     pieces: mpsc::Receiver<(Stream, Vec<u8>)>,
@@ -437,8 +446,15 @@ struct Running {
 impl Running {
     async fn drive(&mut self) -> Exit {
         let mut open = self.streams > 0;
+        // Set once the program has ended while somebody still holds its pipes, as a ControlPersist master does.
+        let mut ended: Option<(Exit, Instant)> = None;
         loop {
+            if let (Some((exit, _)), false) = (&ended, open) {
+                return exit.clone();
+            }
+            let last = ended.as_ref().map(|(_, at)| *at + PIPES);
             tokio::select! {
+                biased;
                 piece = self.pieces.recv(), if open => match piece {
                     Some((stream, data)) => if let Some(exit) = self.take(stream, &data).await {
                         self.end().await;
@@ -446,10 +462,14 @@ impl Running {
                     },
                     None => open = false,
                 },
-                status = self.child.wait(), if !open => return match status {
-                    Ok(status) => self.explain(pty::exit_of(status)),
-                    Err(why) => Exit::Unreachable(format!("{}: ssh cannot be waited for: {why}", self.host)),
-                },
+                status = self.child.wait(), if ended.is_none() => {
+                    let exit = match status {
+                        Ok(status) => self.explain(pty::exit_of(status)),
+                        Err(why) => Exit::Unreachable(format!("{}: ssh cannot be waited for: {why}", self.host)),
+                    };
+                    ended = Some((exit, Instant::now()));
+                }
+                () = exec::at(last) => open = false,
                 reason = exec::stopped(&mut self.stop) => {
                     self.end().await;
                     return reason.exit();

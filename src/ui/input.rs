@@ -145,10 +145,7 @@ impl Ui {
                 }
                 KeyCode::Char('r') => self.reopen(model, id),
                 // Nothing is typed any more, so the keys that look back need no prefix.
-                KeyCode::PageUp
-                | KeyCode::Up
-                | KeyCode::Home
-                | KeyCode::Char('k' | 'g' | 'u' | 'b') => {
+                KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g') => {
                     self.views.pane.scrollback = true;
                     self.mapped(model, &[Scope::Scrollback], key)
                 }

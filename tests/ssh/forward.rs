@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::support::lab::{Client, Failed, Lab};
+use crate::support::proxy::Line;
 use crate::support::sshd::GUARD;
 
 /// A server here that gives back what it gets, to the end of each way.
@@ -359,6 +360,31 @@ async fn a_lost_connection_comes_back_with_its_forwards() -> Result<(), Failed> 
             matches!(seen.first(), Some(ForwardState::Waiting { .. })),
             "{seen:?}"
         );
+        echoes(TcpStream::connect(("127.0.0.1", port)).await?, "again").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_breaks_comes_back_with_its_forwards() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let web = lab.server("direct", "", "")?;
+    let line = lab.through("web", &web, Line::default(), "").await?;
+    let end = echo().await?;
+    let mut client = lab.client();
+    let word = format!("0:127.0.0.1:{end}");
+    let port = port_of(&begin(&mut client, 2, "web", ForwardKind::Local, &word).await?);
+    // Twice, because the pause after a loss grows, and a forward must not take it for the end.
+    for _ in 0..2 {
+        line.cut();
+        loop {
+            let row = change(&mut client, 2).await?;
+            match row.state {
+                ForwardState::Listening => break,
+                ForwardState::Waiting { .. } | ForwardState::Starting => {}
+                other => unreachable!("it gave up: {other:?}"),
+            }
+        }
         echoes(TcpStream::connect(("127.0.0.1", port)).await?, "again").await?;
     }
     Ok(())

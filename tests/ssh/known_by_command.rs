@@ -126,6 +126,7 @@ async fn a_changed_key_is_a_fact_besides_the_error() -> Result<(), Failed> {
                 line,
                 known,
                 shown,
+                ..
             } => Some((target, host, file, *line, known, shown)),
             _ => None,
         })

@@ -12,7 +12,7 @@ use super::{gather, window};
 
 /// A host showed another key than the known one and was refused. On a screen that is asked about; the page of changed
 /// keys keeps it.
-pub(super) fn key_changed(state: &mut State, mut alarm: KeyAlarm) {
+pub(super) fn key_changed(state: &mut State, mut alarm: KeyAlarm, awaited: bool) {
     alarm.at = state.model.now;
     // A host that is probed again and again changes its key only once.
     let known = state.model.alarms.iter().any(|old| {
@@ -29,11 +29,12 @@ pub(super) fn key_changed(state: &mut State, mut alarm: KeyAlarm) {
         state,
         Level::Error,
         format!(
-            "{} came with another host key; nothing was sent to it",
+            "{} came with another host key; nothing was sent to it; `:alarms` tells more",
             alarm.target
         ),
     );
-    if state.windows.is_empty() {
+    // What nobody waits for must not take the keys of somebody who works; the notice and the page tell of it.
+    if state.windows.is_empty() || !awaited {
         return;
     }
     let id = QuestionId(state.mint.request().0);
@@ -109,8 +110,8 @@ mod tests {
     #[test]
     fn a_changed_key_is_told_once_and_one_key_makes_it_a_ticket() {
         let mut state = state();
-        key_changed(&mut state, changed("db1", "SHA256:new"));
-        key_changed(&mut state, changed("db1", "SHA256:new"));
+        key_changed(&mut state, changed("db1", "SHA256:new"), true);
+        key_changed(&mut state, changed("db1", "SHA256:new"), true);
         assert_eq!(
             (state.model.alarms.len(), state.model.questions.len()),
             (1, 1)

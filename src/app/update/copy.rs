@@ -104,6 +104,9 @@ pub(super) fn launch(state: &mut State, req: ReqId, fx: &mut Vec<Effect>) {
     let Some(copy) = state.copies.get(&req) else {
         return;
     };
+    if copy.stopped {
+        return given_up(state, req, fx);
+    }
     let (job, caller) = (copy.command.job.clone(), copy.caller);
     let places = job.from.iter().chain([&job.to]);
     let hosts = places.filter_map(|place| place.host.clone());

@@ -75,7 +75,7 @@ fn start(
             id,
             target: target.clone(),
             rule,
-            interactive: true,
+            interactive: state.may_ask(caller),
         }));
     }
     if let Caller::Window(_) = caller {

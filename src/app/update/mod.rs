@@ -40,7 +40,7 @@ use crate::ui::{View, Want};
 use super::effect::{Effect, Emission, FileAsk};
 use super::event::{Caller, Event, FileFact};
 use super::purpose::{Gather, Purpose, Then};
-use super::state::State;
+use super::state::{Call, State};
 
 /// The first effects of a process: what must be known before a command can be carried out.
 pub fn start(state: &mut State) -> Vec<Effect> {
@@ -218,7 +218,8 @@ fn follow_up(
     done: &Committed,
     fx: &mut Vec<Effect>,
 ) {
-    if state.stopping.is_some() {
+    let gone = matches!(caller, Caller::Line(line) if state.ended.remove(&line));
+    if state.stopping.is_some() || gone {
         return given_up(state, caller, then, fx);
     }
     match then {
@@ -428,6 +429,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             line,
             known,
             shown,
+            awaited,
         } => {
             let alarm = KeyAlarm {
                 at: state.model.now,
@@ -438,7 +440,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
                 known,
                 shown,
             };
-            alarm::key_changed(state, alarm);
+            alarm::key_changed(state, alarm, awaited);
         }
         SshFact::Said { hop, text, .. } => question::said(state, &hop, &text),
         SshFact::CopyProgress { req, progress } => copy::progress(state, req, progress, fx),
@@ -449,19 +451,26 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             target,
             hop,
             kind,
-        } => question::asked(state, id, &target, &hop, kind, fx),
+            asking,
+        } => {
+            let asked = question::Asked {
+                id,
+                target: &target,
+                hop: &hop,
+                asking,
+            };
+            question::asked(state, &asked, kind, fx);
+        }
     }
 }
 
 /// An ask was not taken: windows are told, and command lines at `qd ssh`.
 fn refused(state: &mut State, ask: &str, why: &str, fx: &mut Vec<Effect>) {
     let note = format!("{ask}: {why}");
-    fx.extend(
-        state
-            .calls
-            .keys()
-            .map(|line| Effect::Emit(*line, Emission::Note(note.clone()))),
-    );
+    // Only the terminal whose request it was: a line of text in somebody else's editor is worse than silence.
+    let mine = |call: &&Call| ask.contains(&format!("{:?}", call.req));
+    let told = state.calls.values().filter(mine).map(|call| call.line);
+    fx.extend(told.map(|line| Effect::Emit(line, Emission::Note(note.clone()))));
     warn(state, note);
 }
 
@@ -504,6 +513,8 @@ fn stop(state: &mut State, fx: &mut Vec<Effect>) {
     let runs: Vec<_> = state.runs.keys().copied().collect();
     runs.into_iter()
         .for_each(|id| run::stop(state, id, true, fx));
+    let calls = state.calls.values().map(|call| call.req);
+    fx.extend(calls.map(|req| Effect::Ssh(SshAsk::Cancel { req })));
     let fans: Vec<_> = state.fans.keys().copied().collect();
     fans.into_iter()
         .for_each(|number| exec::stop(state, number, true, fx));
@@ -527,6 +538,7 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
         )
     };
     let settled = state.sessions.is_empty()
+        && state.calls.is_empty()
         && state.runs.is_empty()
         && state.fans.is_empty()
         && state.forwards.is_empty()

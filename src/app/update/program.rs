@@ -67,7 +67,7 @@ fn stop(state: &mut State, caller: Caller, fx: &mut Vec<Effect>) {
         (Some(_), Caller::Window(_)) => window::leave(state, fx),
         (Some(lost), Caller::Line(line)) => {
             let id = QuestionId(state.mint.request().0);
-            state.stop_asked = Some((id, line));
+            state.stop_asked.insert(id, line);
             let inquiry = Inquiry {
                 id,
                 place: "server stop".to_owned(),
@@ -80,7 +80,6 @@ fn stop(state: &mut State, caller: Caller, fx: &mut Vec<Effect>) {
 
 /// The person at a command line said whether the app may stop.
 pub(super) fn stop_answered(state: &mut State, line: LineId, yes: bool, fx: &mut Vec<Effect>) {
-    state.stop_asked = None;
     let caller = Caller::Line(line);
     if yes {
         return stopped(state, caller, fx);

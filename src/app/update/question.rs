@@ -9,29 +9,46 @@ use crate::app::state::State;
 use crate::domain::host::Target;
 use crate::domain::ids::RunId;
 use crate::domain::runbook::Confirm;
-use crate::model::{Level, Question, QuestionId, QuestionKind, SAID, SessionState};
+use crate::model::{Level, Question, QuestionId, QuestionKind, SAID};
 use crate::runbook::machine::Input;
-use crate::ssh::{self, Reply, SshAsk};
+use crate::ssh::{self, Asking, Reply, SshAsk};
 use crate::ui;
 
 use super::{connections, program, run, window};
 
+/// A question of a connection.
+pub(super) struct Asked<'a> {
+    /// The number that the connection knows it by.
+    pub id: ssh::QuestionId,
+    /// What was to be reached.
+    pub target: &'a Target,
+    /// Who asks.
+    pub hop: &'a str,
+    /// On whose behalf.
+    pub asking: Asking,
+}
+
 /// A connection asks something.
 pub(super) fn asked(
     state: &mut State,
-    asked: ssh::QuestionId,
-    target: &Target,
-    hop: &str,
+    asked: &Asked<'_>,
     kind: ssh::QuestionKind,
     fx: &mut Vec<Effect>,
 ) {
+    let (hop, target) = (asked.hop, asked.target);
     let place = if hop == target.name {
         hop.to_owned()
     } else {
         format!("{hop}, on the way to {}", target.name)
     };
     let id = QuestionId(state.mint.request().0);
-    match waiting_line(state, &target.name) {
+    let line = match whose(state, asked.asking) {
+        // Whoever wanted to know has left.
+        Some(Caller::Line(line)) if state.left.contains(&line) => return refuse(asked.id, fx),
+        Some(Caller::Line(line)) => Some(line),
+        Some(Caller::Window(_)) | None => None,
+    };
+    match line {
         Some(line) => fx.push(Effect::Question(
             line,
             Inquiry {
@@ -41,12 +58,7 @@ pub(super) fn asked(
             },
         )),
         // An app of its own may get a window again while the question stands.
-        None if state.windows.is_empty() && !state.setup.served => {
-            return fx.push(Effect::Ssh(SshAsk::Answer {
-                question: asked,
-                reply: Reply::No,
-            }));
-        }
+        None if state.windows.is_empty() && !state.setup.served => return refuse(asked.id, fx),
         None => {
             let mut question = on_screen(id, &place, kind);
             question.hosts = vec![hop.to_owned(), target.name.clone()];
@@ -54,7 +66,29 @@ pub(super) fn asked(
             connections::look(state, fx);
         }
     }
-    state.questions.insert(id, asked);
+    state.questions.insert(id, (asked.id, line));
+}
+
+fn refuse(question: ssh::QuestionId, fx: &mut Vec<Effect>) {
+    let reply = Reply::No;
+    fx.push(Effect::Ssh(SshAsk::Answer { question, reply }));
+}
+
+/// A command line is gone, or was interrupted: what it was asked is answered with a no, so that nobody else waits for it.
+pub(super) fn unanswered(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
+    let mine =
+        |(_, (_, asked)): &(&QuestionId, &(ssh::QuestionId, Option<LineId>))| *asked == Some(line);
+    let gone: Vec<QuestionId> = state
+        .questions
+        .iter()
+        .filter(mine)
+        .map(|(id, _)| *id)
+        .collect();
+    for id in gone {
+        if let Some((question, _)) = state.questions.remove(&id) {
+            refuse(question, fx);
+        }
+    }
 }
 
 /// The server's own words, a line each.
@@ -118,41 +152,20 @@ pub(super) fn said(state: &mut State, hop: &str, text: &str) {
     }
 }
 
-/// The command line that waits for a connection to `asking`, or to a host behind it.
-///
-/// With an app that serves windows too, a question that no command line waits for is one for a window.
-fn waiting_line(state: &State, asking: &str) -> Option<LineId> {
-    let mut others = Vec::new();
-    for (_, flight) in state.inflight.iter() {
-        let (caller, host) = match &flight.purpose {
-            Purpose::Call(line) => (
-                Some(Caller::Line(*line)),
-                state.calls.get(line).map(|call| call.host.as_str()),
-            ),
-            // A copy between two hosts is asked for either.
-            Purpose::Copy(caller) => (Some(*caller), None),
-            Purpose::Fan(number, host) => (
-                state.fans.get(number).map(|fan| fan.caller),
-                Some(host.as_str()),
-            ),
-            Purpose::Step(run, host, _) => (
-                state.runs.get(run).map(|run| run.caller),
-                Some(host.as_str()),
-            ),
-            _ => continue,
-        };
-        let line = caller.and_then(line_of);
-        let line = line.filter(|line| !state.nobody.contains(line));
-        if host == Some(asking) {
-            return line;
-        }
-        others.extend(line);
+/// Who waits for what the connection is made for.
+fn whose(state: &State, asking: Asking) -> Option<Caller> {
+    match asking {
+        Asking::Nobody | Asking::Session(_) => None,
+        Asking::Forward(id) => state.forwards.get(&id).and_then(|forward| forward.caller),
+        Asking::Request(req) => match state.inflight.get(req)? {
+            Purpose::Call(line) => Some(Caller::Line(*line)),
+            Purpose::Copy(caller) | Purpose::Again(caller, _) => Some(*caller),
+            Purpose::Fan(number, _) => state.fans.get(number).map(|fan| fan.caller),
+            Purpose::Step(run, ..) => state.runs.get(run).map(|run| run.caller),
+            // Folders and names are asked for by windows alone.
+            _ => None,
+        },
     }
-    // A bastion asks on behalf of a host behind it; which one, only the configuration knows. A pane that is being opened
-    // has a person before it.
-    let mut sessions = state.model.sessions.iter();
-    let opening = sessions.any(|session| matches!(session.state, SessionState::Opening(_)));
-    others.into_iter().next().filter(|_| !opening)
 }
 
 /// A step of a run wants to be confirmed.
@@ -171,7 +184,12 @@ pub(super) fn confirm_step(
     let place = live.reference.clone();
     let name = live.steps.get(step as usize).cloned().unwrap_or_default();
     let typed = confirm == Confirm::Typed;
-    match line_of(live.caller) {
+    let line = line_of(live.caller);
+    let gone = line.is_some_and(|line| state.left.contains(&line));
+    if gone && state.windows.is_empty() && !state.setup.served {
+        return run::feed(state, run, Input::Answered { step, yes: false }, fx);
+    }
+    match line.filter(|_| !gone) {
         Some(line) => {
             let kind = if typed {
                 InquiryKind::Typed {
@@ -217,10 +235,10 @@ pub(super) fn answer(state: &mut State, id: QuestionId, answer: Reply, fx: &mut 
             fx,
         );
     }
-    if let Some((_, line)) = state.stop_asked.filter(|(asked, _)| *asked == id) {
+    if let Some(line) = state.stop_asked.remove(&id) {
         return program::stop_answered(state, line, matches!(answer, Reply::Yes), fx);
     }
-    if let Some(question) = state.questions.remove(&id) {
+    if let Some((question, _)) = state.questions.remove(&id) {
         fx.push(Effect::Ssh(SshAsk::Answer {
             question,
             reply: answer,
@@ -249,7 +267,7 @@ pub(super) fn withdrawn(state: &mut State, asked: ssh::QuestionId) {
     let gone: Vec<QuestionId> = state
         .questions
         .iter()
-        .filter(|(_, question)| **question == asked)
+        .filter(|(_, (question, _))| *question == asked)
         .map(|(id, _)| *id)
         .collect();
     for id in gone {
@@ -273,14 +291,13 @@ mod tests {
             prompt: "One-time code\nfor mira: ".to_owned(),
         };
         let mut fx = Vec::new();
-        asked(
-            &mut state,
-            ssh::QuestionId(3),
-            &target,
-            "bastion",
-            kind,
-            &mut fx,
-        );
+        let question = Asked {
+            id: ssh::QuestionId(3),
+            target: &target,
+            hop: "bastion",
+            asking: Asking::Session(crate::model::sample::session_id("live web1")),
+        };
+        asked(&mut state, &question, kind, &mut fx);
         drop(lay_out(&mut state));
         let ui = state.windows.get(&WINDOW).expect("the window is there");
         let frame = ui.frame(&state.model);

@@ -207,7 +207,7 @@ impl Manners {
 fn settings_words(host: &str, effective: &Effective) -> String {
     let value = |option: &str| effective.get(option).unwrap_or("?");
     let mut text = format!(
-        "{host} leads to {}@{} port {}, as ssh -G says",
+        "{host} leads to {}@{} port {}, as its settings say",
         value("user"),
         value("hostname"),
         value("port")
@@ -248,6 +248,17 @@ fn argv(state: &State, command: &SshCommand, kind: SessionKind, text: &str) -> V
     );
     if let Some(escape) = &command.escape {
         argv.extend(["-e".to_owned(), escape.clone()]);
+    }
+    argv.extend(
+        command
+            .agent
+            .map(|lent| if lent { "-A" } else { "-a" }.to_owned()),
+    );
+    for rule in &command.forwards {
+        // A rule is printed as `ssh` takes it: the letter, a blank, the rest.
+        let rule = rule.to_string();
+        let (letter, rest) = rule.split_once(' ').unwrap_or((&rule, ""));
+        argv.extend([letter.to_owned(), rest.to_owned()]);
     }
     argv.extend(["--".to_owned(), command.host.clone()]);
     if !text.is_empty() {
@@ -309,7 +320,12 @@ pub(super) fn connected(
     info: &ConnectionInfo,
     fx: &mut Vec<Effect>,
 ) {
-    for line in state.calls.keys() {
+    let behind = |host: &str| {
+        let host = state.model.host_named(host);
+        host.is_some_and(|host| host.jump.contains(&target.name))
+    };
+    let waits = |call: &&Call| call.host == target.name || behind(&call.host);
+    for line in state.calls.values().filter(waits).map(|call| &call.line) {
         let mut texts = vec![
             format!(
                 "connected to {} ({} port {}), which calls itself {}",
@@ -434,6 +450,10 @@ pub(super) fn done(
             } else {
                 &call.kept[..]
             };
+            if call.spec.command.is_empty() && took_ms == 0 && matches!(exit, Exit::Unreachable(_))
+            {
+                case.text = format!("could not open a shell on {}", call.host);
+            }
             if !call.spec.command.is_empty() {
                 let what = if matches!(exit, Exit::Unreachable(_)) {
                     "could not run"
@@ -496,6 +516,9 @@ pub(super) fn line(state: &mut State, line: LineId, event: LineEvent, fx: &mut V
 /// A command line is gone. What it alone could use ends; a run goes on, because it is a record of its own.
 fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     let caller = Caller::Line(line);
+    // What was held back for it has no reader to spare any more.
+    slow(state, line, false, fx);
+    forget(state, line, fx);
     if let Some(call) = state.calls.get(&line) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
     }
@@ -510,14 +533,34 @@ fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     state.rounds.retain(|round| round.caller != caller);
     forward::left(state, line, fx);
     copy::left(state, line, fx);
-    // What goes on for it has nobody who could be asked.
-    if state.runs.values().any(|run| run.caller == caller) {
+    let mut runs = state.runs.values();
+    if runs.any(|run| run.caller == caller) {
+        state.left.insert(line);
         state.nobody.insert(line);
     } else {
         state.nobody.remove(&line);
     }
-    if state.stop_asked.is_some_and(|(_, asked)| asked == line) {
-        state.stop_asked = None;
+    state.interrupted.remove(&line);
+    state.stop_asked.retain(|_, asked| *asked != line);
+}
+
+/// What a command line asked for and has not begun is not begun any more, and nobody waits for its answers.
+fn forget(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
+    let caller = Caller::Line(line);
+    super::question::unanswered(state, line, fx);
+    state.waiting.retain(|gather| gather.caller != caller);
+    let gathering = |purpose: &Purpose| matches!(purpose, Purpose::Gather(gather, _) if gather.caller == caller);
+    while let Some(req) = state.inflight.find(gathering) {
+        state.inflight.remove(req);
+    }
+    let commits = |purpose: &Purpose| {
+        matches!(
+            purpose,
+            Purpose::Commit(asked, Then::Launch(_) | Then::Copy(_)) if *asked == caller
+        )
+    };
+    if state.inflight.find(commits).is_some() {
+        state.ended.insert(line);
     }
 }
 
@@ -550,6 +593,7 @@ fn hang_up(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
 fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     let caller = Caller::Line(line);
     let again = !state.interrupted.insert(line);
+    forget(state, line, fx);
     if let Some(call) = state.calls.get(&line) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
         return;
@@ -590,4 +634,122 @@ fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
         .for_each(|number| exec::stop(state, number, again, fx));
     runs.into_iter()
         .for_each(|id| run::stop(state, id, again, fx));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::event::Event;
+    use crate::app::update::bench::{WINDOW, state};
+    use crate::app::update::update;
+    use crate::command::{Command, Surface, parse_words};
+    use crate::ssh::{Asking, QuestionKind, SshFact};
+
+    const LINE: LineId = LineId(7);
+
+    fn asked(state: &mut State, line: LineId, words: &str) -> Vec<Effect> {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let parsed = parse_words(&words, Surface::Line).expect("a command line");
+        let row = parsed.row.expect("a command");
+        let command: Command = (row.build)(&parsed.args).expect("its arguments");
+        let event = Event::Asked {
+            caller: Caller::Line(line),
+            command: Box::new(command),
+        };
+        update(state, event)
+    }
+
+    fn resolves(effects: &[Effect]) -> Option<(ReqId, Vec<Target>)> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Ssh(SshAsk::Resolve { req, targets }) => Some((*req, targets.clone())),
+            _ => None,
+        })
+    }
+
+    fn fact(state: &mut State, fact: SshFact) -> Vec<Effect> {
+        update(state, Event::Ssh(Box::new(fact)))
+    }
+
+    fn runs(effects: &[Effect]) -> Option<ReqId> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Ssh(SshAsk::Exec { req, .. }) => Some(*req),
+            _ => None,
+        })
+    }
+
+    fn resolved(state: &mut State, effects: &[Effect]) -> Vec<Effect> {
+        let (req, targets) = resolves(effects).expect("settings are read first");
+        let found = |target| (target, Ok(Effective::default()));
+        let results = targets.into_iter().map(found).collect();
+        fact(state, SshFact::Resolved { req, results })
+    }
+
+    #[test]
+    fn what_was_interrupted_before_it_began_never_begins() {
+        for (words, event) in [
+            ("exec -H web1,web2 -- reboot", LineEvent::Interrupted),
+            ("ssh web1 -- reboot", LineEvent::Interrupted),
+            ("ssh web1 -- reboot", LineEvent::Left),
+        ] {
+            let mut state = state();
+            let first = asked(&mut state, LINE, words);
+            assert!(
+                runs(&first).is_none(),
+                "{words}: not before its settings are known"
+            );
+            update(&mut state, Event::Line(LINE, event));
+            let later = resolved(&mut state, &first);
+            assert!(runs(&later).is_none(), "{words}: {later:?}");
+        }
+        let mut state = state();
+        let first = asked(&mut state, LINE, "ssh web1 -- reboot");
+        assert!(
+            runs(&resolved(&mut state, &first)).is_some(),
+            "left alone it runs"
+        );
+    }
+
+    #[test]
+    fn a_question_goes_to_whoever_waits_for_it_and_to_nobody_else() {
+        let mut state = state();
+        let other = LineId(8);
+        // Somebody sits in a raw shell of one host, and another line asks for a second.
+        let first = asked(&mut state, LINE, "ssh web1");
+        let shell = runs(&resolved(&mut state, &first)).expect("it runs");
+        fact(&mut state, SshFact::ExecStarted { req: shell });
+        let first = asked(&mut state, other, "ssh web2 -- true");
+        let second = runs(&resolved(&mut state, &first)).expect("it runs");
+        let question = |asking, number| SshFact::Question {
+            id: crate::ssh::QuestionId(number),
+            target: Target {
+                name: "bastion".to_owned(),
+                config: None,
+            },
+            hop: "bastion".to_owned(),
+            kind: QuestionKind::Secret {
+                prompt: "Password:".to_owned(),
+            },
+            asking,
+        };
+        let line_of = |effects: &[Effect]| {
+            effects.iter().find_map(|effect| match effect {
+                Effect::Question(line, _) => Some(*line),
+                _ => None,
+            })
+        };
+        let effects = fact(&mut state, question(Asking::Request(second), 1));
+        assert_eq!(line_of(&effects), Some(other));
+        // What a window wants is asked there, whatever shells are open elsewhere.
+        let wanted = state.mint.request();
+        let effects = fact(&mut state, question(Asking::Request(wanted), 2));
+        assert_eq!(line_of(&effects), None);
+        assert_eq!(state.model.questions.len(), 1);
+        assert!(state.windows.contains_key(&WINDOW));
+        // Whoever leaves without an answer has said no, so that nobody waits behind the question.
+        let effects = update(&mut state, Event::Line(other, LineEvent::Left));
+        assert!(effects.iter().any(|effect| matches!(
+            effect,
+            Effect::Ssh(SshAsk::Answer { question, reply: crate::ssh::Reply::No }) if question.0 == 1
+        )));
+    }
 }

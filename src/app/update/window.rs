@@ -115,6 +115,9 @@ pub(super) fn leave(state: &mut State, fx: &mut Vec<Effect>) {
 pub(super) fn losses(state: &State) -> Option<String> {
     let (sessions, runs) = (state.sessions.len(), state.runs.len());
     let copies = state.copies.len();
+    let calls = state.calls.len() + state.fans.len();
+    let forwards = state.forwards.values();
+    let forwards = forwards.filter(|forward| forward.caller.is_some()).count();
     let count = |number: usize, what: &str| match number {
         0 => None,
         1 => Some(format!("1 {what}")),
@@ -124,6 +127,8 @@ pub(super) fn losses(state: &State) -> Option<String> {
         count(sessions, "live session"),
         count(runs, "run"),
         count(copies, "running copy").map(|words| words.replace("copys", "copies")),
+        count(calls, "command"),
+        count(forwards, "forward"),
     ]
     .into_iter()
     .flatten()

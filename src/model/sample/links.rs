@@ -17,6 +17,7 @@ fn connection(id: u64, host: &str, address: &str, state: ConnectionState) -> Con
         state,
         age_ms: 47 * 60_000,
         rtt_ms: Some(12),
+        silent_ms: None,
         users: ConnectionUsers::default(),
         bytes_in: 4_812_331,
         bytes_out: 212_004,

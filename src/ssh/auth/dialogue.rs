@@ -17,9 +17,12 @@ const ROUNDS: usize = 20;
 /// How much of a server's words stands in one question, in characters; a screen holds no more.
 const WORDS: usize = 2000;
 
+/// Before a question that is asked again.
+pub(super) const WRONG: &str = "That was not right. ";
+
 impl Login<'_> {
     pub(super) fn may_ask(&self) -> bool {
-        self.asker.interactive && !self.settings.batch
+        self.asker.asking.is_someone() && !self.settings.batch
     }
 
     /// Asks for something that is not shown.
@@ -50,8 +53,12 @@ impl Login<'_> {
             return Ok(Outcome::No(MethodSet::empty()));
         }
         let mut allowed = MethodSet::empty();
-        for _ in 0..self.settings.password_prompts.max(1) {
-            let prompt = format!("Password of {} on {}:", self.settings.user, self.asker.hop);
+        for attempt in 0..self.settings.password_prompts.max(1) {
+            let again = if attempt > 0 { WRONG } else { "" };
+            let prompt = format!(
+                "{again}Password of {} on {}:",
+                self.settings.user, self.asker.hop
+            );
             let Some(password) = self.secret(prompt).await else {
                 self.tried.push("password (not given)".to_owned());
                 break;

@@ -16,6 +16,7 @@ use crate::ssh::fact::QuestionKind;
 use crate::ssh::question::Elapsed;
 use crate::ssh::settings::AddKeys;
 
+use super::dialogue::WRONG;
 use super::sign::{ByAgent, ByFile, Probe, Unsigned};
 use super::{Attempt, Login, Outcome};
 
@@ -239,8 +240,9 @@ impl Login<'_> {
     }
 
     async fn unlock(&mut self, path: &Path) -> Option<PrivateKey> {
-        for _ in 0..self.settings.password_prompts.max(1) {
-            let prompt = format!("Passphrase for the key {}:", path.display());
+        for attempt in 0..self.settings.password_prompts.max(1) {
+            let again = if attempt > 0 { WRONG } else { "" };
+            let prompt = format!("{again}Passphrase for the key {}:", path.display());
             let passphrase = self.secret(prompt).await?;
             let path = path.to_path_buf();
             let opened = blocking(move || agent::unlock(&path, passphrase.expose_secret())).await;

@@ -15,7 +15,7 @@ use crate::domain::run::Exit;
 
 use crate::ssh::ask::{ExecSpec, FilesAsk};
 use crate::ssh::exec::{self, Input, Job, Outcome, Stop};
-use crate::ssh::fact::SshFact;
+use crate::ssh::fact::{Asking, SshFact};
 use crate::ssh::files;
 use crate::ssh::system::{self};
 
@@ -138,6 +138,8 @@ impl Inner {
 
     pub(super) fn stop(&self, req: ReqId, reason: Stop) {
         if let Some(door) = self.lock().execs.get(&req) {
+            // What it still says is wanted, however slow its reader was.
+            door.pause.send_replace(false);
             door.stop.send_if_modified(|stop| {
                 let first = stop.is_none();
                 if first {
@@ -191,8 +193,11 @@ impl Inner {
     pub(super) fn files(self: &Arc<Self>, req: ReqId, target: Option<Target>, ask: FilesAsk) {
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let asking = inner.warm.ask(&inner.manager, target.as_ref(), &ask);
-            let result = asking.await;
+            let asking = Asking::Request(req);
+            let answer = inner
+                .warm
+                .ask(&inner.manager, target.as_ref(), &ask, asking);
+            let result = answer.await;
             inner.tell(SshFact::FilesDone { req, result }).await;
         });
     }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::host::{self};
 use crate::domain::ids::SessionId;
 
+use crate::domain::run::Exit;
 use crate::ssh::fact::SshFact;
 use crate::ssh::remains::Remains;
 use crate::ssh::shell::{self, Inlets, Pane, View};
@@ -20,7 +21,10 @@ impl Inner {
     pub(super) fn open(self: &Arc<Self>, pane: Pane) {
         let session = pane.session;
         if host::listed(&self.lock().system, &pane.target.name) {
-            return self.open_local(system::pane_of(&self.ssh_program, pane));
+            return match system::pane_of(&self.ssh_program, pane) {
+                Ok(pane) => self.open_local(pane),
+                Err(why) => self.closed_at_once(session, why),
+            };
         }
         let Some(inlets) = self.inlets(session) else {
             return;
@@ -43,6 +47,20 @@ impl Inner {
         self.spawn(async move {
             let (fact, remains) = system::run(&inner.facts, &inner.screens, pane, inlets).await;
             inner.ended(session, fact, remains).await;
+        });
+    }
+
+    /// A session that never came up.
+    fn closed_at_once(self: &Arc<Self>, session: SessionId, why: String) {
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let fact = SshFact::SessionClosed {
+                session,
+                exit: Exit::Unreachable(why),
+                bytes: 0,
+                recording_error: None,
+            };
+            inner.tell(fact).await;
         });
     }
 

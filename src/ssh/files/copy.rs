@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::domain::files::{CopyJob, CopyReport, FileKind};
 use crate::domain::host::Target;
 use crate::domain::ids::ReqId;
-use crate::ssh::fact::SshFact;
+use crate::ssh::fact::{Asking, SshFact};
 use crate::ssh::manager::Manager;
 
 use super::fault::Fault;
@@ -62,7 +62,8 @@ pub(crate) async fn run(
         interactive,
         mut stop,
     } = order;
-    let opening = sides(manager, &asked, &targets, interactive);
+    let asking = Asking::Request(req).only_if(interactive);
+    let opening = sides(manager, &asked, &targets, asking);
     let sides = tokio::select! {
         sides = opening => sides?,
         () = wanted(&mut stop) => return Ok(Tally::new().report(true, None)),
@@ -149,7 +150,7 @@ async fn sides(
     manager: &Manager,
     job: &CopyJob,
     targets: &BTreeMap<String, Target>,
-    interactive: bool,
+    asking: Asking,
 ) -> Result<BTreeMap<String, Side>, String> {
     let mut sides = BTreeMap::new();
     let places = job.from.iter().chain([&job.to]);
@@ -160,7 +161,7 @@ async fn sides(
         let Some(target) = targets.get(host) else {
             return Err(format!("it was not said where {host} is"));
         };
-        let sftp = Sftp::open(manager, target, interactive).await?;
+        let sftp = Sftp::open(manager, target, asking).await?;
         sides.insert(host.clone(), Side::There(sftp));
     }
     Ok(sides)

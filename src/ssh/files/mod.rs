@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 use crate::domain::host::Target;
 
 use super::ask::FilesAsk;
-use super::fact::FileListing;
+use super::fact::{Asking, FileListing};
 use super::manager::Manager;
 
 use fault::Fault;
@@ -63,17 +63,18 @@ impl Warm {
         manager: &Manager,
         target: Option<&Target>,
         ask: &FilesAsk,
+        asking: Asking,
     ) -> Result<FileListing, String> {
         let Some(target) = target else {
             return told(&Side::Here, ask).await.map_err(|(words, _)| words);
         };
-        let (session, kept) = self.session(manager, target).await?;
+        let (session, kept) = self.session(manager, target, asking).await?;
         match told(&Side::There(session), ask).await {
             // One that was kept may have died meanwhile; what only looks is simply asked again.
             Err((_, Fault::Lost(_)))
                 if kept && matches!(ask, FilesAsk::List(_) | FilesAsk::Stat(_)) =>
             {
-                let (session, _) = self.session(manager, target).await?;
+                let (session, _) = self.session(manager, target, asking).await?;
                 let told = told(&Side::There(session), ask).await;
                 told.map_err(|(words, _)| words)
             }
@@ -86,6 +87,7 @@ impl Warm {
         self: &Arc<Self>,
         manager: &Manager,
         target: &Target,
+        asking: Asking,
     ) -> Result<(Arc<Sftp>, bool), String> {
         let door = Arc::clone(self.lock().entry(target.clone()).or_default());
         let mut open = door.open.lock().await;
@@ -93,7 +95,7 @@ impl Warm {
             *used = Instant::now();
             return Ok((Arc::clone(session), true));
         }
-        let session = Sftp::open(manager, target, true).await?;
+        let session = Sftp::open(manager, target, asking).await?;
         *open = Some((Arc::clone(&session), Instant::now()));
         drop(open);
         // It holds nothing that keeps the session, so that the engine's end is not delayed.

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::host::Target;
 use crate::ssh::error::Error;
+use crate::ssh::fact::Asking;
 use crate::ssh::link::{Held, Slot};
 use crate::ssh::manager::Manager;
 use crate::ssh::usage::Use;
@@ -123,9 +124,9 @@ impl Sftp {
     pub(crate) async fn open(
         manager: &Manager,
         target: &Target,
-        interactive: bool,
+        asking: Asking,
     ) -> Result<Arc<Self>, String> {
-        let opened = manager.channel(target, interactive, Use::Files).await;
+        let opened = manager.channel(target, asking, Use::Files).await;
         let (Held { channel, slot }, _) = opened.map_err(|why: Error| why.to_string())?;
         let (read, write) = channel.split();
         let starting = Self::start(read, write, slot, &target.name);

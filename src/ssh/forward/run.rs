@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::domain::forward::{Endpoint, ForwardRule, ForwardState};
 use crate::domain::host::Target;
 use crate::ssh::error::Error;
+use crate::ssh::fact::Asking;
 use crate::ssh::link::{Ended, Link, User};
 use crate::ssh::manager::Manager;
 use crate::ssh::settings::Settings;
@@ -56,21 +57,29 @@ pub(super) async fn keep(
     let mut backoff = Backoff::new(entry.id);
     let mut connections = JoinSet::new();
     // Nobody sits there for ever: questions are asked for the first connection only.
-    let (mut asking, mut stood) = (interactive, false);
+    let mut asking = Asking::Forward(entry.id).only_if(interactive);
+    let mut stood = false;
     let last = loop {
         let connected = tokio::select! {
             connected = reach(&manager, &target, asking) => connected,
             () = told(&mut stop) => break ForwardState::Stopped,
         };
+        let mut apart = Duration::ZERO;
         let why = match connected {
             Err(error) if hopeless(&error) => {
                 let why = error.to_string();
                 break ForwardState::Failed { why };
             }
-            Err(error) => error.to_string(),
+            Err(error) => {
+                // Whoever tries before the connection's own pause is over is only told to wait.
+                if let Error::Waiting { left, .. } = &error {
+                    apart = *left;
+                }
+                error.to_string()
+            }
             Ok((user, settings)) => {
                 let link = Arc::clone(&user.link);
-                asking = false;
+                asking = Asking::Nobody;
                 entry.reach();
                 let begun = Instant::now();
                 match serve(&manager, &entry, link, settings, &mut connections).await {
@@ -90,7 +99,7 @@ pub(super) async fn keep(
         };
         forwards.tell(&entry, ForwardState::Waiting { why }).await;
         tokio::select! {
-            () = tokio::time::sleep(backoff.wait()) => {}
+            () = tokio::time::sleep(backoff.wait().max(apart)) => {}
             () = told(&mut stop) => break ForwardState::Stopped,
         }
     };
@@ -102,10 +111,10 @@ pub(super) async fn keep(
 async fn reach(
     manager: &Manager,
     target: &Target,
-    asking: bool,
+    asking: Asking,
 ) -> Result<(User, Arc<Settings>), Error> {
-    if asking {
-        manager.connection(target, true, Use::Forward).await
+    if asking.is_someone() {
+        manager.connection(target, asking, Use::Forward).await
     } else {
         manager.unattended(target, Use::Forward).await
     }
@@ -143,6 +152,7 @@ fn hopeless(error: &Error) -> bool {
             | Error::Timeout { .. }
             | Error::Lost { .. }
             | Error::Channel { .. }
+            | Error::Waiting { .. }
     )
 }
 

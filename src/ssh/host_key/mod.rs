@@ -131,6 +131,7 @@ async fn changed(known: &Known, line: &Line, key: &PublicKey, asker: &Asker) -> 
             line: line.number,
             known: before.clone(),
             shown: shown.clone(),
+            awaited: asker.asking.is_someone(),
         })
         .await;
     Error::HostKeyChanged {

@@ -181,7 +181,7 @@ fn asker() -> Asker {
             config: None,
         },
         hop: "web1".to_owned(),
-        interactive: false,
+        asking: crate::ssh::Asking::Nobody,
         patience: Arc::new(Patience::new(Duration::from_secs(5))),
         asked: Arc::default(),
     }

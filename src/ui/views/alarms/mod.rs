@@ -123,7 +123,7 @@ impl AlarmList {
 /// inventory has the host, so that it can be linked.
 pub fn alarm_ticket(alarm: &KeyAlarm, linked: bool) -> Command {
     let body = format!(
-        "{} ({}) came with another host key at {}. The connection was refused and nothing was sent.\n\nknown  {}\n       {}:{}\nshown  {}\n\nTo find out: was the host installed anew, or its key replaced? Compare the shown fingerprint on the host's console with `ssh-keygen -lf`. If it is right, take the old line away with `ssh-keygen -R '{}'`; if not, somebody is between us and the host.",
+        "{} ({}) came with another host key at {}. The connection was refused and nothing was sent.\n\nknown  {}\n       {}:{}\nshown  {}\n\nTo find out: was the host installed anew, or its key replaced? Compare the shown fingerprint on the host's console with `ssh-keygen -lf`. If it is right, take the old line away with `ssh-keygen -f '{}' -R '{}'`; if not, somebody is between us and the host.",
         alarm.target,
         alarm.host,
         alarm.at,
@@ -131,6 +131,7 @@ pub fn alarm_ticket(alarm: &KeyAlarm, linked: bool) -> Command {
         alarm.file.display(),
         alarm.line,
         alarm.shown,
+        alarm.file.display(),
         alarm.host,
     );
     let host = if linked {

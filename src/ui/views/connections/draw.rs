@@ -149,12 +149,15 @@ pub(crate) fn lasting(millis: u64) -> String {
 /// How a connection is, in words.
 pub(crate) fn state(row: &ConnectionRow) -> (String, Role) {
     match &row.state {
-        ConnectionState::Up => ("up".to_owned(), Role::Ok),
+        ConnectionState::Up => match row.silent_ms {
+            Some(silent) => (format!("no answer {}s", silent / 1_000), Role::Warn),
+            None => ("up".to_owned(), Role::Ok),
+        },
         ConnectionState::Connecting => ("connecting".to_owned(), Role::Warn),
         ConnectionState::Waiting { retry_ms, why } => {
             let seconds = retry_ms.div_ceil(1_000);
             let words = if *retry_ms == 0 {
-                format!("waiting: {why}")
+                format!("paused: {why}")
             } else {
                 format!("waiting {seconds}s: {why}")
             };

@@ -192,14 +192,7 @@ impl Pane {
         let area = below(self.screen, self.screen.height - height);
         painter.clear(area);
         painter.tint(area, Role::Prompt);
-        painter.put(
-            area,
-            0,
-            &format!(
-                " Ended: {how}. r opens it again, Enter closes it, Esc leaves it in the list."
-            ),
-            Role::Prompt,
-        );
+        painter.put(area, 0, &ended(how, usize::from(area.width)), Role::Prompt);
     }
 }
 
@@ -219,6 +212,9 @@ fn carried(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
     }
     if let Some(row) = cx.model.connection(&session.host).filter(|_| live) {
         match (&row.state, row.rtt_ms) {
+            (ConnectionState::Up, _) if row.silent_ms.is_some() => {
+                parts.push(connections::state(row).0);
+            }
             (ConnectionState::Up, Some(millis)) => parts.push(format!("{millis}ms")),
             (ConnectionState::Up, None) => {}
             (ConnectionState::Connecting | ConnectionState::Waiting { .. }, _) => {
@@ -227,4 +223,18 @@ fn carried(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
         }
     }
     parts
+}
+/// What is said under a pane that has ended. The way out is never cut; the reason is, if it must be.
+fn ended(how: &str, width: usize) -> String {
+    const WAYS: &str = "r opens it again, Enter closes it, Esc leaves it in the list";
+    let whole = format!(" Ended: {how}. {WAYS}.");
+    if whole.chars().count() <= width {
+        return whole;
+    }
+    let room = width.saturating_sub(" Ended:   r again  Enter close  Esc leave".len());
+    let mut reason: String = how.chars().take(room.saturating_sub(1)).collect();
+    if reason.len() < how.len() {
+        reason.push('…');
+    }
+    format!(" Ended: {reason}  r again  Enter close  Esc leave")
 }
