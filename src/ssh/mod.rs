@@ -8,6 +8,7 @@ mod auth;
 mod backoff;
 mod config;
 mod connect;
+mod ending;
 mod engine;
 mod error;
 mod exec;

@@ -15,7 +15,8 @@ use crate::domain::run::Exit;
 use crate::term::{Emulator, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
-use super::exec::{self, Ending};
+use super::ending::Ending;
+use super::exec;
 use super::fact::{Asking, SshFact};
 use super::forward::Company;
 use super::link::{Held, Slot};
@@ -108,17 +109,7 @@ async fn live(
     };
     let Held { channel, slot } = held;
     let (read, write) = channel.split();
-    let spec = ExecSpec {
-        command: String::new(),
-        stdin: Stdin::Stream,
-        sink: Sink::Stream,
-        timeout: None,
-        pty: Some((pane.term.clone(), pane.size)),
-        interactive: true,
-        background: false,
-        along: None,
-        manner: Manner::default(),
-    };
+    let spec = login(&pane);
     let bringing = accompany(manager, &pane, &slot, &settings, &mut inlets.close);
     let company = match bringing.await {
         Ok(company) => company,
@@ -178,6 +169,21 @@ async fn live(
         close: inlets.close,
     };
     (exit, recorded, showed.then_some(remains))
+}
+
+/// A login shell on a terminal of the pane's size.
+fn login(pane: &Pane) -> ExecSpec {
+    ExecSpec {
+        command: String::new(),
+        stdin: Stdin::Stream,
+        sink: Sink::Stream,
+        timeout: None,
+        pty: Some((pane.term.clone(), pane.size)),
+        interactive: true,
+        background: false,
+        along: None,
+        manner: Manner::default(),
+    }
 }
 
 /// Brings along the forwards and the agent that the host's settings ask for.

@@ -22,7 +22,8 @@ use crate::term::{Emulator, Modes, Size};
 
 use super::ask::{SessionKind, Sink, Stdin};
 use super::config::{check_name, check_user};
-use super::exec::{self, Collected, Ending, Input, Job, Outcome};
+use super::ending::Ending;
+use super::exec::{self, Collected, Input, Job, Outcome};
 use super::fact::{SshFact, Stream};
 use super::recording::{Recorded, Recording};
 use super::remains::Remains;

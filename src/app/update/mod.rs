@@ -14,6 +14,7 @@ mod forward;
 mod gather;
 mod health;
 mod host;
+mod line;
 mod page;
 mod program;
 mod question;
@@ -62,7 +63,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
-        Event::Line(line, event) => ssh::line(state, line, event, fx),
+        Event::Line(line, event) => line::heard(state, line, event, fx),
         Event::Committed(req, result) => committed(state, req, result, fx),
         Event::Answered(req, result) => answered(state, req, result.map(|answer| *answer), fx),
         Event::StoreChanged => {
@@ -76,7 +77,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Local(sample) => health::here(state, *sample),
         // The engine learns of it where agents are chosen.
         Event::Agent(socket) => fx.push(Effect::Ssh(SshAsk::Agent { socket })),
-        Event::Slow(line, slow) => ssh::slow(state, line, slow, fx),
+        Event::Slow(line, slow) => line::slow(state, line, slow, fx),
         Event::Stop => stop(state, fx),
     }
     quit_when_settled(state, fx);
