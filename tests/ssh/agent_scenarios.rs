@@ -256,6 +256,47 @@ async fn keys_bound_to_a_destination_are_used_there_alone() -> Result<(), Failed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_bound_to_destinations_pass_a_jump_host() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let bastion = lab.server("bastion", "  HostKeyAlias bastion", "")?;
+    let web = lab.server("web", "  HostKeyAlias web\n  ProxyJump bastion", "")?;
+    let known = format!(
+        "bastion {}\nweb {}\n",
+        bastion.host_key("ed25519")?,
+        web.host_key("ed25519")?
+    );
+    fs::write(lab.known_hosts(), known)?;
+    // The agent sees us at both doors ourselves, so each is a destination of its own; a way "from the bastion on" is for
+    // an agent that was lent to it.
+    for (destinations, inside) in [
+        (&["bastion", "web"][..], true),
+        (&["bastion"], false),
+        (&["web"], false),
+        (&["bastion", "bastion>web"], false),
+    ] {
+        let folder = tempfile::tempdir()?;
+        let agent = Agent::start(folder.path(), &[])?;
+        let mut add = Command::new("ssh-add");
+        add.arg("-q").arg("-H").arg(lab.known_hosts());
+        for destination in destinations {
+            add.args(["-h", destination]);
+        }
+        let added = add.arg(lab.key()).env("SSH_AUTH_SOCK", &agent.socket);
+        assert!(added.status()?.success(), "{destinations:?}");
+        lab.configure(&format!("  IdentityFile {}", lab.at("login.pub").display()))?;
+        let away = lab.at("away");
+        fs::rename(lab.key(), &away)?;
+        let choice = AgentChoice::Path(agent.socket.clone());
+        let done = lab.client_with(choice).run("web", "echo in").await?;
+        let theirs = openssh(&lab, "web", &agent.socket)?;
+        fs::rename(&away, lab.key())?;
+        assert_eq!(done.stdout == "in\n", inside, "{destinations:?}: {done:?}");
+        assert_eq!(theirs, inside, "ssh: {destinations:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_identity_agent_stands_for_the_usual_one() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let web = lab.server("web1", "", "")?;

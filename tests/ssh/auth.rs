@@ -85,6 +85,24 @@ async fn identities_only_hides_the_other_keys_of_the_agent() -> Result<(), Faile
     let done = lab.client_with(choice).run("web1", "true").await?;
     assert!(done.why().contains("does not let"), "{done:?}");
     assert!(done.why().contains("of the agent"), "{done:?}");
+
+    // A key that would open the door, and that nobody named, is not even shown.
+    let first = keys.first().ok_or("six keys")?.with_extension("pub");
+    fs::copy(first, lab.authorized())?;
+    for (line, inside) in [("yes", false), ("no", true)] {
+        lab.configure(&format!("  IdentitiesOnly {line}"))?;
+        let choice = AgentChoice::Path(agent.socket.clone());
+        let done = lab.client_with(choice).run("web1", "echo in").await?;
+        assert_eq!(done.stdout == "in\n", inside, "{line}: {done:?}");
+        assert!(!done.why().contains("other"), "{line}: {done:?}");
+        let theirs = std::process::Command::new("ssh")
+            .args(["-o", "BatchMode=yes", "-F"])
+            .arg(lab.config())
+            .args(["web1", "echo in"])
+            .env("SSH_AUTH_SOCK", &agent.socket)
+            .output()?;
+        assert_eq!(theirs.stdout == b"in\n", inside, "ssh: {line}");
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 use quarterdeck::ssh::{AgentChoice, ExecSpec, Reply, SshAsk, SshFact};
 
 use crate::support::lab::{Client, Failed, Lab};
+use crate::support::quiz::{Quiz, Wants};
 use crate::support::sshd::{Agent, Sshd, keygen};
 
 /// Runs ssh-keygen in the lab's folder.
@@ -184,7 +185,9 @@ async fn a_flawed_certificate_is_never_accepted_as_new() -> Result<(), Failed> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_revoke_keys_and_certificates() -> Result<(), Failed> {
     let lab = Lab::new()?;
-    keygen(&lab.at("ca"), "ed25519", "")?;
+    for ca in ["ca", "other"] {
+        keygen(&lab.at(ca), "ed25519", "")?;
+    }
     let web = certified(&lab, "web1", &["-s", "ca", "-h", "-z", "37"])?;
     let ca = public(&lab.at("ca"))?;
     let key = web.host_key("ed25519")?;
@@ -212,7 +215,14 @@ async fn lists_revoke_keys_and_certificates() -> Result<(), Failed> {
     let cases = [
         (krl("serial", "serial: 37\n", by_ca)?, "serial number 37"),
         (krl("other", "serial: 38\nserial: 1000\n", by_ca)?, ""),
-        (krl("range", "serial: 30-40\n", by_ca)?, "serial number 37"),
+        // A short range becomes a bitmap, a long one stays a range.
+        (krl("short", "serial: 30-40\n", by_ca)?, "serial number 37"),
+        (
+            krl("range", "serial: 37-4000000\n", by_ca)?,
+            "serial number 37",
+        ),
+        (krl("beyond", "serial: 38-4000000\n", by_ca)?, ""),
+        (krl("foreign", "serial: 37\n", &["-s", "other.pub"])?, ""),
         (krl("bitmap", &odd, by_ca)?, "serial number 37"),
         (krl("holes", &even, by_ca)?, ""),
         (krl("id", "id: the-host\n", by_ca)?, "key id"),
@@ -419,14 +429,25 @@ async fn a_locked_key_with_a_certificate_is_opened_once() -> Result<(), Failed> 
         interactive: true,
         ..ExecSpec::collect("echo in", 1000)
     };
-    let req = client.start("web1", asking);
+    let req = client.start("web1", asking.clone());
     // The server wants the certificate, not the plain key that is offered before it.
     passphrase(&mut client).await?;
     assert_eq!(client.done(req).await?.stdout, "in\n");
-    let more = client
-        .seen
-        .iter()
-        .any(|fact| matches!(fact, SshFact::Question { .. }));
-    assert!(!more, "one question");
+    let asked = |fact: &SshFact| matches!(fact, SshFact::Question { .. });
+    assert!(!client.seen.iter().any(asked), "one question");
+
+    // A server that wants the plain key, and then not, gets the certificate without a second question.
+    let wants = Wants {
+        certificate: true,
+        ..Wants::default()
+    };
+    keygen(&lab.at("quiz"), "ed25519", "")?;
+    let picky = Quiz::start(&lab.at("quiz"), wants).await?;
+    lab.know(picky.port, &picky.key)?;
+    lab.host("picky", picky.port, "")?;
+    let req = client.start("picky", asking);
+    passphrase(&mut client).await?;
+    assert_eq!(client.done(req).await?.stdout, "in\n");
+    assert!(!client.seen.iter().any(asked), "one question");
     Ok(())
 }

@@ -82,6 +82,8 @@ async fn conditions_decide_block_by_block() -> Result<(), Failed> {
              Match host a.real\n  User late\n\
              Match exec \"false\" user {me}\n  User never\n\
              Match localuser {me} originalhost e\n  User local\n\
+             Host g\n  HostName g.real\nMatch originalhost g host g.real\n  User given\n\
+             Match final originalhost h\n  User again\n\
              Match user second\n  Port 7\n\
              Match final originalhost f host f\n  Port 8\n\
              Match all\n  Port 9\n"
@@ -96,6 +98,8 @@ async fn conditions_decide_block_by_block() -> Result<(), Failed> {
         ("d", &["late"]),
         ("e", &["local"]),
         ("f", &[&me]),
+        ("g", &["given"]),
+        ("h", &["again"]),
     ];
     check(&mut pair, &config, "user", users).await?;
     let ports: &[(&str, &[&str])] = &[("b", &["7"]), ("a1", &["9"]), ("f", &["9"])];
@@ -111,7 +115,8 @@ async fn includes_apply_where_they_stand() -> Result<(), Failed> {
         "config",
         format!(
             "Match host a\n  Include {at}/i.0 # a comment\nMatch host b\n  Include {at}/i.1\n\
-             Match host c\n  Include {at}/i.2\nMatch host m\n  Include {at}/none\nHost d\n  HostName real-d\n\
+             Match host c\n  Include {at}/i.2\nMatch host m\n  Include {at}/none\n\
+             Match host p\n  Include {at}/p.0\n  User after\nMatch all\n  Include {at}/g.*\nHost d\n  HostName real-d\n\
              Include {at}/i.* {at}/i.0\n"
         ),
     )?;
@@ -127,8 +132,14 @@ async fn includes_apply_where_they_stand() -> Result<(), Failed> {
         "i.2",
         "Match host a\n  HostName aaaa\nMatch host c\n  HostName cc\n  Port 5\n".to_owned(),
     )?;
+    // Lines before any block of an included file belong to the block that includes it, and its own blocks end with it.
+    file("p.0", "Port 3\nMatch host x\n  Port 4\n".to_owned())?;
+    file("g.1", "Match host q\n  HostName one\n".to_owned())?;
+    file("g.2", "Match host r\n  HostName two\n".to_owned())?;
     let mut pair = Pair::new();
     let expected: &[(&str, &[&str])] = &[
+        ("q", &["one"]),
+        ("r", &["two"]),
         ("a", &["aa"]),
         ("b", &["bbb"]),
         ("c", &["cc"]),
@@ -143,8 +154,10 @@ async fn includes_apply_where_they_stand() -> Result<(), Failed> {
         expected,
     )
     .await?;
-    let ports: &[(&str, &[&str])] = &[("c", &["5"]), ("a", &["22"])];
+    let ports: &[(&str, &[&str])] = &[("c", &["5"]), ("a", &["22"]), ("p", &["3"]), ("x", &["22"])];
     check(&mut pair, &folder.path().join("config"), "port", ports).await?;
+    let users: &[(&str, &[&str])] = &[("p", &["after"]), ("x", &[&login()])];
+    check(&mut pair, &folder.path().join("config"), "user", users).await?;
 
     // A path in quotes, a folder that is not there, and a file in itself.
     let odd = folder.path().join("odd");
@@ -391,6 +404,8 @@ async fn jumps_that_lead_nowhere_are_refused_by_both() -> Result<(), Failed> {
             done.why().contains("ring1 \u{2192} ring2 \u{2192} ring1"),
             "{who}: {done:?}"
         );
+        let again = done.why().contains("ring2 \u{2192} ring1 \u{2192}");
+        assert!(!again, "{who}, once round is enough: {done:?}");
     }
     let (good, words) = system(&lab.config(), "self", "true")?;
     assert!(!good && words.contains("jumphost loop"), "{words}");

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::support::lab::{Client, Failed, Lab};
 use crate::support::proxy::{Line, Proxy};
-use crate::support::sshd::GUARD;
+use crate::support::sshd::{GUARD, keygen};
 
 /// How long a fault may take to be told when the configured time is a second or two: a busy machine needs some grace.
 const SOON: Duration = Duration::from_secs(12);
@@ -478,6 +478,38 @@ async fn background_work_never_repeats_a_refused_login() -> Result<(), Failed> {
         probe(&mut client, host, "web1").await?,
         Ok("up\n".to_owned())
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_never_asks() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let locked = lab.at("locked");
+    keygen(&locked, "ed25519", "open sesame")?;
+    let only = format!("AuthorizedKeysFile {}.pub", locked.display());
+    let key = format!("  IdentityFile {}", locked.display());
+    let _stranger = lab.stranger("stranger", "", "")?;
+    let _locked = lab.server("locked", &key, &only)?;
+    // Somebody is there, and would be asked for anything else.
+    let mut client = lab.client();
+    for (name, expected) in [
+        ("stranger", "is not known"),
+        ("locked", "locked by a passphrase"),
+    ] {
+        let refused = probe(&mut client, HostId::of(name), name).await?;
+        let why = refused.err().ok_or("it cannot get in unasked")?;
+        assert!(why.contains(expected), "{name}: {why}");
+        let asked = |fact: &SshFact| matches!(fact, SshFact::Question { .. });
+        assert!(!client.seen.iter().any(asked), "{name}: {:?}", client.seen);
+        let spec = ExecSpec {
+            interactive: true,
+            ..ExecSpec::collect("echo in", 100)
+        };
+        let req = client.start(name, spec);
+        client.until(|fact| asked(fact).then_some(())).await?;
+        client.engine.send(SshAsk::Cancel { req });
+        client.done(req).await?;
+    }
     Ok(())
 }
 

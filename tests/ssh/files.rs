@@ -12,6 +12,7 @@ use quarterdeck::domain::ids::ReqId;
 use quarterdeck::ssh::{FileListing, FilesAsk, SshAsk, SshFact};
 
 use crate::support::lab::{Client, Failed, Lab};
+use crate::support::proxy::Line;
 use crate::support::sshd::Sshd;
 
 /// What a server needs to have files. It starts in its own folder: the home of the account that runs the tests is not
@@ -644,6 +645,22 @@ async fn an_upload_that_was_stopped_goes_on() -> Result<(), Failed> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_whose_line_broke_goes_on() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let web = serve(&lab, "direct")?;
+    let line = lab.through("web1", &web, Line::default(), "").await?;
+    let mut client = lab.client();
+    fs::write(lab.at("big"), bytes(64 << 20))?;
+    fs::create_dir(web.folder.join("in"))?;
+    let to = web.folder.join("in/copy");
+    let plan = job(&[here(&lab.at("big"))], &there("web1", "in/copy"));
+    let (first, _) = cut_and_go_on(&lab, &mut client, plan, &to, |_, _| line.cut()).await?;
+    assert!(first.lost.is_some() && !first.stopped, "{first:?}");
+    assert_eq!(line.accepted(), 2, "one connection before, one after");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partial_file_of_something_else_is_not_gone_on_with() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let web = serve(&lab, "web1")?;
@@ -677,6 +694,30 @@ async fn a_partial_file_of_something_else_is_not_gone_on_with() -> Result<(), Fa
         assert!(words.is_empty() || told, "{words}: {report:?}");
         assert!(fs::read(lab.at("copy"))? == bytes(300_000), "{words}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_on_its_way_when_an_upload_broke_is_sent_again() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let web = serve(&lab, "web1")?;
+    let mut client = lab.client();
+    let whole = bytes(16 << 20);
+    fs::write(lab.at("source"), &whole)?;
+    // The host wrote the last block before those in front of it, then the line broke: the end is right, a hole is not.
+    let mut left = whole.clone();
+    left.truncate(12 << 20);
+    let hole = left.len() - 200_000..left.len() - 100_000;
+    left.get_mut(hole).ok_or("a hole")?.fill(0);
+    fs::write(web.folder.join(".copy.qd-part"), left)?;
+    let mut plan = job(&[here(&lab.at("source"))], &there("web1", "copy"));
+    plan.resume = true;
+    let report = copied(&mut client, plan).await?;
+    assert!(
+        report.resumed > 0 && report.resumed < 12 << 20,
+        "{report:?}"
+    );
+    assert!(fs::read(web.folder.join("copy"))? == whole, "{report:?}");
     Ok(())
 }
 

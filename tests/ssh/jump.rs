@@ -64,6 +64,8 @@ async fn all_hosts_behind_a_bastion_share_its_connection() -> Result<(), Failed>
         let done = client.done(req).await?;
         assert_eq!(done.stdout, "in\n", "{done:?}");
     }
+    // Whoever comes when it stands takes it too.
+    assert_eq!(client.run("web3", "echo in").await?.stdout, "in\n");
     assert_eq!(bastion.logins(), 1);
     assert_eq!(
         web.logins(),

@@ -218,6 +218,24 @@ async fn a_right_password_logs_in() -> Result<(), Failed> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_without_an_exit_status_has_not_succeeded() -> Result<(), Failed> {
+    let lab = Lab::new()?;
+    let wants = Wants {
+        password: Some("right"),
+        mute: true,
+        ..Wants::default()
+    };
+    let _server = quiz(&lab, wants, "").await?;
+    let mut client = lab.client();
+    let req = client.start("web1", asking());
+    answer(&mut client, text("right")).await?;
+    let done = client.done(req).await?;
+    assert_eq!((done.stdout.as_str(), done.exit.code()), ("in\n", 255));
+    assert!(done.why().contains("without an exit status"), "{done:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn banners_of_every_size_are_told_whole() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let banner = lab.at("banner");

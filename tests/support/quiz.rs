@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::keys::Certificate;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, run_stream};
 use russh::{Channel, ChannelId, MethodKind, MethodSet};
 use tokio::net::TcpListener;
@@ -29,6 +30,10 @@ pub(crate) struct Wants {
     pub(crate) rounds: Vec<Round>,
     /// The right password, where that is a way in.
     pub(crate) password: Option<&'static str>,
+    /// Any certificate lets in; plain keys are wanted and refused once they have signed.
+    pub(crate) certificate: bool,
+    /// Commands end without a word about how.
+    pub(crate) mute: bool,
 }
 
 /// The server.
@@ -58,6 +63,9 @@ impl Quiz {
         }
         if wants.password.is_some() {
             methods.push(MethodKind::Password);
+        }
+        if wants.certificate {
+            methods.push(MethodKind::PublicKey);
         }
         let config = Arc::new(Config {
             methods: MethodSet::from(&methods[..]),
@@ -132,6 +140,18 @@ impl Handler for Quizzer {
         })
     }
 
+    async fn auth_openssh_certificate(
+        &mut self,
+        _: &str,
+        _: &Certificate,
+    ) -> Result<Auth, russh::Error> {
+        Ok(if self.wants.certificate {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        })
+    }
+
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
         _: &str,
@@ -172,7 +192,9 @@ impl Handler for Quizzer {
     ) -> Result<(), russh::Error> {
         session.channel_success(channel)?;
         session.data(channel, &b"in\n"[..])?;
-        session.exit_status_request(channel, 0)?;
+        if !self.wants.mute {
+            session.exit_status_request(channel, 0)?;
+        }
         session.close(channel)
     }
 }
