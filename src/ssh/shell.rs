@@ -109,19 +109,14 @@ async fn live(
     };
     let Held { channel, slot } = held;
     let (read, write) = channel.split();
-    let spec = login(&pane);
-    let bringing = accompany(manager, &pane, &slot, &settings, &mut inlets.close);
-    let company = match bringing.await {
+    let beginning = begin(manager, &pane, &write, &slot, &settings, &mut inlets.close);
+    let company = match beginning.await {
         Ok(company) => company,
         Err(exit) => {
             exec::give_up(&write).await;
             return (exit, Recorded::default(), None);
         }
     };
-    if let Err(why) = exec::begin(&write, &settings, &spec, &company).await {
-        exec::give_up(&write).await;
-        return (exec::lost(&slot, why).await, Recorded::default(), None);
-    }
     let (recording, mut recorded) = record(&pane).await;
     let (modes, current) = watch::channel(Modes::default());
     let (replies, answers) = mpsc::channel(REPLIES);
@@ -169,6 +164,22 @@ async fn live(
         close: inlets.close,
     };
     (exit, recorded, showed.then_some(remains))
+}
+
+/// Sees to what comes along with the shell, and starts it.
+async fn begin(
+    manager: &Arc<Manager>,
+    pane: &Pane,
+    write: &ChannelWriteHalf<Msg>,
+    slot: &Slot,
+    settings: &Arc<Settings>,
+    close: &mut watch::Receiver<bool>,
+) -> Result<Company, Exit> {
+    let company = accompany(manager, pane, slot, settings, close).await?;
+    match exec::begin(write, settings, &login(pane), &company).await {
+        Ok(()) => Ok(company),
+        Err(why) => Err(exec::lost(slot, why).await),
+    }
 }
 
 /// A login shell on a terminal of the pane's size.

@@ -539,7 +539,8 @@ fn quit_when_settled(state: &State, fx: &mut Vec<Effect>) {
         )
     };
     let settled = state.sessions.is_empty()
-        && state.calls.is_empty()
+        // What another program does in its place has nothing left to be recorded here.
+        && state.calls.values().all(|call| call.here.is_some())
         && state.runs.is_empty()
         && state.fans.is_empty()
         && state.forwards.is_empty()
