@@ -128,7 +128,8 @@ async fn a_cancelled_command_gets_a_signal() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let web = lab.server("web1", "", "")?;
     let mut client = lab.client();
-    let trap = "trap 'echo stopped; exit 3' TERM; echo up; for _ in $(seq 600); do sleep 0.05; done";
+    let trap =
+        "trap 'echo stopped; exit 3' TERM; echo up; for _ in $(seq 600); do sleep 0.05; done";
     let req = client.start(
         "web1",
         ExecSpec {
