@@ -40,6 +40,7 @@ AuthorizedKeysFile $work/id.pub
 PidFile none
 UsePAM no
 StrictModes no
+SetEnv HOME=$work
 MaxSessions 200
 MaxStartups 200
 Subsystem sftp internal-sftp
