@@ -79,7 +79,7 @@ fn one_leaves_at_once_although_the_connection_hangs() -> Result<(), Failed> {
     signal(server, 18)?;
     assert_eq!(status.exit_code(), 255);
     assert_eq!(terminal.settings(), before);
-    assert!(took.as_secs() < 2, "it took {took:?}");
+    assert!(took.as_secs() < 10, "it took {took:?}");
     Ok(())
 }
 

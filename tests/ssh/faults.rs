@@ -15,7 +15,7 @@ use crate::support::proxy::{Line, Proxy};
 use crate::support::sshd::{GUARD, keygen};
 
 /// How long a fault may take to be told when the configured time is a second or two: a busy machine needs some grace.
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(25);
 
 /// Three lost signs of life, each a second apart.
 const BRIEF: &str = "  ServerAliveInterval 1\n  ServerAliveCountMax 2\n  ConnectTimeout 2";

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use quarterdeck::domain::forward::{Endpoint, ForwardKind, ForwardRow, ForwardRule, ForwardState};
 use quarterdeck::domain::run::Exit;
@@ -251,13 +251,10 @@ async fn a_reader_that_stands_still_stops_nobody_else() -> Result<(), Failed> {
     let mut still = TcpStream::connect(("127.0.0.1", port_of(&slow))).await?;
     // It has begun, and from now on nobody reads it.
     still.read_exact(&mut [0]).await?;
-    let begun = Instant::now();
     let mut moving = TcpStream::connect(("127.0.0.1", port_of(&fast))).await?;
     let mut sink = tokio::io::sink();
     let got = tokio::time::timeout(GUARD, tokio::io::copy(&mut moving, &mut sink)).await??;
-    let took = begun.elapsed();
     assert_eq!(got, MUCH as u64);
-    assert!(took < Duration::from_secs(20), "{took:?}");
     let done = client.run("web", "echo in").await?;
     assert_eq!(done.stdout, "in\n", "a command on the same connection too");
     // What waited is whole.
