@@ -33,7 +33,8 @@ pub(crate) fn ended(child: &mut Child) -> Result<ExitStatus, Failed> {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        if begun.elapsed() > GUARD {
+        // A disk that is busy with other tests makes the last flush of a store slow.
+        if begun.elapsed() > GUARD * 4 {
             child.kill()?;
             return Err("waited in vain until the program ends".into());
         }
