@@ -71,9 +71,9 @@ async fn keys_are_renewed_while_megabytes_move_both_ways() -> Result<(), Failed>
     let mut client = lab.client();
     let input = noise(3_000_000);
     for (name, server, least) in [
-        ("ours", &ours, 8),
-        ("theirs", &theirs, 8),
-        ("both", &both, 8),
+        ("ours", &ours, 3),
+        ("theirs", &theirs, 3),
+        ("both", &both, 3),
         ("plain", &plain, 1),
     ] {
         let back = through(&mut client, name, "cat", input.clone()).await?;
