@@ -400,7 +400,7 @@ impl State {
     pub(crate) fn may_ask(&self, caller: Caller) -> bool {
         match caller {
             Caller::Window(_) => true,
-            Caller::Line(line) => !self.nobody.contains(&line),
+            Caller::Line(line) => !self.nobody.contains(&line) && !self.left.contains(&line),
         }
     }
 

@@ -40,6 +40,11 @@ impl Backoff {
         nominal.mul_f64(0.5 + 0.5 * dice())
     }
 
+    /// It worked: the next pause is short again.
+    pub(crate) fn reset(&mut self) {
+        self.tries = 0;
+    }
+
     /// How many pauses there were.
     pub(crate) fn tries(&self) -> u32 {
         self.tries
@@ -77,6 +82,8 @@ mod tests {
         }
         assert_eq!(nominal.get(..8), Some(&[1, 2, 4, 8, 16, 32, 60, 60][..]));
         assert_eq!(nominal.last(), Some(&60), "and it never overflows");
+        backoff.reset();
+        assert_eq!(backoff.nominal(), FIRST);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::remains::Remains;
 use super::screens::Screens;
 use super::settings::Settings;
 use super::usage::Use;
-use super::writer::{self, PaneInput};
+use super::writer::{self, Answers, PaneInput};
 
 /// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
 pub(crate) const INPUTS: usize = 1024;
@@ -36,7 +36,7 @@ pub(crate) const VIEWS: usize = 256;
 
 /// How many answers of the terminal wait for a host that does not read. When it is full they are dropped: whoever asks
 /// without reading the answers has no use for them.
-pub(crate) const REPLIES: usize = 64;
+const REPLIES: usize = 64;
 
 /// The shortest time between two screens.
 const FRAME: Duration = Duration::from_millis(16);
@@ -57,6 +57,28 @@ pub(crate) struct Pane {
 pub(crate) enum View {
     Resize(Size),
     Scroll(i32),
+}
+
+impl Pane {
+    fn frame(&self) -> Frame<'_> {
+        Frame {
+            session: self.session,
+            size: self.size,
+            title: &self.target.name,
+            term: &self.term,
+            recording: self.recording.as_ref(),
+        }
+    }
+}
+
+/// What a pane's reader needs to know, whatever its bytes come from.
+pub(crate) struct Frame<'a> {
+    pub(crate) session: SessionId,
+    pub(crate) size: Size,
+    /// What the recording is called.
+    pub(crate) title: &'a str,
+    pub(crate) term: &'a str,
+    pub(crate) recording: Option<&'a PathBuf>,
 }
 
 /// How the asks for a pane come in.
@@ -117,27 +139,8 @@ async fn live(
             return (exit, Recorded::default(), None);
         }
     };
-    let (recording, mut recorded) = record(&pane).await;
-    let (modes, current) = watch::channel(Modes::default());
-    let (replies, answers) = mpsc::channel(REPLIES);
-    let news = Arc::new(News::new(company.lends()));
-    // Both die with the set, so nothing of a session outlives it.
-    let mut helpers = JoinSet::new();
-    helpers.spawn(tell(Arc::clone(&news), pane.session, facts.clone()));
-    let mut reader = Reader {
-        session: pane.session,
-        emulator: Emulator::new(pane.size),
-        screens,
-        modes,
-        replies,
-        news,
-        recording,
-        dirty: true,
-        shown: None,
-        ending: Ending::default(),
-        fed: false,
-    };
-    let writing = writer::write(&write, inlets.inputs, answers, current);
+    let (mut reader, answers) = Reader::start(pane.frame(), screens, facts, company.lends()).await;
+    let writing = writer::write(&write, inlets.inputs, answers);
     let exit = reader
         .drive(
             read,
@@ -148,22 +151,8 @@ async fn live(
             &slot,
         )
         .await;
-    // Who never showed anything leaves nothing to look at.
-    let showed = reader.fed;
-    reader.publish();
-    if let Some(recording) = reader.recording.take() {
-        recorded = recording.finish().await;
-    }
-    reader.news.close();
-    // What is still to be told comes before the last fact.
-    helpers.join_next().await;
-    let remains = Remains {
-        session: reader.session,
-        emulator: reader.emulator,
-        views: inlets.views,
-        close: inlets.close,
-    };
-    (exit, recorded, showed.then_some(remains))
+    let (recorded, remains) = reader.finish(inlets.views, inlets.close).await;
+    (exit, recorded, remains)
 }
 
 /// Sees to what comes along with the shell, and starts it.
@@ -214,23 +203,6 @@ async fn accompany(
     }
 }
 
-/// Starts the recording, if one is wanted. Without it the session goes on all the same.
-async fn record(pane: &Pane) -> (Option<Recording>, Recorded) {
-    let Some(path) = &pane.recording else {
-        return (None, Recorded::default());
-    };
-    match Recording::start(path.clone(), pane.size, &pane.target.name, &pane.term).await {
-        Ok(recording) => (Some(recording), Recorded::default()),
-        Err(why) => (
-            None,
-            Recorded {
-                bytes: 0,
-                error: Some(why),
-            },
-        ),
-    }
-}
-
 pub(crate) async fn closed(close: &mut watch::Receiver<bool>) {
     let gone = close.wait_for(|close| *close).await.is_err();
     if gone {
@@ -241,22 +213,93 @@ pub(crate) async fn closed(close: &mut watch::Receiver<bool>) {
 
 /// The reading half of a pane, whatever its bytes come from.
 pub(crate) struct Reader<'a> {
-    pub(crate) session: SessionId,
-    pub(crate) emulator: Emulator,
-    pub(crate) screens: &'a Screens,
-    pub(crate) modes: watch::Sender<Modes>,
-    pub(crate) replies: mpsc::Sender<Vec<u8>>,
+    session: SessionId,
+    emulator: Emulator,
+    screens: &'a Screens,
+    modes: watch::Sender<Modes>,
+    replies: mpsc::Sender<Vec<u8>>,
     pub(crate) news: Arc<News>,
-    pub(crate) recording: Option<Recording>,
+    recording: Option<Recording>,
+    /// What became of the recording so far.
+    recorded: Recorded,
+    /// Tells the news; it dies with the set, so nothing of a session outlives it.
+    telling: JoinSet<()>,
     /// The screen changed since it was last shown.
-    pub(crate) dirty: bool,
-    pub(crate) shown: Option<Instant>,
-    pub(crate) ending: Ending,
+    dirty: bool,
+    shown: Option<Instant>,
+    ending: Ending,
     /// Something was shown.
-    pub(crate) fed: bool,
+    fed: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Starts the reading half, with its recording if one is wanted; without it the session goes on all the same. `lends` is
+    /// whether the host may use our agent. The writing half gets the answers.
+    pub(crate) async fn start(
+        frame: Frame<'_>,
+        screens: &'a Screens,
+        facts: &mpsc::Sender<SshFact>,
+        lends: bool,
+    ) -> (Self, Answers) {
+        let (recording, error) = match frame.recording {
+            None => (None, None),
+            Some(path) => {
+                match Recording::start(path.clone(), frame.size, frame.title, frame.term).await {
+                    Ok(recording) => (Some(recording), None),
+                    Err(why) => (None, Some(why)),
+                }
+            }
+        };
+        let (modes, current) = watch::channel(Modes::default());
+        let (replies, waiting) = mpsc::channel(REPLIES);
+        let news = Arc::new(News::new(lends));
+        let mut telling = JoinSet::new();
+        telling.spawn(tell(Arc::clone(&news), frame.session, facts.clone()));
+        let reader = Self {
+            session: frame.session,
+            emulator: Emulator::new(frame.size),
+            screens,
+            modes,
+            replies,
+            news,
+            recording,
+            recorded: Recorded { bytes: 0, error },
+            telling,
+            dirty: true,
+            shown: None,
+            ending: Ending::default(),
+            fed: false,
+        };
+        let answers = Answers {
+            replies: waiting,
+            modes: current,
+        };
+        (reader, answers)
+    }
+
+    /// Shows the last screen, ends the recording and tells what is still to be told, which comes before the last fact. What
+    /// was shown can still be looked at.
+    pub(crate) async fn finish(
+        mut self,
+        views: mpsc::Receiver<View>,
+        close: watch::Receiver<bool>,
+    ) -> (Recorded, Option<Remains>) {
+        self.publish();
+        if let Some(recording) = self.recording.take() {
+            self.recorded = recording.finish().await;
+        }
+        self.news.close();
+        self.telling.join_next().await;
+        // Who never showed anything leaves nothing to look at.
+        let remains = self.fed.then_some(Remains {
+            session: self.session,
+            emulator: self.emulator,
+            views,
+            close,
+        });
+        (self.recorded, remains)
+    }
+
     async fn drive(
         &mut self,
         mut read: ChannelReadHalf,
@@ -292,7 +335,11 @@ impl Reader<'_> {
                     None => return exec::lost(slot, "the connection ended".to_owned()).await,
                     Some(other) => self.ending.see(&other),
                 },
-                Some(view) = views.recv() => self.look(view, write).await,
+                Some(view) = views.recv() => if let Some(size) = self.look(view) {
+                    let (cols, rows) = (u32::from(size.cols), u32::from(size.rows));
+                    // A broken connection shows on the reading side.
+                    write.window_change(cols, rows, 0, 0).await.ok();
+                },
                 // When writing fails the reading side says why.
                 () = &mut writing, if !written => written = true,
                 () = at(due) => self.show(),
@@ -331,18 +378,24 @@ impl Reader<'_> {
         }
     }
 
-    async fn look(&mut self, view: View, write: &ChannelWriteHalf<Msg>) {
-        match view {
+    /// Looks as is wanted; the size that the program must be told, if it is another.
+    pub(crate) fn look(&mut self, view: View) -> Option<Size> {
+        let resized = match view {
             View::Resize(size) => {
-                self.resized(size);
-                let (cols, rows) = (u32::from(size.cols), u32::from(size.rows));
-                // A broken connection shows on the reading side.
-                write.window_change(cols, rows, 0, 0).await.ok();
+                self.emulator.resize(size);
+                if let Some(recording) = &mut self.recording {
+                    recording.resize(size);
+                }
+                Some(size)
             }
-            View::Scroll(lines) => self.emulator.scroll(lines),
-        }
+            View::Scroll(lines) => {
+                self.emulator.scroll(lines);
+                None
+            }
+        };
         self.dirty = true;
         self.publish();
+        resized
     }
 
     /// Shows what is due.
@@ -353,15 +406,6 @@ impl Reader<'_> {
             self.dirty = true;
         }
         self.publish();
-    }
-
-    /// The pane's new size, on this side.
-    pub(crate) fn resized(&mut self, size: Size) {
-        self.emulator.resize(size);
-        if let Some(recording) = &mut self.recording {
-            recording.resize(size);
-        }
-        self.dirty = true;
     }
 
     /// When something is to be shown even though nothing comes.
@@ -470,7 +514,7 @@ impl News {
 }
 
 /// Tells the loop, at its pace.
-pub(crate) async fn tell(news: Arc<News>, session: SessionId, facts: mpsc::Sender<SshFact>) {
+async fn tell(news: Arc<News>, session: SessionId, facts: mpsc::Sender<SshFact>) {
     let mut active: Option<Instant> = None;
     loop {
         let next = active.map(|last| last + ACTIVITY);

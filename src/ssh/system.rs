@@ -18,19 +18,18 @@ use crate::domain::host::Target;
 use crate::domain::ids::{ReqId, SessionId};
 use crate::domain::run::Exit;
 use crate::pty::{self, Outlet, Program, Pty};
-use crate::term::{Emulator, Modes, Size};
+use crate::term::Size;
 
 use super::ask::{SessionKind, Sink, Stdin};
 use super::config::{check_name, check_user};
-use super::ending::Ending;
 use super::exec::{self, Collected, Input, Job, Outcome};
 use super::fact::{SshFact, Stream};
-use super::recording::{Recorded, Recording};
+use super::recording::Recorded;
 use super::remains::Remains;
 use super::screens::Screens;
-use super::shell::{self, Inlets, News, Pane, Reader, View};
+use super::shell::{self, Frame, Inlets, Pane, Reader, View};
 use super::spool::{PIECE, Spool};
-use super::writer::PaneInput;
+use super::writer::{Answers, PaneInput};
 
 /// How long a program may take to end after it was told to.
 const GRACE: Duration = Duration::from_secs(1);
@@ -131,28 +130,17 @@ async fn live(
             );
         }
     };
-    let (recording, mut recorded) = record(&pane).await;
-    let (modes, current) = watch::channel(Modes::default());
-    let (replies, answers) = mpsc::channel(shell::REPLIES);
-    let news = Arc::new(News::default());
-    // Both die with the set, so nothing of a session outlives it.
-    let mut telling = JoinSet::new();
-    telling.spawn(shell::tell(Arc::clone(&news), pane.session, facts.clone()));
-    let mut writing = JoinSet::new();
-    writing.spawn(type_in(pty.input(), inlets.inputs, answers, current));
-    let mut reader = Reader {
+    let frame = Frame {
         session: pane.session,
-        emulator: Emulator::new(pane.size),
-        screens,
-        modes,
-        replies,
-        news,
-        recording,
-        dirty: true,
-        shown: None,
-        ending: Ending::default(),
-        fed: false,
+        size: pane.size,
+        title: &pane.title,
+        term: &pane.term,
+        recording: pane.recording.as_ref(),
     };
+    let (mut reader, answers) = Reader::start(frame, screens, facts, false).await;
+    // It dies with the set.
+    let mut writing = JoinSet::new();
+    writing.spawn(type_in(pty.input(), inlets.inputs, answers));
     reader.news.opened();
     let exit = drive(
         &mut reader,
@@ -162,57 +150,17 @@ async fn live(
         &mut inlets.close,
     )
     .await;
-    // Who never showed anything leaves nothing to look at.
-    let showed = reader.fed;
-    reader.publish();
-    if let Some(recording) = reader.recording.take() {
-        recorded = recording.finish().await;
-    }
-    reader.news.close();
-    // What is still to be told comes before the last fact.
-    telling.join_next().await;
-    let remains = Remains {
-        session: reader.session,
-        emulator: reader.emulator,
-        views: inlets.views,
-        close: inlets.close,
-    };
-    (exit, recorded, showed.then_some(remains))
-}
-
-async fn record(pane: &LocalPane) -> (Option<Recording>, Recorded) {
-    let Some(path) = &pane.recording else {
-        return (None, Recorded::default());
-    };
-    match Recording::start(path.clone(), pane.size, &pane.title, &pane.term).await {
-        Ok(recording) => (Some(recording), Recorded::default()),
-        Err(why) => (
-            None,
-            Recorded {
-                bytes: 0,
-                error: Some(why),
-            },
-        ),
-    }
+    let (recorded, remains) = reader.finish(inlets.views, inlets.close).await;
+    (exit, recorded, remains)
 }
 
 /// Types keys, pastes and the terminal's own answers. A program that does not read stops only this.
 async fn type_in(
     typed: mpsc::Sender<Vec<u8>>,
     mut inputs: mpsc::Receiver<PaneInput>,
-    mut replies: mpsc::Receiver<Vec<u8>>,
-    modes: watch::Receiver<Modes>,
+    mut answers: Answers,
 ) {
-    loop {
-        let bytes = tokio::select! {
-            biased;
-            Some(reply) = replies.recv() => reply,
-            Some(input) = inputs.recv() => {
-                let modes = *modes.borrow();
-                input.bytes(modes)
-            }
-            else => return,
-        };
+    while let Some(bytes) = answers.next(&mut inputs).await {
         if typed.send(bytes).await.is_err() {
             return;
         }
@@ -252,17 +200,9 @@ async fn drive(
                     return Exit::Cancelled;
                 }
             },
-            Some(view) = views.recv() => {
-                match view {
-                    View::Resize(size) => {
-                        reader.resized(size);
-                        pty.resize(size.cols, size.rows);
-                    }
-                    View::Scroll(lines) => reader.emulator.scroll(lines),
-                }
-                reader.dirty = true;
-                reader.publish();
-            }
+            Some(view) = views.recv() => if let Some(size) = reader.look(view) {
+                pty.resize(size.cols, size.rows);
+            },
             () = shell::at(due) => reader.show(),
             () = shell::closed(close), if until.is_none() => {
                 pty.hang_up();

@@ -37,22 +37,35 @@ impl PaneInput {
 pub(crate) async fn write(
     channel: &ChannelWriteHalf<Msg>,
     mut inputs: mpsc::Receiver<PaneInput>,
-    mut replies: mpsc::Receiver<Vec<u8>>,
-    modes: watch::Receiver<Modes>,
+    mut answers: Answers,
 ) {
-    loop {
-        let bytes = tokio::select! {
-            // A program that asked the terminal something waits for the answer before it reads keys.
-            biased;
-            Some(reply) = replies.recv() => reply,
-            Some(input) = inputs.recv() => {
-                let modes = *modes.borrow();
-                input.bytes(modes)
-            }
-            else => return,
-        };
+    while let Some(bytes) = answers.next(&mut inputs).await {
         if channel.data_bytes(bytes).await.is_err() {
             return;
+        }
+    }
+}
+
+/// What the reading half hands to the writing half.
+pub(crate) struct Answers {
+    /// The terminal's answers to questions of the program.
+    pub(crate) replies: mpsc::Receiver<Vec<u8>>,
+    /// The modes that the pane has now.
+    pub(crate) modes: watch::Receiver<Modes>,
+}
+
+impl Answers {
+    /// What is to be written next; `None` when nobody sends any more.
+    pub(crate) async fn next(&mut self, inputs: &mut mpsc::Receiver<PaneInput>) -> Option<Vec<u8>> {
+        tokio::select! {
+            // A program that asked the terminal something waits for the answer before it reads keys.
+            biased;
+            Some(reply) = self.replies.recv() => Some(reply),
+            Some(input) = inputs.recv() => {
+                let modes = *self.modes.borrow();
+                Some(input.bytes(modes))
+            }
+            else => None,
         }
     }
 }

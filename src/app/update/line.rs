@@ -72,13 +72,12 @@ fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     state.rounds.retain(|round| round.caller != caller);
     forward::left(state, line, fx);
     copy::left(state, line, fx);
-    let mut runs = state.runs.values();
-    if runs.any(|run| run.caller == caller) {
-        state.left.insert(line);
-        state.nobody.insert(line);
-    } else {
-        state.nobody.remove(&line);
-    }
+    state.left.insert(line);
+    // Only whoever has a run that goes on must be remembered.
+    let runs = &state.runs;
+    let goes_on = |left: &LineId| runs.values().any(|run| run.caller == Caller::Line(*left));
+    state.left.retain(goes_on);
+    state.nobody.remove(&line);
     state.interrupted.remove(&line);
     state.stop_asked.retain(|_, asked| *asked != line);
 }

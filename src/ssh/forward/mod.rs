@@ -4,7 +4,6 @@
 //! that everything to that host shares. Nothing here may stall that connection: every channel is always drained.
 
 mod agent;
-mod backoff;
 mod carry;
 mod doors;
 mod listen;

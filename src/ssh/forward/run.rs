@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::forward::{Endpoint, ForwardRule, ForwardState};
 use crate::domain::host::Target;
+use crate::ssh::backoff::Backoff;
 use crate::ssh::error::Error;
 use crate::ssh::fact::Asking;
 use crate::ssh::link::{Ended, Link, User};
@@ -15,7 +16,6 @@ use crate::ssh::manager::Manager;
 use crate::ssh::settings::Settings;
 use crate::ssh::usage::Use;
 
-use super::backoff::Backoff;
 use super::carry::Carrier;
 use super::doors::Open;
 use super::listen::Listeners;
@@ -23,6 +23,12 @@ use super::table::Entry;
 
 /// How many connections a forward carries at once. The next waits in the kernel's queue, or is refused on the host.
 const CONNECTIONS: usize = 256;
+
+/// The first pause before a lost connection is tried again.
+const FIRST: Duration = Duration::from_millis(500);
+
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long a host may take to answer the wish to listen there.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -54,7 +60,7 @@ pub(super) async fn keep(
 ) {
     let forwards = &manager.forwards;
     let mut stop = entry.stop.subscribe();
-    let mut backoff = Backoff::new(entry.id);
+    let mut backoff = Backoff::new(FIRST, LONGEST);
     let mut connections = JoinSet::new();
     // Nobody sits there for ever: questions are asked for the first connection only.
     let mut asking = Asking::Forward(entry.id).only_if(interactive);
@@ -99,7 +105,7 @@ pub(super) async fn keep(
         };
         forwards.tell(&entry, ForwardState::Waiting { why }).await;
         tokio::select! {
-            () = tokio::time::sleep(backoff.wait().max(apart)) => {}
+            () = tokio::time::sleep(backoff.pause().max(apart)) => {}
             () = told(&mut stop) => break ForwardState::Stopped,
         }
     };
