@@ -14,6 +14,7 @@ use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::key::Key;
 use crate::term::Size;
+use crate::term::encode::MouseEvent;
 
 use super::fact::QuestionId;
 
@@ -94,6 +95,20 @@ pub enum SshAsk {
         session: SessionId,
         /// The bytes.
         bytes: Vec<u8>,
+    },
+    /// What the mouse did over a session's pane; sent if its program asked for it.
+    Mouse {
+        /// The session.
+        session: SessionId,
+        /// What happened, in cells of the pane.
+        event: MouseEvent,
+    },
+    /// A session's pane got the keyboard or lost it; sent if its program asked for it.
+    Focus {
+        /// The session.
+        session: SessionId,
+        /// Whether it has the keyboard now.
+        gained: bool,
     },
     /// A pane's size changed.
     Resize {
@@ -253,6 +268,8 @@ impl fmt::Debug for SshAsk {
             Self::Key { session, .. } => write!(f, "Key({session})"),
             Self::Paste { session, text } => write!(f, "Paste({session}, {} bytes)", text.len()),
             Self::Raw { session, bytes } => write!(f, "Raw({session}, {} bytes)", bytes.len()),
+            Self::Mouse { session, .. } => write!(f, "Mouse({session})"),
+            Self::Focus { session, gained } => write!(f, "Focus({session}, {gained})"),
             Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),
             Self::Scroll { session, lines } => write!(f, "Scroll({session}, {lines})"),
             Self::Close { session } => write!(f, "Close({session})"),

@@ -5,13 +5,16 @@ use russh::client::Msg;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::key::Key;
-use crate::term::{Modes, encode};
+use crate::term::Modes;
+use crate::term::encode::{self, Focus, MouseEvent};
 
 /// What a person or a script sends to a pane.
 pub(crate) enum PaneInput {
     Key(Key),
     Paste(String),
     Raw(Vec<u8>),
+    Mouse(MouseEvent),
+    Focus(bool),
 }
 
 impl PaneInput {
@@ -21,6 +24,8 @@ impl PaneInput {
             Self::Key(_) => "Key",
             Self::Paste(_) => "Paste",
             Self::Raw(_) => "Raw",
+            Self::Mouse(_) => "Mouse",
+            Self::Focus(_) => "Focus",
         }
     }
 
@@ -29,6 +34,9 @@ impl PaneInput {
             Self::Key(key) => encode::key(key, modes),
             Self::Paste(text) => encode::paste(&text, modes),
             Self::Raw(bytes) => bytes,
+            Self::Mouse(event) => encode::mouse(event, modes),
+            Self::Focus(true) => encode::focus(Focus::Gained, modes),
+            Self::Focus(false) => encode::focus(Focus::Lost, modes),
         }
     }
 }

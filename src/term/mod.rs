@@ -11,7 +11,7 @@ mod outbox;
 mod screen;
 
 pub use emulator::{Emulator, HISTORY};
-pub use outbox::Notice;
+pub use outbox::{Mark, Notice};
 pub use screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
 
 #[cfg(test)]

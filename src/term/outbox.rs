@@ -17,6 +17,19 @@ pub enum Notice {
     Clipboard(String),
 }
 
+/// A mark that a shell set in its output (OSC 133, the FinalTerm sequences that iTerm2, kitty and WezTerm use).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A prompt begins (A).
+    Prompt,
+    /// The prompt ends; what is typed begins (B).
+    Input,
+    /// A command's output begins (C).
+    Output,
+    /// A command has ended, with this status if the shell says one (D).
+    Done(Option<i32>),
+}
+
 /// What the parser said since it was last asked.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {

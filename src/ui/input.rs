@@ -5,11 +5,12 @@ use ratatui::layout::{Position, Size};
 use super::keymap::Lookup;
 use super::layers::{After, Layer, Reaction};
 use super::view::View;
-use super::{Intent, Mouse, MouseKind, SessionInput, Ui, UiInput};
+use super::{Intent, SessionInput, Ui, UiInput};
 use crate::command::Scope;
 use crate::domain::ids::SessionId;
 use crate::domain::key::{Key, KeyCode};
 use crate::model::{Model, SessionState};
+use crate::term::encode::{Button, MouseAction, MouseEvent};
 use crate::ui::layers::question::Answering;
 
 /// Rows that one notch of the wheel goes.
@@ -195,14 +196,19 @@ impl Ui {
         }
     }
 
-    fn mouse(&mut self, model: &Model, mouse: Mouse) -> Vec<Intent> {
+    fn mouse(&mut self, model: &Model, mouse: MouseEvent) -> Vec<Intent> {
         if self.question(model).is_some() || self.layers.last().is_some_and(Layer::is_typed_into) {
             return Vec::new();
         }
-        let by = match mouse.kind {
-            MouseKind::WheelUp => -NOTCH,
-            MouseKind::WheelDown => NOTCH,
-            MouseKind::Press => return self.click(model, Position::new(mouse.col, mouse.row)),
+        let by = match mouse.action {
+            MouseAction::WheelUp => -NOTCH,
+            MouseAction::WheelDown => NOTCH,
+            MouseAction::Press(Button::Left) => {
+                return self.click(model, Position::new(mouse.col, mouse.row));
+            }
+            MouseAction::Press(_) | MouseAction::Release(_) | MouseAction::Move(_) => {
+                return Vec::new();
+            }
         };
         if let Some(layer) = self.layers.last_mut() {
             let key = Key::plain(if by < 0 { KeyCode::Up } else { KeyCode::Down });

@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::domain::ids::{HostId, SessionId};
 use crate::domain::key::Key;
 use crate::model::QuestionId;
+use crate::term::encode::MouseEvent;
 
 /// Something a window sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,30 +26,8 @@ pub enum UiInput {
     FocusGained,
     /// The window lost the keyboard.
     FocusLost,
-    /// The mouse did something.
-    Mouse(Mouse),
-}
-
-/// What the mouse did, and where. Everything can be done without it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mouse {
-    /// What it did.
-    pub kind: MouseKind,
-    /// The column, from 0.
-    pub col: u16,
-    /// The row, from 0.
-    pub row: u16,
-}
-
-/// What the mouse did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MouseKind {
-    /// The left button went down.
-    Press,
-    /// The wheel turned away from the user.
-    WheelUp,
-    /// The wheel turned towards the user.
-    WheelDown,
+    /// The mouse did something, in cells of the window. Everything can be done without it.
+    Mouse(MouseEvent),
 }
 
 /// What the user wants of the app. What only moves the screen never leaves [`super::Ui`].
@@ -83,6 +62,10 @@ pub enum SessionInput {
     Key(Key),
     /// Pasted text; it was shown and confirmed if it has several lines.
     Paste(String),
+    /// What the mouse did, in cells of the pane; sent if its program asked for it.
+    Mouse(MouseEvent),
+    /// Whether the pane has the keyboard; sent if its program asked for it.
+    Focus(bool),
     /// Look this many rows back (positive) or forward (negative) in the scrollback.
     Scroll(i32),
     /// Leave the scrollback and follow the output again.

@@ -4,10 +4,11 @@ use crossterm::event::{
     Event, KeyCode as Code, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
 
-use super::intent::{Mouse, MouseKind, UiInput};
+use super::intent::UiInput;
 use crate::domain::key::{Key, KeyCode};
+use crate::term::encode::{Button, MouseAction, MouseEvent};
 
-/// The input an event is, if it is one: releases of keys and most of the mouse's motions are none.
+/// The input an event is, if it is one: releases of keys and sideways wheels are none.
 pub fn input(event: Event) -> Option<UiInput> {
     match event {
         Event::Key(event) => key(event).map(UiInput::Key),
@@ -16,16 +17,27 @@ pub fn input(event: Event) -> Option<UiInput> {
         Event::FocusGained => Some(UiInput::FocusGained),
         Event::FocusLost => Some(UiInput::FocusLost),
         Event::Mouse(event) => {
-            let kind = match event.kind {
-                MouseEventKind::Down(MouseButton::Left) => MouseKind::Press,
-                MouseEventKind::ScrollUp => MouseKind::WheelUp,
-                MouseEventKind::ScrollDown => MouseKind::WheelDown,
-                _ => return None,
+            let button = |button| match button {
+                MouseButton::Left => Button::Left,
+                MouseButton::Middle => Button::Middle,
+                MouseButton::Right => Button::Right,
             };
-            Some(UiInput::Mouse(Mouse {
-                kind,
+            let action = match event.kind {
+                MouseEventKind::Down(which) => MouseAction::Press(button(which)),
+                MouseEventKind::Up(which) => MouseAction::Release(button(which)),
+                MouseEventKind::Drag(which) => MouseAction::Move(Some(button(which))),
+                MouseEventKind::Moved => MouseAction::Move(None),
+                MouseEventKind::ScrollUp => MouseAction::WheelUp,
+                MouseEventKind::ScrollDown => MouseAction::WheelDown,
+                MouseEventKind::ScrollLeft | MouseEventKind::ScrollRight => return None,
+            };
+            Some(UiInput::Mouse(MouseEvent {
+                action,
                 col: event.column,
                 row: event.row,
+                shift: event.modifiers.contains(KeyModifiers::SHIFT),
+                alt: event.modifiers.contains(KeyModifiers::ALT),
+                ctrl: event.modifiers.contains(KeyModifiers::CONTROL),
             }))
         }
     }

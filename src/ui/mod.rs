@@ -42,7 +42,7 @@ use layers::question::Answering;
 use paint::{Look, Painter};
 use views::{Cx, Views};
 
-pub use intent::{Intent, Mouse, MouseKind, Reply, SessionInput, UiInput, Want};
+pub use intent::{Intent, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
 pub use view::View;

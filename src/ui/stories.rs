@@ -12,6 +12,7 @@ use crate::domain::key::KeyCode;
 use crate::domain::ticket::{TicketKind, TicketState};
 use crate::model::sample::{NOW, model, session_id, ticket};
 use crate::model::{Level, Notice, QuestionId, QuestionKind, SessionView};
+use crate::term::encode::{Button, MouseAction, MouseEvent};
 use crate::term::{self, Emulator};
 
 /// The one command that was asked for.
@@ -704,8 +705,8 @@ fn any_input() -> impl Strategy<Value = UiInput> {
         12 => any_key().prop_map(UiInput::Key),
         1 => ".{0,20}".prop_map(UiInput::Paste),
         2 => (0_u16..220, 0_u16..60).prop_map(|(cols, rows)| UiInput::Resize { cols, rows }),
-        1 => (0_u16..220, 0_u16..60, prop::sample::select(vec![MouseKind::Press, MouseKind::WheelUp, MouseKind::WheelDown]))
-            .prop_map(|(col, row, kind)| UiInput::Mouse(Mouse { kind, col, row })),
+        1 => (0_u16..220, 0_u16..60, prop::sample::select(vec![MouseAction::Press(Button::Left), MouseAction::Release(Button::Left), MouseAction::Move(Some(Button::Left)), MouseAction::WheelUp, MouseAction::WheelDown]))
+            .prop_map(|(col, row, action)| UiInput::Mouse(MouseEvent { action, col, row, shift: false, alt: false, ctrl: false })),
     ]
 }
 

@@ -57,6 +57,8 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         Intent::Session(session, input) => fx.push(Effect::Ssh(match input {
             SessionInput::Key(key) => SshAsk::Key { session, key },
             SessionInput::Paste(text) => SshAsk::Paste { session, text },
+            SessionInput::Mouse(event) => SshAsk::Mouse { session, event },
+            SessionInput::Focus(gained) => SshAsk::Focus { session, gained },
             SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
             SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
         })),

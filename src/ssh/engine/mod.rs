@@ -197,6 +197,8 @@ impl Engine {
             SshAsk::Key { session, key } => inner.pane(session, PaneInput::Key(key)),
             SshAsk::Paste { session, text } => inner.pane(session, PaneInput::Paste(text)),
             SshAsk::Raw { session, bytes } => inner.pane(session, PaneInput::Raw(bytes)),
+            SshAsk::Mouse { session, event } => inner.pane(session, PaneInput::Mouse(event)),
+            SshAsk::Focus { session, gained } => inner.pane(session, PaneInput::Focus(gained)),
             SshAsk::Resize { session, size } => inner.view(session, View::Resize(size)),
             SshAsk::Scroll { session, lines } => inner.view(session, View::Scroll(lines)),
             SshAsk::Close { session } => inner.close(session),

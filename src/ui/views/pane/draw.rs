@@ -3,6 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::Pane;
+use super::dress::{self, Dress};
 use crate::command::Scope;
 use crate::domain::connection::ConnectionState;
 use crate::domain::forward::{ForwardRow, ForwardState};
@@ -12,7 +13,6 @@ use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
 use crate::ui::text;
 use crate::ui::theme::Role;
-use crate::ui::views::vitals::is_production;
 use crate::ui::views::words::{placeholder, plural};
 use crate::ui::views::{Cx, connections, sessions};
 use crate::ui::widgets::screen;
@@ -92,15 +92,12 @@ impl Pane {
 
     fn draw_status(&self, cx: Cx<'_>, session: &SessionView, painter: &mut Painter<'_>) {
         painter.tint(self.status, Role::Prompt);
-        let host = cx.model.host_named(&session.host);
-        let production = host.is_some_and(is_production);
-        if production {
-            painter.tint(self.status, Role::Prod);
-        }
-        let role = if production { Role::Prod } else { Role::Prompt };
+        let Dress { role, words: said } = dress::of(cx, session);
+        painter.tint(self.status, role);
         let mut words = format!(" {}", session.host);
-        if production {
-            words.push_str("  production");
+        for part in &said {
+            words.push_str("  ");
+            words.push_str(part);
         }
         for part in [Some(&session.reference), session.ticket.as_ref()]
             .into_iter()

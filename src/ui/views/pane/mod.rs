@@ -1,6 +1,7 @@
 //! A live session: its tabs, its screen and a status line. Every key but the prefix chord belongs to the remote.
 
 mod draw;
+mod dress;
 
 use ratatui::layout::{Rect, Size};
 
@@ -36,9 +37,19 @@ impl Pane {
         self.status = row(area.bottom() - bars, bars);
     }
 
+    /// Where each session that is on the screen is drawn.
+    pub(crate) fn places(&self) -> Vec<(SessionId, Rect)> {
+        self.session
+            .map(|id| (id, self.screen))
+            .into_iter()
+            .collect()
+    }
+
     /// The size that the remote terminal must have.
     pub(crate) fn size(&self) -> Size {
-        self.screen.as_size()
+        self.places()
+            .first()
+            .map_or(self.screen.as_size(), |(_, area)| area.as_size())
     }
 
     /// How many rows a page of the scrollback has.

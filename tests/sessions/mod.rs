@@ -1,0 +1,1 @@
+//! Sessions as people and scripts use them: panes, layouts, copy mode, recordings, slow links.
