@@ -10,6 +10,7 @@ pub mod event;
 mod files;
 mod lines;
 mod local;
+mod logout;
 mod purpose;
 pub mod runtime;
 pub mod start;

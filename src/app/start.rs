@@ -149,6 +149,10 @@ pub fn assemble(
         read_only: globals.read_only,
         demo: places.demo,
         served: places.served,
+        logout: places
+            .served
+            .then(|| super::logout::risk(&places.environment.login()))
+            .flatten(),
         probing: if places.demo {
             Probing::All
         } else {

@@ -43,6 +43,8 @@ pub struct Setup {
     pub demo: bool,
     /// Whether the app is a process of its own, which windows come to and leave again.
     pub served: bool,
+    /// Why a logout would end the app, if it would.
+    pub logout: Option<String>,
     /// Which hosts are probed without being asked.
     pub probing: Probing,
     /// Limits for verdicts.

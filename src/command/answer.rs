@@ -279,17 +279,22 @@ pub struct ServerStatus {
     pub sessions: usize,
     /// Runs under way.
     pub runs: usize,
+    /// Why a logout would end it, if it would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logout: Option<String>,
 }
 
 impl ServerStatus {
     fn lines(&self) -> Vec<String> {
-        vec![
+        let mut lines = vec![
             format!("process   {}", self.pid),
             format!("version   {}", self.version),
             format!("windows   {}", self.windows),
             format!("sessions  {}", self.sessions),
             format!("runs      {}", self.runs),
-        ]
+        ];
+        lines.extend(self.logout.iter().map(|risk| format!("logout    {risk}")));
+        lines
     }
 }
 

@@ -96,6 +96,7 @@ impl Scene {
             read_only: false,
             demo: false,
             served: false,
+            logout: None,
             pid: 1,
             probing: Probing::Asked,
             thresholds: Thresholds::default(),

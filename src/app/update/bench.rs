@@ -22,6 +22,7 @@ pub(super) fn state() -> State {
         read_only: false,
         demo: false,
         served: false,
+        logout: None,
         pid: 1,
         openssh_hosts: Vec::new(),
         ssh_program: "ssh".into(),

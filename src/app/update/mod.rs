@@ -48,6 +48,9 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
     ssh::routes(state, &mut fx);
+    if let Some(risk) = state.setup.logout.clone() {
+        window::say(state, Level::Warn, risk);
+    }
     fx
 }
 

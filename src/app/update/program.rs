@@ -44,6 +44,7 @@ pub(super) fn execute(
                 windows: state.windows.len(),
                 sessions: state.sessions.len(),
                 runs: state.runs.len(),
+                logout: state.setup.logout.clone(),
             };
             reply(state, caller, Outcome::ok(Answer::Server(status)), fx);
         }
