@@ -90,6 +90,36 @@ fn forwards_stand_until_ctrl_c() {
 }
 
 #[test]
+fn a_connection_that_the_host_refuses_is_told() {
+    let day = Day::start(1);
+    day.import();
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let nobody = closed.local_addr().expect("it is bound").port();
+    drop(closed);
+    let local = format!("0:127.0.0.1:{nobody}");
+    let mut running = Running::start(&day, &["forward", "-L", &local, "web1"]);
+    let line = running.line();
+    let port = line
+        .strip_prefix("listening: -L ")
+        .and_then(|rest| rest.split(':').next())
+        .and_then(|port| port.parse().ok());
+    let port: u16 = port.unwrap_or_else(|| unreachable!("{line}"));
+    assert_eq!(hears(port), "");
+    let mut said = BufReader::new(running.child.stderr.take().expect("it is a pipe"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("it says something");
+    assert!(
+        line.starts_with("qd: a connection failed: -L ") && line.contains("refused"),
+        "{line}"
+    );
+    assert_eq!(
+        running.interrupt(),
+        Some(0),
+        "the forward goes on until then"
+    );
+}
+
+#[test]
 fn changes_are_events_for_programs() {
     let day = Day::start(1);
     day.import();

@@ -87,6 +87,8 @@ fn start(
 /// A forward changed its state.
 pub(super) fn changed(state: &mut State, row: ForwardRow, fx: &mut Vec<Effect>) {
     let caller = state.forwards.get(&row.id).and_then(|live| live.caller);
+    let known = state.forwards.get(&row.id).map(|live| &live.row);
+    let told = known.is_some_and(|known| known.state == row.state && known.trouble == row.trouble);
     let over = matches!(
         row.state,
         ForwardState::Stopped | ForwardState::Failed { .. }
@@ -100,7 +102,9 @@ pub(super) fn changed(state: &mut State, row: ForwardRow, fx: &mut Vec<Effect>) 
     match caller.and_then(line_of) {
         Some(line) => for_line(state, line, row, fx),
         None => {
-            tell(state, &row);
+            if !told {
+                tell(state, &row);
+            }
             for_calls(state, &row, fx);
         }
     }
@@ -194,7 +198,10 @@ fn tell(state: &mut State, row: &ForwardRow) {
         ForwardState::Waiting { why } => {
             window::say(state, Level::Warn, format!("{place} waits: {why}"));
         }
-        ForwardState::Listening => window::say(state, Level::Info, format!("{place} listens")),
+        ForwardState::Listening => match &row.trouble {
+            Some(why) => window::say(state, Level::Warn, format!("{place}: {why}")),
+            None => window::say(state, Level::Info, format!("{place} listens")),
+        },
         ForwardState::Starting | ForwardState::Stopped => {}
     }
 }
@@ -204,6 +211,9 @@ fn for_calls(state: &State, row: &ForwardRow, fx: &mut Vec<Effect>) {
     for call in state.calls.values().filter(|call| call.host == row.host) {
         let asked = call.spec.along.iter().flat_map(|along| &along.forwards);
         let text = match &row.state {
+            ForwardState::Listening if let Some(why) = &row.trouble => {
+                format!("{}: {why}", row.rule)
+            }
             ForwardState::Failed { why } => format!("{} failed: {why}", row.rule),
             // Whoever named the port knows it.
             ForwardState::Listening

@@ -11,6 +11,10 @@ pub(in crate::cli) fn forward_line(row: &ForwardRow) -> Option<(String, bool)> {
     let place = text::line(&format!("{} through {}", row.rule, row.host));
     let (words, bad) = match &row.state {
         ForwardState::Starting | ForwardState::Stopped => return None,
+        ForwardState::Listening if let Some(why) = &row.trouble => (
+            format!("a connection failed: {place}: {}", text::line(why)),
+            true,
+        ),
         ForwardState::Listening => (format!("listening: {place}"), false),
         ForwardState::Waiting { why } => (
             format!("waiting: {place}: {}; trying again", text::line(why)),

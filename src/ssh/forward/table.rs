@@ -30,6 +30,7 @@ pub(super) struct Entry {
     /// It listened or failed for the first time.
     settled: watch::Sender<bool>,
     reached: AtomicBool,
+    facts: mpsc::Sender<SshFact>,
     // A std mutex: held to copy, never across an await.
     now: Mutex<Now>,
 }
@@ -93,6 +94,7 @@ impl Forwards {
             stop: watch::channel(false).0,
             settled: watch::channel(false).0,
             reached: AtomicBool::new(false),
+            facts: self.facts.clone(),
             now: Mutex::new(Now {
                 rule,
                 state: ForwardState::Starting,
@@ -107,7 +109,7 @@ impl Forwards {
     pub(super) async fn tell(&self, entry: &Entry, state: ForwardState) {
         let over = matches!(state, ForwardState::Stopped | ForwardState::Failed { .. });
         let waits = matches!(state, ForwardState::Starting | ForwardState::Waiting { .. });
-        entry.lock().state = state;
+        entry.enter(state);
         if over {
             self.lock().remove(&entry.id);
         }
@@ -161,9 +163,20 @@ impl Entry {
         self.reached.store(true, Ordering::Relaxed);
     }
 
+    /// It is in another state; what went wrong before is no news of that.
+    fn enter(&self, state: ForwardState) {
+        let mut now = self.lock();
+        if now.state != state {
+            now.trouble = None;
+        }
+        now.state = state;
+    }
+
     /// One of its connections went wrong.
     pub(super) fn trouble(&self, why: String) {
         self.lock().trouble = Some(why);
+        // A full queue costs only this word of it: the row keeps it, and a carrier must not wait for whoever reads.
+        self.facts.try_send(SshFact::Forward(self.row())).ok();
     }
 
     /// Waits until it listens or failed, and says why it failed.
