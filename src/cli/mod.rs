@@ -3,6 +3,7 @@
 //! A command line opens the same app that a window would, asks it for one command, and shows what comes back.
 
 mod asker;
+mod care;
 mod copy;
 mod escape;
 mod headless;
@@ -133,6 +134,8 @@ fn carry_out(parsed: Parsed, rides: &Rides) -> Next {
                 globals,
             };
         }
+        Ok(Command::Program(command)) => care::run(&globals, &command, rides)
+            .unwrap_or_else(|| headless::run(&globals, Command::Program(command), rides)),
         Ok(command) => headless::run(&globals, command, rides),
     }))
 }
@@ -197,6 +200,11 @@ fn settled(command: Command) -> Result<Command, String> {
                     .into_owned();
             }
             Command::Copy(copy)
+        }
+        Command::Program(ProgramCommand::Backup { file }) => {
+            Command::Program(ProgramCommand::Backup {
+                file: absolute(file),
+            })
         }
         Command::Run(RunCommand::Start(mut start)) => {
             let path = PathBuf::from(&start.book);

@@ -12,7 +12,20 @@ use super::{Command, ProgramCommand as P};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProgramCommand {
     /// Examines the store.
-    Doctor,
+    Doctor {
+        /// Make everything anew that is derived from the log.
+        repair: bool,
+    },
+    /// Copies the store into a new file.
+    Backup {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Puts a backup in the place of the store.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
     /// Prints versions and the places of files.
     Info,
     /// Looks for errors in the settings.
@@ -62,15 +75,70 @@ const fn plain(
     }
 }
 
+const FILE: Arg = Arg {
+    name: "file",
+    form: Positional,
+    required: true,
+    subject: None,
+    help: "A backup",
+};
+
 /// The verbs. // tidy: table
 pub(super) const ROWS: &[Row] = &[
-    plain(
-        "doctor",
-        "examine the store",
-        "Examines the store and says what is wrong with it.",
-        Surface::Everywhere,
-        |_| Ok(Command::Program(P::Doctor)),
-    ),
+    Row {
+        id: "doctor",
+        title: "examine the store",
+        help: "Examines the store and says what is wrong with it.",
+        args: &[Arg {
+            name: "repair",
+            form: Switch(None),
+            required: false,
+            subject: None,
+            help: "First make lists, fields and the search index anew from the log (in a shell only)",
+        }],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Everywhere,
+        build: |args| {
+            Ok(Command::Program(P::Doctor {
+                repair: args.has("repair"),
+            }))
+        },
+    },
+    Row {
+        id: "backup",
+        title: "back up the store",
+        help: "Copies the store into a new file while everything goes on, and reads the copy back.",
+        args: &[Arg {
+            help: "The new file; one that exists is left alone",
+            ..FILE
+        }],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Backup {
+                file: args.need("file")?.into(),
+            }))
+        },
+    },
+    Row {
+        id: "restore",
+        title: "restore a backup",
+        help: "Puts a backup in the place of the store, after examining it; the store of before is kept.",
+        args: &[FILE],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Restore {
+                file: args.need("file")?.into(),
+            }))
+        },
+    },
     plain(
         "info",
         "about this program",

@@ -18,6 +18,7 @@ mod read;
 mod reader;
 mod record;
 mod reference;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -40,6 +41,7 @@ pub use ask::{
     Local, Logged,
 };
 pub use error::StoreError;
+pub use restore::{Restored, restore, verify};
 
 /// Jobs that may wait for the writer, and questions for the readers. When a queue is full, [`Store::append`] and
 /// [`Store::ask`] answer [`StoreError::Busy`] at once; the waiting calls wait.

@@ -19,7 +19,15 @@ pub(super) fn execute(
     fx: &mut Vec<Effect>,
 ) {
     match command {
-        ProgramCommand::Doctor => super::ask(state, Ask::Doctor, Purpose::Show(caller), fx),
+        ProgramCommand::Doctor { repair: true }
+        | ProgramCommand::Backup { .. }
+        | ProgramCommand::Restore { .. } => {
+            let text = "this works on the store's file; say it in a shell".to_owned();
+            reply(state, caller, Outcome::error(2, text), fx);
+        }
+        ProgramCommand::Doctor { repair: false } => {
+            super::ask(state, Ask::Doctor, Purpose::Show(caller), fx)
+        }
         ProgramCommand::ConfigCheck => {
             super::read_file(state, FileAsk::CheckConfig, Purpose::Show(caller), fx)
         }

@@ -1,5 +1,6 @@
 //! Tests of the whole room, on real files.
 
+mod care;
 mod crash;
 mod files;
 mod merge;
