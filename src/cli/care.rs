@@ -12,7 +12,7 @@ use crate::ssh::Reply;
 use crate::store::{self, DoctorReport, StoreError};
 
 use super::output::Output;
-use super::{Rides, terminal};
+use super::{Rides, exchange, terminal};
 
 /// Carries `command` out, if it is one of these.
 pub(super) fn run(
@@ -24,6 +24,8 @@ pub(super) fn run(
         ProgramCommand::Backup { file } => backup(globals, file),
         ProgramCommand::Restore { file } => restore(globals, file, rides),
         ProgramCommand::Doctor { repair: true } => repair(globals),
+        ProgramCommand::Export { folder } => exchange::export(globals, folder),
+        ProgramCommand::Import { folder } => exchange::import(globals, folder),
         _ => return None,
     };
     Some(done.map(|outcome| Output::new(globals, false).finish(&outcome, clock::now())))
@@ -149,14 +151,14 @@ fn detail(report: &DoctorReport, name: &str) -> String {
     text::line(line.map_or("", |line| &line.detail))
 }
 
-fn usage(text: &str) -> Refused {
+pub(super) fn usage(text: &str) -> Refused {
     Refused {
         text: text.to_owned(),
         exit: 2,
     }
 }
 
-fn refused(why: StoreError) -> Refused {
+pub(super) fn refused(why: StoreError) -> Refused {
     let exit = match &why {
         StoreError::Refused { .. } => 2,
         _ => 1,

@@ -6,6 +6,7 @@ mod asker;
 mod care;
 mod copy;
 mod escape;
+mod exchange;
 mod headless;
 mod here;
 mod intake;

@@ -28,6 +28,16 @@ pub enum ProgramCommand {
     },
     /// Prints versions and the places of files.
     Info,
+    /// Writes the whole store as files into a new folder.
+    Export {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Takes in what was exported.
+    Import {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Looks for errors in the settings.
     ConfigCheck,
     /// Lists the themes.
@@ -83,6 +93,12 @@ const FILE: Arg = Arg {
     help: "A backup",
 };
 
+const FOLDER: Arg = Arg {
+    name: "dir",
+    help: "The folder",
+    ..FILE
+};
+
 /// The verbs. // tidy: table
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -136,6 +152,36 @@ pub(super) const ROWS: &[Row] = &[
         build: |args| {
             Ok(Command::Program(P::Restore {
                 file: args.need("file")?.into(),
+            }))
+        },
+    },
+    Row {
+        id: "export",
+        title: "export the store",
+        help: "Writes everything into a new folder: the log as JSON lines, and each ticket as a folder of its own.",
+        args: &[FOLDER],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Export {
+                folder: args.need("dir")?.into(),
+            }))
+        },
+    },
+    Row {
+        id: "import",
+        title: "import an export",
+        help: "Takes in a folder that was exported, after reading all of it; what is here already is passed over.",
+        args: &[FOLDER],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Import {
+                folder: args.need("dir")?.into(),
             }))
         },
     },

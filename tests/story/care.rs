@@ -53,3 +53,47 @@ fn a_backup_is_made_while_the_app_runs_and_restored_when_it_does_not() {
     assert_eq!(repaired["lines"][0]["name"], "repair", "{repaired}");
     assert_eq!(titles(&day), ["first", "second"]);
 }
+
+#[test]
+fn an_export_is_the_whole_store_and_comes_back_into_another() {
+    let day = Day::start(0);
+    let ticket = day.json(&["ticket", "add", "first", "--tag", "db", "--json"]);
+    let reference = ticket["ref"].as_str().expect("it has one");
+    day.json(&[
+        "ticket",
+        "comment",
+        reference,
+        "seen \u{1b}[31mred",
+        "--json",
+    ]);
+    let folder = day.folder().join("out").display().to_string();
+    let made = day.qd(&["export", &folder]);
+    assert!(made.status.success(), "{made:?}");
+    let page = format!("{folder}/tickets/{reference}/ticket.txt");
+    let page = std::fs::read_to_string(page).expect("each ticket has a page");
+    assert!(
+        page.contains("first") && page.contains("seen") && !page.contains('\u{1b}'),
+        "{page}"
+    );
+    fails(&day, &["export", &folder], 2, "exists already");
+    // Here everything is known; elsewhere nothing is.
+    let again = day.qd(&["import", &folder]);
+    assert!(String::from_utf8_lossy(&again.stdout).starts_with("0 new operations"));
+    let other = Day::start(0);
+    let came = other.qd(&["import", &folder]);
+    assert!(came.status.success(), "{came:?}");
+    let there = other.json(&["ticket", "show", reference, "--json"]);
+    let here = day.json(&["ticket", "show", reference, "--json"]);
+    assert_eq!(there, here);
+    // What was changed on the way is noticed before anything is written.
+    let third = Day::start(0);
+    let log = format!("{folder}/log.jsonl");
+    let text = std::fs::read_to_string(&log).expect("it is there");
+    let cut = text
+        .trim_end()
+        .rsplit_once('\n')
+        .map_or("", |(rest, _)| rest);
+    std::fs::write(&log, format!("{cut}\n")).expect("it can be written");
+    fails(&third, &["import", &folder], 1, "not what was exported");
+    assert!(titles(&third).is_empty());
+}

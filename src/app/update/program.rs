@@ -21,7 +21,9 @@ pub(super) fn execute(
     match command {
         ProgramCommand::Doctor { repair: true }
         | ProgramCommand::Backup { .. }
-        | ProgramCommand::Restore { .. } => {
+        | ProgramCommand::Restore { .. }
+        | ProgramCommand::Export { .. }
+        | ProgramCommand::Import { .. } => {
             let text = "this works on the store's file; say it in a shell".to_owned();
             reply(state, caller, Outcome::error(2, text), fx);
         }

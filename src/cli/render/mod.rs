@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::command::Answer;
 use crate::domain::session::SessionRow;
 use crate::domain::text;
+use crate::domain::ticket::Ticket;
 use crate::domain::time::Time;
 
 use super::table::Table;
@@ -80,6 +81,16 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Names(names) => json!(names),
         Answer::Silent => Value::Null,
     }
+}
+
+/// A ticket with its whole history, as a page of text.
+pub(in crate::cli) fn ticket_page(ticket: &Ticket) -> String {
+    let style = Style {
+        width: None,
+        now: ticket.updated,
+        fold: false,
+    };
+    ticket::ticket_text(ticket, style)
 }
 
 /// The answer as text.
