@@ -75,6 +75,16 @@ pub enum SshAsk {
         /// The file for an asciicast recording; `None` records nothing.
         recording: Option<PathBuf>,
     },
+    /// Shows in a pane how a session ended that is lost, out of its recording. Nothing can be typed into it; [`SshAsk::Close`]
+    /// forgets it.
+    Revive {
+        /// The session.
+        session: SessionId,
+        /// The file of its recording.
+        recording: PathBuf,
+        /// The pane's size.
+        size: Size,
+    },
     /// A key for a session, encoded with the modes its pane has at that moment.
     Key {
         /// The session.
@@ -268,6 +278,7 @@ impl fmt::Debug for SshAsk {
             Self::Key { session, .. } => write!(f, "Key({session})"),
             Self::Paste { session, text } => write!(f, "Paste({session}, {} bytes)", text.len()),
             Self::Raw { session, bytes } => write!(f, "Raw({session}, {} bytes)", bytes.len()),
+            Self::Revive { session, .. } => write!(f, "Revive({session})"),
             Self::Mouse { session, .. } => write!(f, "Mouse({session})"),
             Self::Focus { session, gained } => write!(f, "Focus({session}, {gained})"),
             Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),

@@ -30,6 +30,7 @@ mod question;
 mod recording;
 mod remains;
 mod resolve;
+mod revive;
 mod screens;
 mod settings;
 mod shell;

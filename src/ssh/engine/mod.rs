@@ -194,6 +194,11 @@ impl Engine {
                 term,
                 recording,
             }),
+            SshAsk::Revive {
+                session,
+                recording,
+                size,
+            } => inner.revive(session, recording, size),
             SshAsk::Key { session, key } => inner.pane(session, PaneInput::Key(key)),
             SshAsk::Paste { session, text } => inner.pane(session, PaneInput::Paste(text)),
             SshAsk::Raw { session, bytes } => inner.pane(session, PaneInput::Raw(bytes)),

@@ -1,5 +1,6 @@
 //! Sessions in panes: opened, typed into, looked at, closed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -9,11 +10,14 @@ use crate::domain::host::{self};
 use crate::domain::ids::SessionId;
 
 use crate::domain::run::Exit;
+use crate::ssh::config::blocking;
 use crate::ssh::fact::SshFact;
 use crate::ssh::remains::Remains;
+use crate::ssh::revive;
 use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
 use crate::ssh::writer::PaneInput;
+use crate::term::Size;
 
 use super::{Inner, PaneDoor};
 
@@ -47,6 +51,28 @@ impl Inner {
         self.spawn(async move {
             let (fact, remains) = system::run(&inner.facts, &inner.screens, pane, inlets).await;
             inner.ended(session, fact, remains).await;
+        });
+    }
+
+    /// Opens a pane that shows how a recording ended, until it is closed.
+    pub(super) fn revive(self: &Arc<Self>, session: SessionId, recording: PathBuf, size: Size) {
+        let Some(Inlets { views, close, .. }) = self.inlets(session) else {
+            return;
+        };
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let read = blocking(move || Ok::<_, std::io::Error>(revive::shown(&recording, size)));
+            if let Ok(mut emulator) = read.await {
+                inner.screens.publish(session, emulator.screen());
+                let remains = Remains {
+                    session,
+                    emulator,
+                    views,
+                    close,
+                };
+                remains.keep(&inner.screens).await;
+            }
+            inner.lock().panes.remove(&session);
         });
     }
 
