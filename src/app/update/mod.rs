@@ -14,6 +14,7 @@ mod forward;
 mod gather;
 mod health;
 mod host;
+mod layout;
 mod line;
 mod page;
 mod program;
@@ -26,6 +27,7 @@ mod window;
 
 pub(crate) use connections::Again;
 pub(crate) use files::FileOrder;
+pub(crate) use layout::{Tabs, Wanted};
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
@@ -48,6 +50,7 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
     ssh::routes(state, &mut fx);
+    layout::start(state, &mut fx);
     fx
 }
 
@@ -80,6 +83,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Slow(line, slow) => line::slow(state, line, slow, fx),
         Event::Stop => stop(state, fx),
     }
+    layout::keep(state, fx);
     quit_when_settled(state, fx);
     std::mem::take(fx)
 }
@@ -165,7 +169,7 @@ fn committed(
     let Some(flight) = state.inflight.remove(req) else {
         return;
     };
-    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample) {
+    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample | Purpose::Kept) {
         page::outdate(state);
     }
     match (flight.purpose, result) {
@@ -207,6 +211,7 @@ fn committed(
             }
             health::rounds(state, fx);
         }
+        (Purpose::Kept, result) => layout::kept(state, result.map(drop)),
         (_, Err(error)) => warn(state, failure::text(&error)),
         (_, Ok(_)) => {}
     }
@@ -312,6 +317,7 @@ fn answered(
             reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
         }
         Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
+        Some(Purpose::Layout(wanted)) => layout::answered(state, wanted, result, fx),
         Some(Purpose::RunOver(caller)) => {
             let outcome = match result {
                 Ok(store::Answer::Run(row)) => {
