@@ -21,6 +21,8 @@ mod scenes;
 mod stories;
 #[cfg(test)]
 mod stories_links;
+#[cfg(test)]
+mod stories_tabs;
 mod tabs;
 mod text;
 pub mod theme;
@@ -165,6 +167,7 @@ impl Ui {
         if matches!(self.view, View::Pane(_)) {
             let boxes = self.views.pane.boxes().iter();
             self.areas.boxes = boxes.map(|(area, id)| (*area, View::Pane(*id))).collect();
+            self.areas.said = self.views.pane.status();
         }
         for layer in &mut self.layers {
             layer.layout(cx, whole);
@@ -182,7 +185,10 @@ impl Ui {
         let mut painter = Painter::new(buffer, &self.look);
         painter.clear(self.areas.whole);
         let mut cursor = self.views.draw(&self.view, cx, &mut painter);
-        if !matches!(self.view, View::Pane(_)) {
+        if matches!(self.view, View::Pane(_)) {
+            // What was said covers the status line for a moment.
+            self.draw_said(model, &mut painter);
+        } else {
             self.draw_bars(model, &mut painter);
         }
         for layer in &self.layers {

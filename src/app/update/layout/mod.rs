@@ -516,3 +516,25 @@ pub(super) fn execute(
 fn done(state: &mut State, caller: Caller, words: String, fx: &mut Vec<Effect>) {
     reply(state, caller, Outcome::ok(Answer::Done(words)), fx);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_says_whose_size_a_shared_tab_has() {
+        let rooms = [
+            (4, Area::of(80, 40)),
+            (9, Area::of(100, 20)),
+            (2, Area::of(90, 30)),
+        ];
+        for (policy, wanted) in [
+            (WindowSize::Latest, Area::of(100, 20)),
+            (WindowSize::Smallest, Area::of(80, 20)),
+            (WindowSize::Largest, Area::of(100, 40)),
+        ] {
+            assert_eq!(agreed(policy, &rooms), Some(wanted), "{policy}");
+        }
+        assert_eq!(agreed(WindowSize::Latest, &[]), None);
+    }
+}

@@ -88,6 +88,10 @@ impl Pane {
             words.push_str("  ");
             words.push_str(part);
         }
+        if let Some(part) = self.tab_words(cx, session.id) {
+            words.push_str("  ");
+            words.push_str(&part);
+        }
         for part in [Some(&session.reference), session.ticket.as_ref()]
             .into_iter()
             .flatten()
@@ -96,10 +100,6 @@ impl Pane {
                 words.push_str("  ");
                 words.push_str(part);
             }
-        }
-        if let Some(part) = self.tab_words(cx, session.id) {
-            words.push_str("  ");
-            words.push_str(&part);
         }
         if session.recording {
             words.push_str("  recording");

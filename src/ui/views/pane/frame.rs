@@ -192,21 +192,16 @@ fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Pai
     } else {
         " "
     };
-    let mut words = format!("{mark}{}", session.host);
-    for part in dress.words.iter().chain([&session.reference]) {
-        if !part.is_empty() {
-            words.push(' ');
-            words.push_str(part);
-        }
+    let mut rest = String::new();
+    if !session.reference.is_empty() {
+        rest.push_str(&format!(" {}", session.reference));
     }
     if session.state != SessionState::Live {
-        words.push(' ');
-        words.push_str(&sessions::state(&session.state).0);
+        rest.push_str(&format!(" {}", sessions::state(&session.state).0));
     }
-    if session.bell {
-        words.push_str(" !");
-    }
-    words.push(' ');
+    rest.push_str(if session.bell { " ! " } else { " " });
+    let host = format!("{mark}{}", session.host);
+    let warns: String = dress.words.iter().map(|part| format!(" {part}")).collect();
     let inner = Rect {
         x: area.x + u16::from(area.width > 8),
         width: area.width.saturating_sub(2 * u16::from(area.width > 8)),
@@ -215,16 +210,13 @@ fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Pai
     let line = if own { Role::BorderFocus } else { Role::Border };
     let across = painter.look().glyph("─", "-");
     painter.put(area, 0, &across.repeat(usize::from(area.width)), line);
-    let wide = painter.put(inner, 0, &words, dress.role);
-    if own {
-        let marked = Rect {
-            width: wide,
-            height: 1,
-            ..inner
-        };
-        painter.tint(marked, Role::Title);
-        painter.tint(marked, Role::Selected);
-    }
+    // Only what warns has the colour that warns: where everything is reversed nothing stands out.
+    let role = if own { Role::Selected } else { Role::Hint };
+    painter.spans(
+        inner,
+        0,
+        &[(&host, role), (&warns, dress.role), (&rest, role)],
+    );
 }
 
 /// What the bar says of a tab: its number, its name or its host, how many panes it has, and what happened in it.

@@ -160,6 +160,11 @@ impl Pane {
         &self.boxes
     }
 
+    /// The row below the panes.
+    pub(crate) fn status(&self) -> Rect {
+        self.status
+    }
+
     /// A cell of the window as a cell of the tab.
     pub(crate) fn cell(&self, col: u16, row: u16) -> (u16, u16) {
         (
