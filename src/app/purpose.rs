@@ -61,6 +61,10 @@ pub(crate) enum Purpose {
     FileAsk(u64),
     /// The entry of what became of a copy or a change of files.
     FilesEntry,
+    /// The tabs that are kept for the next start, or the end of sessions that the last one left.
+    Kept,
+    /// What was kept of tabs and layouts.
+    Layout(super::update::Wanted),
 }
 
 /// What follows when a batch is durable.

@@ -161,6 +161,7 @@ pub fn assemble(
         thresholds: thresholds(settings),
         theme,
         keymap,
+        window_size: settings.session.window_size,
         term: "xterm-256color".to_owned(),
         seed: clock::seed().map_err(StartError::Seed)?,
         now: clock::now(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::command::Info;
+use crate::config::WindowSize;
 use crate::domain::case::CaseEvent;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
@@ -22,7 +23,7 @@ use crate::ui::{Keymap, Theme, Ui, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder};
+use super::update::{Again, FileOrder, Tabs};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub struct Setup {
     pub theme: Theme,
     /// What the keys do.
     pub keymap: Keymap,
+    /// Whose size a tab has that several windows show.
+    pub window_size: WindowSize,
     /// The value of `TERM` that remote shells get.
     pub term: String,
     /// Thirty-two bytes that nobody can guess.
@@ -164,6 +167,8 @@ pub struct State {
     pub(crate) orders: BTreeMap<u64, FileOrder>,
     /// Questions that tell of a changed host key, and whether a ticket is wanted is the answer.
     pub(crate) alarms_asked: BTreeMap<QuestionId, KeyAlarm>,
+    /// What is known of tabs besides the tabs themselves.
+    pub(crate) tabs: Tabs,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
 }
@@ -393,6 +398,7 @@ impl State {
             again: BTreeMap::new(),
             orders: BTreeMap::new(),
             alarms_asked: BTreeMap::new(),
+            tabs: Tabs::default(),
             stopping: None,
             setup,
         }

@@ -13,9 +13,11 @@ pub(super) fn wanted(command: &Command, globals: &Globals) -> bool {
         Command::Run(run) => matches!(run, RunCommand::Start(_)),
         Command::Host(host) => matches!(host, HostCommand::Health { .. }),
         Command::Program(program) => about_the_app(program),
-        Command::Ticket(_) | Command::Screen(_) | Command::Connection(_) | Command::Files(_) => {
-            false
-        }
+        Command::Ticket(_)
+        | Command::Layout(_)
+        | Command::Screen(_)
+        | Command::Connection(_)
+        | Command::Files(_) => false,
     };
     rides && !globals.read_only
 }

@@ -10,6 +10,7 @@ mod copy;
 mod files;
 mod forward;
 mod host;
+mod layout;
 mod line;
 mod parse;
 mod program;
@@ -31,6 +32,7 @@ pub use copy::{CopyCommand, place};
 pub use files::{FilesCommand, FilesVerb};
 pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
+pub use layout::{LayoutCommand, PaneVerb, Spot, repeats};
 pub use line::split;
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
@@ -50,6 +52,8 @@ pub enum Command {
     Host(HostCommand),
     /// About sessions.
     Session(SessionCommand),
+    /// About tabs and the panes in them.
+    Layout(LayoutCommand),
     /// A raw session or one command, in this terminal.
     Ssh(SshCommand),
     /// One command on many hosts.
@@ -76,6 +80,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         ticket::ROWS,
         host::ROWS,
         session::ROWS,
+        layout::ROWS,
         forward::ROWS,
         copy::ROWS,
         ssh::ROWS,

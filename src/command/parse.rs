@@ -211,6 +211,9 @@ fn noun_help(noun: &str) -> &'static str {
         "file" => "What is selected in the view of two folders",
         "theme" => "Themes",
         "view" => "What the screen shows",
+        "layout" => "How panes are arranged, and arrangements with a name",
+        "tab" => "Tabs of sessions",
+        "pane" => "The panes of a tab",
         _ => "More commands",
     }
 }

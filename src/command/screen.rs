@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Form::Positional;
 use super::row::{Arg, Danger, Row, Scope, Surface};
-use super::{Command, FilesVerb, ScreenCommand as V};
+use super::{Command, FilesVerb, PaneVerb, ScreenCommand as V};
 
 /// A verb about what is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,16 +86,18 @@ pub enum ScreenCommand {
     Quit,
     /// Suspends the program, as Ctrl-Z does for others.
     Suspend,
-    /// The next session.
+    /// The next tab.
     NextSession,
-    /// The session before.
+    /// The tab before.
     PreviousSession,
-    /// A session by its place.
+    /// A tab by its place.
     Session(u8),
     /// Leaves the pane and goes back to the list; the session goes on.
     LeavePane,
     /// Looks at what scrolled away.
     Scrollback,
+    /// Goes to another pane or tab.
+    Pane(PaneVerb),
 }
 
 const fn key(
@@ -428,16 +430,16 @@ pub(super) const ROWS: &[Row] = &[
     ),
     key(
         "pane.next",
-        "next session",
-        "Goes to the next session.",
+        "next tab",
+        "Goes to the next tab.",
         PREFIX,
         &["n"],
         |_| Ok(Command::Screen(V::NextSession)),
     ),
     key(
         "pane.previous",
-        "previous session",
-        "Goes to the session before.",
+        "previous tab",
+        "Goes to the tab before.",
         PREFIX,
         &["p"],
         |_| Ok(Command::Screen(V::PreviousSession)),
@@ -447,7 +449,7 @@ pub(super) const ROWS: &[Row] = &[
         "leave pane",
         "Goes back to the list; the session goes on.",
         PREFIX,
-        &["d", "w"],
+        &["d"],
         |_| Ok(Command::Screen(V::LeavePane)),
     ),
     key(
@@ -476,80 +478,80 @@ pub(super) const ROWS: &[Row] = &[
     ),
     key(
         "pane.0",
-        "session 0",
-        "Goes to the first session.",
+        "tab 0",
+        "Goes to the first tab.",
         PREFIX,
         &["0"],
         |_| Ok(Command::Screen(V::Session(0))),
     ),
     key(
         "pane.1",
-        "session 1",
-        "Goes to the second session.",
+        "tab 1",
+        "Goes to the second tab.",
         PREFIX,
         &["1"],
         |_| Ok(Command::Screen(V::Session(1))),
     ),
     key(
         "pane.2",
-        "session 2",
-        "Goes to the third session.",
+        "tab 2",
+        "Goes to the third tab.",
         PREFIX,
         &["2"],
         |_| Ok(Command::Screen(V::Session(2))),
     ),
     key(
         "pane.3",
-        "session 3",
-        "Goes to the fourth session.",
+        "tab 3",
+        "Goes to the fourth tab.",
         PREFIX,
         &["3"],
         |_| Ok(Command::Screen(V::Session(3))),
     ),
     key(
         "pane.4",
-        "session 4",
-        "Goes to the fifth session.",
+        "tab 4",
+        "Goes to the fifth tab.",
         PREFIX,
         &["4"],
         |_| Ok(Command::Screen(V::Session(4))),
     ),
     key(
         "pane.5",
-        "session 5",
-        "Goes to the sixth session.",
+        "tab 5",
+        "Goes to the sixth tab.",
         PREFIX,
         &["5"],
         |_| Ok(Command::Screen(V::Session(5))),
     ),
     key(
         "pane.6",
-        "session 6",
-        "Goes to the seventh session.",
+        "tab 6",
+        "Goes to the seventh tab.",
         PREFIX,
         &["6"],
         |_| Ok(Command::Screen(V::Session(6))),
     ),
     key(
         "pane.7",
-        "session 7",
-        "Goes to the eighth session.",
+        "tab 7",
+        "Goes to the eighth tab.",
         PREFIX,
         &["7"],
         |_| Ok(Command::Screen(V::Session(7))),
     ),
     key(
         "pane.8",
-        "session 8",
-        "Goes to the ninth session.",
+        "tab 8",
+        "Goes to the ninth tab.",
         PREFIX,
         &["8"],
         |_| Ok(Command::Screen(V::Session(8))),
     ),
     key(
         "pane.9",
-        "session 9",
-        "Goes to the tenth session.",
+        "tab 9",
+        "Goes to the tenth tab.",
         PREFIX,
         &["9"],
         |_| Ok(Command::Screen(V::Session(9))),

@@ -218,6 +218,17 @@ pub const ROWS: &[Row] = &[
                 .map(|key| settings.session.prefix = Some(key))
         },
     },
+    Row {
+        section: "session",
+        name: "window_size",
+        help: "Whose size a tab has that several windows show: latest (the window that was typed in last), smallest or largest.",
+        show: |settings| quoted(settings.session.window_size.word()),
+        set: |settings, value, _| {
+            filled(value)
+                .and_then(|text| text.parse())
+                .map(|size| settings.session.window_size = size)
+        },
+    },
 ];
 
 /// The known name that `name` was probably meant to be: at most two letters differ, and fewer than it has.

@@ -1,9 +1,12 @@
 //! The settings in `config.toml`: what they are, reading them with every mistake at its place, and changing one.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -13,6 +16,7 @@ use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
 use crate::domain::key::Key;
 use crate::domain::runbook::Diagnostic;
+use crate::domain::ticket::words;
 
 /// Everything that can be set. The rows in [`ROWS`] name each setting once, with its help.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +93,21 @@ pub struct Limit {
 pub struct Session {
     /// The one chord that is not sent to the remote; `None` while its user has not been asked.
     pub prefix: Option<Key>,
+    /// Whose size a tab has that several windows show.
+    pub window_size: WindowSize,
 }
+
+words!(
+    /// Whose size a tab has that several windows show.
+    WindowSize, "window size" {
+        /// The window's that was typed in last.
+        Latest = "latest",
+        /// The least of all.
+        Smallest = "smallest",
+        /// The greatest of all.
+        Largest = "largest",
+    }
+);
 
 impl Session {
     /// The prefix of people who were never asked.
@@ -120,7 +138,10 @@ impl Settings {
                 cpu: percent(90.0, 98.0),
                 load: percent(1.5, 3.0),
             },
-            session: Session { prefix: None },
+            session: Session {
+                prefix: None,
+                window_size: WindowSize::Latest,
+            },
         }
     }
 

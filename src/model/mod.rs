@@ -21,6 +21,7 @@ use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
 use crate::domain::host::{Effective, Host};
 use crate::domain::ids::{HostId, SessionId};
+use crate::domain::layout::Tab;
 use crate::domain::run::RunRow;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
@@ -65,6 +66,8 @@ pub struct Model {
     pub run: Option<RunRow>,
     /// Live sessions, in the order they were opened; a closed one stays until it is dismissed.
     pub sessions: Vec<SessionView>,
+    /// The tabs in which they are, in the order of their numbers; every session is in just one.
+    pub tabs: Vec<Tab>,
     /// Recorded sessions, newest first.
     pub recorded: Vec<SessionRow>,
     /// The recording that is open, and its text.
@@ -137,6 +140,17 @@ impl Model {
     /// The live session `id`, to be written by the update.
     pub fn session_mut(&mut self, id: SessionId) -> Option<&mut SessionView> {
         self.sessions.iter_mut().find(|session| session.id == id)
+    }
+
+    /// The tab that holds a session, and its number.
+    pub fn tab_of(&self, id: SessionId) -> Option<(usize, &Tab)> {
+        let mut tabs = self.tabs.iter().enumerate();
+        tabs.find(|(_, tab)| tab.contains(id))
+    }
+
+    /// The tab that holds a session, to be written by the update.
+    pub fn tab_of_mut(&mut self, id: SessionId) -> Option<&mut Tab> {
+        self.tabs.iter_mut().find(|tab| tab.contains(id))
     }
 
     /// What the server of `host` said last: its banner, or what to do before a login goes on.

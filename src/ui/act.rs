@@ -10,8 +10,8 @@ use super::view::View;
 use super::wizard::{Next, Pending};
 use super::{Intent, SessionInput, Ui};
 use crate::command::{
-    self, Command, HostCommand, Row, RunCommand, Scope, ScreenCommand, SessionCommand,
-    TicketCommand,
+    self, Command, HostCommand, LayoutCommand, PaneVerb, Row, RunCommand, Scope, ScreenCommand,
+    SessionCommand, TicketCommand,
 };
 use crate::domain::ids::SessionId;
 use crate::model::Model;
@@ -238,10 +238,8 @@ impl Ui {
             S::Suspend => return vec![Intent::Suspend],
             S::NextSession => self.cycle(model, 1),
             S::PreviousSession => self.cycle(model, -1),
-            S::Session(number) => match model.sessions.get(usize::from(*number)) {
-                Some(session) => self.open(model, View::Pane(session.id)),
-                None => self.refused = Some(format!("There is no session {number}.")),
-            },
+            S::Session(number) => self.go_to(model, PaneVerb::Tab(u16::from(*number))),
+            S::Pane(verb) => self.go_to(model, *verb),
             S::LeavePane => self.leave_pane(model),
             S::Scrollback => self.views.pane.scrollback = true,
         }
@@ -376,32 +374,10 @@ impl Ui {
         }
     }
 
-    fn cycle(&mut self, model: &Model, by: isize) {
-        let count = model.sessions.len();
-        let View::Pane(id) = self.view else {
-            return;
-        };
-        let here = model
-            .sessions
-            .iter()
-            .position(|session| session.id == id)
-            .unwrap_or(0);
-        let next = (here + count).saturating_add_signed(by) % count.max(1);
-        if let Some(session) = model.sessions.get(next) {
-            self.open(model, View::Pane(session.id));
-        }
-    }
-
-    /// Opens a new session where an ended one was; what that showed stays in its own tab until it is closed.
+    /// Opens a new session in the place of an ended one.
     pub(super) fn reopen(&mut self, model: &Model, id: SessionId) -> Vec<Intent> {
-        let Some(session) = model.session(id) else {
-            return Vec::new();
-        };
-        let open = SessionCommand::Open {
-            host: session.host.clone(),
-            ticket: session.ticket.clone(),
-        };
-        self.carry_out(model, Command::Session(open))
+        self.expect_session(model);
+        vec![Intent::Command(Command::Layout(LayoutCommand::Reopen(id)))]
     }
 
     /// Leaves the pane for where one came from, if that was a ticket or a host, else for the list of sessions.

@@ -6,7 +6,7 @@ use super::keymap::Lookup;
 use super::layers::{After, Layer, Reaction};
 use super::view::View;
 use super::{Intent, SessionInput, Ui, UiInput};
-use crate::command::Scope;
+use crate::command::{Command, LayoutCommand, Scope};
 use crate::domain::ids::SessionId;
 use crate::domain::key::{Key, KeyCode};
 use crate::model::{Model, SessionState};
@@ -115,6 +115,11 @@ impl Ui {
         if self.views.pane.prefix {
             return self.after_prefix(model, id, key);
         }
+        if let Some(row) = self.repeated(model, key) {
+            self.repeats(model, Some(row));
+            return self.invoke(model, row);
+        }
+        self.views.pane.moved = None;
         if key == prefix {
             // A question that waited because somebody typed here is taken up now.
             match model.questions.front() {
@@ -137,7 +142,10 @@ impl Ui {
             }
             Some(SessionState::Closed(_)) => match key.code {
                 KeyCode::Enter => {
-                    self.leave_pane(model);
+                    // Where other panes stay, the tab stays on the screen.
+                    if model.tab_of(id).is_none_or(|(_, tab)| !tab.is_split()) {
+                        self.leave_pane(model);
+                    }
                     vec![Intent::Dismiss(id)]
                 }
                 KeyCode::Esc | KeyCode::Char('q') => {
@@ -145,6 +153,9 @@ impl Ui {
                     Vec::new()
                 }
                 KeyCode::Char('r') => self.reopen(model, id),
+                KeyCode::Char('R') => {
+                    vec![Intent::Command(Command::Layout(LayoutCommand::ReopenAll))]
+                }
                 // Nothing is typed any more, so the keys that look back need no prefix.
                 KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g') => {
                     self.views.pane.scrollback = true;
@@ -166,7 +177,12 @@ impl Ui {
             self.views.pane.prefix = false;
             return vec![Intent::Session(id, SessionInput::Key(key))];
         }
+        let row = match self.keymap.lookup(&[Scope::Prefix], &[key]) {
+            Lookup::Row(row) if self.chord.is_empty() => Some(row),
+            _ => None,
+        };
         let intents = self.mapped(model, &[Scope::Prefix], key);
+        self.repeats(model, row);
         // The keys stay on the screen while a longer chord is on its way.
         self.views.pane.prefix = !self.chord.is_empty();
         intents
@@ -199,6 +215,9 @@ impl Ui {
     fn mouse(&mut self, model: &Model, mouse: MouseEvent) -> Vec<Intent> {
         if self.question(model).is_some() || self.layers.last().is_some_and(Layer::is_typed_into) {
             return Vec::new();
+        }
+        if let Some(intents) = self.pane_mouse(model, &mouse) {
+            return intents;
         }
         let by = match mouse.action {
             MouseAction::WheelUp => -NOTCH,

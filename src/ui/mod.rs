@@ -21,6 +21,9 @@ mod scenes;
 mod stories;
 #[cfg(test)]
 mod stories_links;
+#[cfg(test)]
+mod stories_tabs;
+mod tabs;
 mod text;
 pub mod theme;
 mod view;
@@ -47,6 +50,7 @@ pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
 pub use view::View;
 pub use views::alarms::alarm_ticket;
+pub(crate) use views::vitals::is_production;
 
 /// What the window's terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +153,7 @@ impl Ui {
     }
 
     /// Computes everything that drawing needs: sizes of panes, offsets of lists, boxes that can be hit. To be called
-    /// after inputs and changes of the model, before [`Ui::draw`], [`Ui::wants`] and [`Ui::pane_size`].
+    /// after inputs and changes of the model, before [`Ui::draw`], [`Ui::wants`] and [`Ui::pane_sizes`].
     pub fn layout(&mut self, model: &Model) {
         self.sync(model);
         let whole = Rect::from((Position::ORIGIN, self.size));
@@ -160,6 +164,11 @@ impl Ui {
             look: &self.look,
         };
         self.views.layout(&self.view, cx, self.areas.body);
+        if matches!(self.view, View::Pane(_)) {
+            let boxes = self.views.pane.boxes().iter();
+            self.areas.boxes = boxes.map(|(area, id)| (*area, View::Pane(*id))).collect();
+            self.areas.said = self.views.pane.status();
+        }
         for layer in &mut self.layers {
             layer.layout(cx, whole);
         }
@@ -176,7 +185,10 @@ impl Ui {
         let mut painter = Painter::new(buffer, &self.look);
         painter.clear(self.areas.whole);
         let mut cursor = self.views.draw(&self.view, cx, &mut painter);
-        if !matches!(self.view, View::Pane(_)) {
+        if matches!(self.view, View::Pane(_)) {
+            // What was said covers the status line for a moment.
+            self.draw_said(model, &mut painter);
+        } else {
             self.draw_bars(model, &mut painter);
         }
         for layer in &self.layers {
@@ -234,7 +246,11 @@ impl Ui {
                 ]
             }
             View::Sessions => vec![Want::Recorded],
-            View::Pane(id) => vec![Want::Screen(*id), Want::Connections],
+            View::Pane(_) => {
+                let panes = self.views.pane.places().into_iter();
+                let screens = panes.map(|(id, _)| Want::Screen(id));
+                screens.chain([Want::Connections]).collect()
+            }
             View::Connections | View::Connection { .. } | View::Forwards => {
                 vec![Want::Connections]
             }
@@ -247,11 +263,11 @@ impl Ui {
         }
     }
 
-    /// The session whose pane is shown and the size its terminal must have.
-    pub fn pane_size(&self) -> Option<(SessionId, Size)> {
+    /// The sessions whose panes are shown, and the size that each one's terminal has.
+    pub fn pane_sizes(&self) -> Vec<(SessionId, Size)> {
         match self.view {
-            View::Pane(id) => Some((id, self.views.pane.size())),
-            _ => None,
+            View::Pane(_) => self.views.pane.sizes(),
+            _ => Vec::new(),
         }
     }
 

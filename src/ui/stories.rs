@@ -286,7 +286,7 @@ fn in_a_pane_everything_but_the_prefix_goes_to_the_remote() {
     );
     scene.press("Esc Ctrl-] d");
     assert_eq!(*scene.ui.view(), View::Sessions);
-    assert_eq!(scene.ui.pane_size(), None);
+    assert_eq!(scene.ui.pane_sizes(), []);
 }
 
 #[test]
@@ -345,8 +345,8 @@ fn what_is_typed_before_the_shell_is_there_goes_to_it() {
 fn a_pane_has_all_of_the_window_but_two_rows() {
     let scene = Scene::new(80, 24).keys("3 Enter");
     assert_eq!(
-        scene.ui.pane_size(),
-        Some((session_id("live web1"), Size::new(80, 22)))
+        scene.ui.pane_sizes(),
+        [(session_id("live web1"), Size::new(80, 22))]
     );
 }
 

@@ -102,6 +102,7 @@ impl Scene {
             thresholds: Thresholds::default(),
             theme: Theme::default(),
             keymap: Keymap::default(),
+            window_size: quarterdeck::config::WindowSize::Latest,
             term: "xterm".to_owned(),
             seed: [3; 32],
             now: now(),

@@ -30,6 +30,7 @@ pub(super) fn state() -> State {
         thresholds: Thresholds::default(),
         theme: Theme::default(),
         keymap: Keymap::default(),
+        window_size: crate::config::WindowSize::Latest,
         term: "xterm".to_owned(),
         seed: [3; 32],
         now: NOW,

@@ -8,7 +8,7 @@ use crate::app::purpose::{Gather, Piece, Purpose};
 use crate::app::state::State;
 use crate::command::{
     Answer, Command, ConnectionCommand, ExecCommand, FilesCommand, ForwardCommand, HostCommand,
-    Outcome, RunCommand, SessionCommand, TicketCommand,
+    LayoutCommand, Outcome, RunCommand, SessionCommand, TicketCommand,
 };
 use crate::domain::host::{self as hosts, Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
@@ -16,8 +16,8 @@ use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
 
 use super::{
-    connections, copy, exec, failure, files, forward, host, program, reply, run, session, ssh,
-    ticket,
+    connections, copy, exec, failure, files, forward, host, layout, program, reply, run, session,
+    ssh, ticket,
 };
 
 /// Takes a command up.
@@ -47,6 +47,7 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Ticket(command) => ticket::execute(state, gather, command, fx),
         Command::Host(command) => host::execute(state, gather, command, fx),
         Command::Session(command) => session::execute(state, gather, command, fx),
+        Command::Layout(command) => layout::execute(state, gather, command, fx),
         Command::Ssh(command) => ssh::execute(state, gather, command, fx),
         Command::Exec(command) => exec::execute(state, gather, command, fx),
         Command::Forward(command) => forward::execute(state, gather, command, fx),
@@ -403,6 +404,9 @@ fn ticket_of(command: &Command) -> Option<&str> {
             | SessionCommand::Send { .. }
             | SessionCommand::Close { .. },
         ) => None,
+        Command::Layout(LayoutCommand::Put { ticket, .. }) => ticket.as_deref(),
+        Command::Layout(LayoutCommand::Ticket(reference)) => Some(reference),
+        Command::Layout(_) => None,
         Command::Ssh(ssh) => ssh.ticket.as_deref(),
         Command::Exec(exec) => exec.ticket.as_deref(),
         Command::Copy(copy) => copy.ticket.as_deref(),
@@ -454,6 +458,7 @@ fn changes(command: &Command) -> bool {
                 | SessionCommand::Local { .. }
                 | SessionCommand::Send { .. }
         ),
+        Command::Layout(command) => !matches!(command, LayoutCommand::List),
         Command::Run(RunCommand::Start(start)) => !start.dry_run,
         Command::Run(_) => false,
         // Making a connection runs a command on its host.

@@ -14,6 +14,7 @@ mod forward;
 mod gather;
 mod health;
 mod host;
+mod layout;
 mod line;
 mod page;
 mod program;
@@ -26,6 +27,7 @@ mod window;
 
 pub(crate) use connections::Again;
 pub(crate) use files::FileOrder;
+pub(crate) use layout::{Tabs, Wanted};
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
@@ -51,6 +53,7 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     if let Some(risk) = state.setup.logout.clone() {
         window::say(state, Level::Warn, risk);
     }
+    layout::start(state, &mut fx);
     fx
 }
 
@@ -83,6 +86,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Slow(line, slow) => line::slow(state, line, slow, fx),
         Event::Stop => stop(state, fx),
     }
+    layout::keep(state, fx);
     quit_when_settled(state, fx);
     std::mem::take(fx)
 }
@@ -168,7 +172,7 @@ fn committed(
     let Some(flight) = state.inflight.remove(req) else {
         return;
     };
-    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample) {
+    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample | Purpose::Kept) {
         page::outdate(state);
     }
     match (flight.purpose, result) {
@@ -210,6 +214,7 @@ fn committed(
             }
             health::rounds(state, fx);
         }
+        (Purpose::Kept, result) => layout::kept(state, result.map(drop)),
         (_, Err(error)) => warn(state, failure::text(&error)),
         (_, Ok(_)) => {}
     }
@@ -315,6 +320,7 @@ fn answered(
             reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
         }
         Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
+        Some(Purpose::Layout(wanted)) => layout::answered(state, wanted, result, fx),
         Some(Purpose::RunOver(caller)) => {
             let outcome = match result {
                 Ok(store::Answer::Run(row)) => {

@@ -4,7 +4,7 @@ use crate::app::effect::Effect;
 use crate::app::event::Caller;
 use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::{LiveSession, State};
-use crate::command::{Answer, Outcome, SessionCommand};
+use crate::command::{Answer, Outcome, SessionCommand, Spot};
 use crate::domain::case::{CaseEvent, EntryKind};
 use crate::domain::ids::SessionId;
 use crate::domain::op::{Draft, Entity, EntityKind, Value};
@@ -21,7 +21,7 @@ use super::{gather, reply};
 const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
 /// What a shell on this machine is listed under, instead of a host.
-const HERE: &str = "this machine";
+pub(super) const HERE: &str = "this machine";
 
 /// Carries out a command for which everything was gathered.
 pub(super) fn execute(
@@ -50,7 +50,10 @@ pub(super) fn execute(
                     fx,
                 );
             }
-            None => reply(state, caller, no_session(&reference), fx),
+            None => match ended(state, &reference) {
+                Some(session) => super::layout::dismiss(state, session, fx),
+                None => reply(state, caller, no_session(&reference), fx),
+            },
         },
         SessionCommand::Send { reference, text } => match live(state, &reference) {
             Some(session) => {
@@ -100,6 +103,13 @@ fn live(state: &State, reference: &str) -> Option<SessionId> {
     state.sessions.contains_key(&view.id).then_some(view.id)
 }
 
+/// The session of this reference, if it has ended and is still shown.
+fn ended(state: &State, reference: &str) -> Option<SessionId> {
+    let mut sessions = state.model.sessions.iter();
+    let session = sessions.find(|session| session.reference.eq_ignore_ascii_case(reference))?;
+    matches!(session.state, SessionState::Closed(_)).then_some(session.id)
+}
+
 fn no_session(reference: &str) -> Outcome {
     Outcome::error(
         3,
@@ -108,6 +118,18 @@ fn no_session(reference: &str) -> Outcome {
 }
 
 fn open(state: &mut State, gather: &Gather, host: String, local: bool, fx: &mut Vec<Effect>) {
+    open_at(state, gather, host, local, Spot::Own, fx);
+}
+
+/// Opens a session in a certain place of the tabs.
+pub(super) fn open_at(
+    state: &mut State,
+    gather: &Gather,
+    host: String,
+    local: bool,
+    spot: Spot,
+    fx: &mut Vec<Effect>,
+) {
     let id = SessionId(state.mint.entity());
     let (now, me) = (state.model.now, state.model.me.clone());
     let recording = format!("{id}.cast");
@@ -164,7 +186,7 @@ fn open(state: &mut State, gather: &Gather, host: String, local: bool, fx: &mut 
         Purpose::Commit(gather.caller, Then::Open(id)),
         fx,
     );
-    super::window::focus_session(state, gather.caller, id);
+    super::layout::place(state, gather.caller, id, spot, fx);
 }
 
 /// The record of a session is durable: its shell may be opened.
@@ -188,7 +210,8 @@ pub(super) fn launch(
     if let Some(view) = state.model.session_mut(id) {
         view.reference = reference;
     }
-    let size = super::window::pane_size(state, id).unwrap_or(UNSEEN);
+    // What is asked for now is what it has, so that a window that shows it later can tell the difference.
+    let size = *state.pane_sizes.entry(id).or_insert(UNSEEN);
     let term = state.setup.term.clone();
     fx.push(Effect::Ssh(if local {
         SshAsk::OpenLocal {

@@ -12,10 +12,10 @@ use crate::command::{
 use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
 use crate::ssh::SshAsk;
-use crate::term::{Screen, Size};
+use crate::term::Screen;
 use crate::ui::{Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{alarm, gather, page, question};
+use super::{alarm, gather, layout, page, question};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -30,18 +30,25 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 },
             ));
             state.windows.insert(id, ui);
+            layout::touched(state, id);
         }
         WindowEvent::Input(input) => {
             let Some(ui) = state.windows.get_mut(&id) else {
                 return;
             };
+            let touch = !matches!(input, UiInput::FocusGained | UiInput::FocusLost);
             let intents = ui.input(&state.model, input);
+            if touch {
+                layout::touched(state, id);
+            }
             intents
                 .into_iter()
                 .for_each(|intent| wanted(state, id, intent, fx));
+            layout::settle(state, fx);
         }
         WindowEvent::Closed => {
             state.windows.remove(&id);
+            layout::closed(state, id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
                 super::stop(state, fx);
@@ -72,10 +79,12 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         Intent::Answer(question, reply) if state.alarms_asked.contains_key(&question) => {
             alarm::answered(state, id, question, &reply, fx);
         }
+        Intent::Answer(question, reply) if state.tabs.asked.contains_key(&question) => {
+            layout::confirmed(state, question, matches!(reply, Reply::Yes), fx);
+        }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
         Intent::Dismiss(session) => {
-            state.model.sessions.retain(|view| view.id != session);
-            fx.push(Effect::Ssh(SshAsk::Close { session }));
+            layout::dismiss(state, session, fx);
         }
         Intent::Theme(name) => {
             say(
@@ -142,6 +151,7 @@ pub(super) fn losses(state: &State) -> Option<String> {
 fn carry_out(state: &mut State, id: WindowId, command: Command, fx: &mut Vec<Effect>) {
     match command {
         Command::Screen(command) => screen(state, Caller::Window(id), command, fx),
+        Command::Layout(command) => layout::asked(state, id, command, fx),
         Command::Ticket(TicketCommand::Show { reference }) => {
             open(state, id, View::Case(reference.to_uppercase()))
         }
@@ -281,49 +291,13 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     for (id, intent) in settled {
         wanted(state, id, intent, fx);
     }
-    let mut sizes = Vec::new();
+    layout::settle(state, fx);
     let mut wants = Vec::new();
     for ui in state.windows.values_mut() {
         ui.layout(&state.model);
-        sizes.extend(ui.pane_size());
         wants.extend(ui.wants(&state.model));
     }
-    for (session, size) in sizes {
-        let size = Size {
-            cols: size.width,
-            rows: size.height,
-        };
-        let known = state.pane_sizes.insert(session, size);
-        if known.is_some_and(|known| known != size) {
-            fx.push(Effect::Ssh(SshAsk::Resize { session, size }));
-        }
-    }
     page::follow(state, wants, fx);
-}
-
-/// The size that a session's pane has, or will have, in a window.
-pub(super) fn pane_size(state: &State, id: SessionId) -> Option<Size> {
-    state.pane_sizes.get(&id).copied()
-}
-
-/// A new session is shown to whoever opened it.
-pub(super) fn focus_session(state: &mut State, caller: Caller, session: SessionId) {
-    if let Caller::Window(id) = caller {
-        open(state, id, View::Pane(session));
-    }
-    // The pane's size is known before the shell begins, so that the shell never sees another.
-    for ui in state.windows.values_mut() {
-        ui.layout(&state.model);
-        if let Some((shown, size)) = ui.pane_size() {
-            state.pane_sizes.insert(
-                shown,
-                Size {
-                    cols: size.width,
-                    rows: size.height,
-                },
-            );
-        }
-    }
 }
 
 /// A pane's newest screen.
@@ -342,10 +316,7 @@ pub(super) fn session_title(state: &mut State, id: SessionId, title: String) {
 
 /// A session rang, or wrote something, while nobody looked.
 pub(super) fn session_called(state: &mut State, id: SessionId, bell: bool) {
-    let seen = state
-        .windows
-        .values()
-        .any(|ui| *ui.view() == View::Pane(id));
+    let seen = layout::is_seen(state, id);
     if let Some(view) = state.model.session_mut(id).filter(|_| !seen) {
         view.bell |= bell;
         view.activity = true;

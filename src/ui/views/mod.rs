@@ -104,7 +104,7 @@ impl Views {
             View::Hosts => self.hosts.layout(area),
             View::Host(name) => self.host.layout(cx, name, area),
             View::Sessions => self.sessions.layout(area),
-            View::Pane(_) => self.pane.layout(area),
+            View::Pane(id) => self.pane.layout(cx, *id, area),
             View::Recording(reference) => self.recording.layout(cx.model, reference, area),
             View::Runs => self.runs.layout(area),
             View::Run(reference) => self.run.layout(cx.model, reference, area),

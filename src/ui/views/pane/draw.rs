@@ -8,6 +8,7 @@ use crate::command::Scope;
 use crate::domain::connection::ConnectionState;
 use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::ids::SessionId;
+use crate::domain::layout::Area;
 use crate::model::{SessionState, SessionView};
 use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
@@ -16,6 +17,9 @@ use crate::ui::theme::Role;
 use crate::ui::views::words::{placeholder, plural};
 use crate::ui::views::{Cx, connections, sessions};
 use crate::ui::widgets::screen;
+
+/// The columns of one line of the keys.
+const KEYS: u16 = 37;
 
 impl Pane {
     pub(crate) fn draw(
@@ -33,61 +37,46 @@ impl Pane {
             );
             return None;
         };
-        let cursor = match &session.screen {
-            Some(shown) => screen::draw(painter, self.screen, shown),
-            None => {
-                let (words, _) = sessions::state(&session.state);
-                let said = match session.state {
-                    SessionState::Opening(_) => cx.model.said_by(&session.host),
-                    SessionState::Live | SessionState::Closed(_) => None,
-                };
-                let said = said.map_or_else(String::new, |said| format!("\n\n{said}"));
-                let words = format!("{}: {words}{said}", session.host);
-                placeholder(painter, self.screen, &words);
-                None
-            }
+        let fits = self.room == Area::of(self.screen.width, self.screen.height);
+        let cursor = if fits {
+            self.draw_panes(cx, id, self.screen.as_position(), painter)
+        } else {
+            self.draw_part(painter, |sheet| {
+                self.draw_panes(cx, id, Position::ORIGIN, sheet)
+            })
         };
         self.draw_status(cx, session, painter);
-        if let SessionState::Closed(how) = &session.state {
-            self.draw_end(how, painter);
-            return None;
-        }
         if self.prefix {
             self.draw_keys(cx, painter);
             return None;
         }
-        cursor.filter(|_| !self.scrollback)
+        let ended = matches!(session.state, SessionState::Closed(_));
+        cursor.filter(|_| !self.scrollback && !ended)
     }
 
-    fn draw_tabs(&self, cx: Cx<'_>, id: SessionId, painter: &mut Painter<'_>) {
-        painter.tint(self.tabs, Role::Prompt);
-        let mut col = 0;
-        for (index, session) in cx.model.sessions.iter().enumerate() {
-            let sign = match (&session.state, session.bell, session.activity) {
-                (SessionState::Closed(_), ..) => " ended",
-                (SessionState::Opening(_), ..) => painter.look().glyph("…", "~"),
-                (SessionState::Live, true, _) => "!",
-                (SessionState::Live, false, true) => "+",
-                (SessionState::Live, false, false) => "",
+    /// Draws all panes of the tab, its first cell at `origin`; gives the place of the cursor in the one with the keys.
+    fn draw_panes(
+        &self,
+        cx: Cx<'_>,
+        id: SessionId,
+        origin: Position,
+        painter: &mut Painter<'_>,
+    ) -> Option<Position> {
+        let mut cursor = None;
+        for (pane, area) in &self.panes {
+            let area = Rect::new(origin.x + area.x, origin.y + area.y, area.cols, area.rows);
+            let Some(session) = cx.model.session(*pane) else {
+                continue;
             };
-            let tab = format!(" {index} {}{sign} ", session.host);
-            let role = if session.id == id {
-                Role::Selected
-            } else {
-                Role::Hint
-            };
-            let wide = painter.put_at(self.tabs, col, 0, &tab, role);
-            if session.id == id {
-                let area = Rect {
-                    x: self.tabs.x + col,
-                    width: wide,
-                    ..self.tabs
-                };
-                painter.tint(area, Role::Title);
-                painter.tint(area, Role::Selected);
+            let own = *pane == id;
+            let place = draw_screen(cx, session, area, painter);
+            cursor = cursor.or(place.filter(|_| own));
+            if let SessionState::Closed(how) = &session.state {
+                draw_end(how, own, area, painter);
             }
-            col += wide;
         }
+        self.draw_frame(cx, id, origin, painter);
+        cursor
     }
 
     fn draw_status(&self, cx: Cx<'_>, session: &SessionView, painter: &mut Painter<'_>) {
@@ -98,6 +87,10 @@ impl Pane {
         for part in &said {
             words.push_str("  ");
             words.push_str(part);
+        }
+        if let Some(part) = self.tab_words(cx, session.id) {
+            words.push_str("  ");
+            words.push_str(&part);
         }
         for part in [Some(&session.reference), session.ticket.as_ref()]
             .into_iter()
@@ -148,29 +141,43 @@ impl Pane {
         }
     }
 
+    /// What must be known of the tab: panes that are not seen.
+    fn tab_words(&self, cx: Cx<'_>, id: SessionId) -> Option<String> {
+        let (_, tab) = cx.model.tab_of(id)?;
+        let others = tab.panes().len().saturating_sub(1);
+        let others = plural(others, "other pane");
+        let part = self.room.cols > self.screen.width || self.room.rows > self.screen.height;
+        match (self.crowded, tab.zoomed && tab.is_split(), part) {
+            (true, ..) => Some(format!("no room for {others}")),
+            (false, true, _) => Some(format!("zoomed, {others}")),
+            (false, false, true) => Some("part of a larger window".to_owned()),
+            (false, false, false) => None,
+        }
+    }
+
     /// What can be pressed after the prefix.
     fn draw_keys(&self, cx: Cx<'_>, painter: &mut Painter<'_>) {
-        let mut lines: Vec<(String, &str)> = Vec::new();
+        let mut lines: Vec<(Vec<String>, &str)> = Vec::new();
         for (keys, row) in cx.keymap.bindings(Scope::Prefix) {
-            match lines.iter_mut().find(|(_, title)| *title == row.title) {
-                Some((chords, _)) => {
-                    chords.push(' ');
-                    chords.push_str(&written(&keys));
-                }
-                None if row.id.starts_with("pane.") && row.id.len() == 6 => {
-                    if !lines.iter().any(|(_, title)| *title == "session by number") {
-                        lines.push(("0-9".to_owned(), "session by number"));
-                    }
-                }
-                None => lines.push((written(&keys), row.title)),
+            let number = row
+                .id
+                .strip_prefix("pane.")
+                .is_some_and(|rest| rest.len() == 1);
+            let title = if number { "tab by number" } else { row.title };
+            match lines.iter_mut().find(|(_, known)| *known == title) {
+                Some((chords, _)) => chords.push(written(&keys)),
+                None => lines.push((vec![written(&keys)], title)),
             }
         }
         let prefix = cx.keymap.prefix().to_string();
-        lines.push((prefix.clone(), "sends the chord itself"));
-        let height = u16::try_from(lines.len())
-            .unwrap_or(u16::MAX)
-            .saturating_add(2);
-        let (width, height) = (38.min(self.screen.width), height.min(self.screen.height));
+        lines.push((vec![prefix.clone()], "sends the chord itself"));
+        let room = usize::from(self.screen.height.saturating_sub(2)).max(1);
+        let columns = lines.len().div_ceil(room);
+        let rows = lines.len().div_ceil(columns.max(1));
+        let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        let width = count(columns).saturating_mul(KEYS).saturating_add(4);
+        let width = width.min(self.screen.width);
+        let height = count(rows).saturating_add(2).min(self.screen.height);
         let area = Rect {
             x: self.screen.right() - width,
             y: self.screen.bottom() - height,
@@ -178,19 +185,70 @@ impl Pane {
             height,
         };
         let inside = painter.frame(area, &format!("after {prefix}"), Role::BorderFocus);
-        for (row, (chords, title)) in (0..inside.height).zip(&lines) {
-            painter.put(inside, row, chords, Role::Key);
-            painter.put_at(inside, 9, row, title, Role::Fg);
+        for (index, (chords, title)) in lines.iter().enumerate() {
+            let column = Rect {
+                x: inside.x + count(index / rows).saturating_mul(KEYS).min(inside.width),
+                width: KEYS - 1,
+                ..inside
+            };
+            let column = column.intersection(inside);
+            let row = count(index % rows);
+            painter.put(column, row, &several(chords), Role::Key);
+            painter.put_at(column, 12, row, title, Role::Fg);
         }
     }
+}
 
-    fn draw_end(&self, how: &str, painter: &mut Painter<'_>) {
-        let height = 1.min(self.screen.height);
-        let area = below(self.screen, self.screen.height - height);
-        painter.clear(area);
-        painter.tint(area, Role::Prompt);
-        painter.put(area, 0, &ended(how, usize::from(area.width)), Role::Prompt);
+/// The chords of one line, the four arrows and the ten digits in one word.
+fn several(chords: &[String]) -> String {
+    let all = |names: &[&str], with: &str| {
+        let has = |name: &&str| chords.iter().any(|chord| *chord == format!("{with}{name}"));
+        chords.len() >= names.len() && names.iter().all(has)
+    };
+    for with in ["", "Ctrl-", "Alt-"] {
+        if all(&["Left", "Right", "Up", "Down"], with) {
+            return format!("{with}arrows");
+        }
     }
+    if all(&["0", "1", "8", "9"], "") {
+        return "0-9 '".to_owned();
+    }
+    chords.join(" ")
+}
+
+/// The screen of one session, or what it waits for.
+fn draw_screen(
+    cx: Cx<'_>,
+    session: &SessionView,
+    area: Rect,
+    painter: &mut Painter<'_>,
+) -> Option<Position> {
+    if let Some(shown) = &session.screen {
+        return screen::draw(painter, area, shown);
+    }
+    let (words, _) = sessions::state(&session.state);
+    let said = match session.state {
+        SessionState::Opening(_) => cx.model.said_by(&session.host),
+        SessionState::Live | SessionState::Closed(_) => None,
+    };
+    let said = said.map_or_else(String::new, |said| format!("\n\n{said}"));
+    let words = format!("{}: {words}{said}", session.host);
+    placeholder(painter, area, &words);
+    None
+}
+
+/// The last row of a pane that has ended; what can be pressed is said where the keys are.
+fn draw_end(how: &str, own: bool, pane: Rect, painter: &mut Painter<'_>) {
+    let height = 1.min(pane.height);
+    let area = below(pane, pane.height - height);
+    painter.clear(area);
+    painter.tint(area, Role::Prompt);
+    let words = if own {
+        ended(how, usize::from(area.width))
+    } else {
+        format!(" Ended: {how}")
+    };
+    painter.put(area, 0, &words, Role::Prompt);
 }
 
 /// What else the status line tells of a session: that our agent goes with it, forwards, how far away the host is, and a
