@@ -140,6 +140,7 @@ pub fn assemble(
         .map_or_else(Keymap::default, |prefix| {
             Keymap::with(&std::collections::BTreeMap::new(), prefix).0
         });
+    let ground = theme.ground();
     let setup = Setup {
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
@@ -158,6 +159,10 @@ pub fn assemble(
         theme,
         keymap,
         term: "xterm-256color".to_owned(),
+        terminal: super::state::TerminalRules {
+            mouse: settings.screen.mouse,
+            clipboard: settings.session.clipboard,
+        },
         seed: clock::seed().map_err(StartError::Seed)?,
         now: clock::now(),
         pid: std::process::id(),
@@ -180,7 +185,7 @@ pub fn assemble(
         },
         interactive: who != Interactive::Nobody,
         ssh_program: settings.ssh.program.clone(),
-        screens: Arc::new(Screens::default()),
+        screens: Arc::new(Screens::with_ground(ground)),
     };
     let files = Files::new(
         places.paths.clone(),

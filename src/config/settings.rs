@@ -27,6 +27,8 @@ pub struct Settings {
     pub health: Health,
     /// `[session]`
     pub session: Session,
+    /// `[screen]`
+    pub screen: Screen,
 }
 
 /// Who and how.
@@ -89,6 +91,15 @@ pub struct Limit {
 pub struct Session {
     /// The one chord that is not sent to the remote; `None` while its user has not been asked.
     pub prefix: Option<Key>,
+    /// Whether programs in sessions may put text on the clipboard of the window's terminal (OSC 52).
+    pub clipboard: bool,
+}
+
+/// The terminal that a window is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Whether the window takes the mouse.
+    pub mouse: bool,
 }
 
 impl Session {
@@ -120,7 +131,11 @@ impl Settings {
                 cpu: percent(90.0, 98.0),
                 load: percent(1.5, 3.0),
             },
-            session: Session { prefix: None },
+            session: Session {
+                prefix: None,
+                clipboard: true,
+            },
+            screen: Screen { mouse: true },
         }
     }
 

@@ -102,6 +102,7 @@ impl Scene {
             theme: Theme::default(),
             keymap: Keymap::default(),
             term: "xterm".to_owned(),
+            terminal: quarterdeck::app::state::TerminalRules::default(),
             seed: [3; 32],
             now: now(),
             rules: Rules::default(),

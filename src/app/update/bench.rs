@@ -30,6 +30,7 @@ pub(super) fn state() -> State {
         theme: Theme::default(),
         keymap: Keymap::default(),
         term: "xterm".to_owned(),
+        terminal: crate::app::state::TerminalRules::default(),
         seed: [3; 32],
         now: NOW,
         rules: Rules::default(),

@@ -351,23 +351,3 @@ pub(super) fn session_called(state: &mut State, id: SessionId, bell: bool) {
         view.activity = true;
     }
 }
-
-/// A remote program wants a text on the clipboard; the size is told, because terminals may ignore the wish.
-pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx: &mut Vec<Effect>) {
-    let Some(window) = state
-        .windows
-        .iter()
-        .find(|(_, ui)| *ui.view() == View::Pane(session))
-        .map(|(id, _)| *id)
-    else {
-        return;
-    };
-    say(
-        state,
-        Level::Info,
-        format!("{} bytes offered to the clipboard", text.len()),
-    );
-    // A line that ends itself would run when it is pasted into a shell; the rest of the controls steer terminals.
-    let text = crate::domain::text::block(text.trim_end_matches(['\r', '\n']));
-    fx.push(Effect::Clipboard(window, text));
-}
