@@ -116,6 +116,11 @@ impl Emulator {
         let config = term::Config {
             scrolling_history: HISTORY,
             osc52: Osc52::OnlyCopy,
+            // No program can ask for a hollow block, so this one says that none asked for anything.
+            default_cursor_style: ansi::CursorStyle {
+                shape: ansi::CursorShape::HollowBlock,
+                blinking: false,
+            },
             // The crate's stack of keyboard modes, when full, removes from the wrong stack and panics; the guard keeps them.
             kitty_keyboard: false,
             ..term::Config::default()
@@ -381,6 +386,7 @@ impl Emulator {
                 | ansi::CursorShape::HollowBlock
                 | ansi::CursorShape::Hidden => CursorShape::Block,
             },
+            cursor_style: guard::cursor_style(style),
             title: self.title.clone(),
             modes: self.modes(),
             scrolled_back: offset,

@@ -284,21 +284,24 @@ impl Handler for Guard<'_> {
 pub(super) fn status(term: &Term<Listener>, what: &[u8]) -> String {
     let answer = match what {
         b"m" => format!("{}m", sgr(&term.grid().cursor.template)),
-        b" q" => {
-            let style = term.cursor_style();
-            let base = match style.shape {
-                ansi::CursorShape::Underline => 4,
-                ansi::CursorShape::Beam => 6,
-                ansi::CursorShape::Block
-                | ansi::CursorShape::HollowBlock
-                | ansi::CursorShape::Hidden => 2,
-            };
-            format!("{} q", base - u8::from(style.blinking))
-        }
+        b" q" => format!("{} q", cursor_style(term.cursor_style())),
         b"\"p" => "62;1\"p".to_owned(),
         _ => return "\x1bP0$r\x1b\\".to_owned(),
     };
     format!("\x1bP1$r{answer}\x1b\\")
+}
+
+/// The number by which a style of the cursor is set (DECSCUSR); 0 is the reader's own.
+pub(super) fn cursor_style(style: ansi::CursorStyle) -> u8 {
+    let steady = match style.shape {
+        ansi::CursorShape::Block => 2,
+        ansi::CursorShape::Underline => 4,
+        ansi::CursorShape::Beam => 6,
+        // Nobody said more than that it blinks.
+        ansi::CursorShape::HollowBlock if style.blinking => 2,
+        ansi::CursorShape::HollowBlock | ansi::CursorShape::Hidden => return 0,
+    };
+    steady - u8::from(style.blinking)
 }
 
 /// The parameters that set the looks of what is written next.

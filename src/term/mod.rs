@@ -8,6 +8,7 @@ mod emulator;
 pub mod encode;
 mod envelope;
 mod guard;
+mod kitty;
 mod links;
 mod outbox;
 mod screen;

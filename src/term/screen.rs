@@ -303,6 +303,8 @@ pub struct Screen {
     pub cursor: Option<(u16, u16)>,
     /// The cursor's shape.
     pub cursor_shape: CursorShape,
+    /// Shape and blinking by the number that sets them (DECSCUSR); 0 if the program leaves them to the reader.
+    pub cursor_style: u8,
     /// What the program called the window: one line, without control characters, of bounded length.
     pub title: String,
     /// The modes at this moment.

@@ -22,6 +22,7 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
     match event {
         WindowEvent::Opened { size, caps } => {
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
+            ui.set_mouse(state.setup.terminal.mouse);
             drop(ui.input(
                 &state.model,
                 UiInput::Resize {
@@ -41,7 +42,12 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 .for_each(|intent| wanted(state, id, intent, fx));
         }
         WindowEvent::Closed => {
-            state.windows.remove(&id);
+            if let Some(mut ui) = state.windows.remove(&id) {
+                ui.focused(false);
+                for intent in ui.focus(&state.model) {
+                    wanted(state, id, intent, fx);
+                }
+            }
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
                 super::stop(state, fx);
@@ -273,9 +279,9 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
         .windows
         .iter_mut()
         .flat_map(|(id, ui)| {
-            ui.settle(&state.model)
-                .into_iter()
-                .map(|intent| (*id, intent))
+            let mut intents = ui.settle(&state.model);
+            intents.extend(ui.focus(&state.model));
+            intents.into_iter().map(|intent| (*id, intent))
         })
         .collect();
     for (id, intent) in settled {
