@@ -468,14 +468,23 @@ impl Emulator {
     fn cells_of(&self, index: i32, cells: &mut Vec<Cell>) -> bool {
         cells.clear();
         let row = &self.term.grid()[Line(index)];
-        let mut wrapped = false;
+        let (mut wrapped, mut after_wide) = (false, false);
         for column in 0..usize::from(self.size.cols) {
             let cell = &row[Column(column)];
-            let text = if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
-                Glyph::EMPTY
-            } else {
-                Glyph::new(cell.c, cell.zerowidth().unwrap_or_default())
+            let spacer = cell.flags.contains(Flags::WIDE_CHAR_SPACER);
+            let wide = cell.flags.contains(Flags::WIDE_CHAR);
+            // Deleting characters may leave half of a wide one; half a character is a blank.
+            let next = column + 1 < usize::from(self.size.cols)
+                && row[Column(column + 1)]
+                    .flags
+                    .contains(Flags::WIDE_CHAR_SPACER);
+            let text = match (spacer, wide) {
+                (true, _) if after_wide => Glyph::EMPTY,
+                (true, _) => Glyph::new(' ', &[]),
+                (false, true) if !next => Glyph::new(' ', &[]),
+                (false, _) => Glyph::new(cell.c, cell.zerowidth().unwrap_or_default()),
             };
+            after_wide = wide && !spacer;
             wrapped = cell.flags.contains(Flags::WRAPLINE);
             cells.push(Cell {
                 text,

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use alacritty_terminal::index::Line;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::term::{Term, TermMode};
 use alacritty_terminal::vte::ansi::{self, Attr, Handler, NamedColor, Rgb};
@@ -215,6 +216,17 @@ impl Handler for Guard<'_> {
         }
     }
 
+    fn clear_screen(&mut self, mode: ansi::ClearMode) {
+        let line = self.term.grid().cursor.point.line;
+        if matches!(mode, ansi::ClearMode::Above) && line.0 == 1 {
+            // The crate clears the lines above only when there are two of them.
+            self.term.grid_mut().cursor.point.line = Line(0);
+            Handler::clear_line(self.term, ansi::LineClearMode::All);
+            self.term.grid_mut().cursor.point.line = line;
+        }
+        Handler::clear_screen(self.term, mode);
+    }
+
     fn reset_state(&mut self) {
         self.kept.keyboard = Keyboards::default();
         Handler::reset_state(self.term);
@@ -264,7 +276,7 @@ impl Handler for Guard<'_> {
         scroll_down(count: usize); insert_blank_lines(count: usize); delete_lines(count: usize);
         erase_chars(count: usize); delete_chars(count: usize); move_backward_tabs(count: u16);
         move_forward_tabs(count: u16); save_cursor_position(); restore_cursor_position();
-        clear_line(mode: ansi::LineClearMode); clear_screen(mode: ansi::ClearMode);
+        clear_line(mode: ansi::LineClearMode);
         clear_tabs(mode: ansi::TabulationClearMode); set_tabs(interval: u16);
         reverse_index(); set_mode(mode: ansi::Mode);
         unset_mode(mode: ansi::Mode); report_mode(mode: ansi::Mode);

@@ -21,4 +21,6 @@ pub use screen::{
 };
 
 #[cfg(test)]
+mod checks;
+#[cfg(test)]
 mod tests;
