@@ -140,6 +140,7 @@ pub fn assemble(
         .map_or_else(Keymap::default, |prefix| {
             Keymap::with(&std::collections::BTreeMap::new(), prefix).0
         });
+    let ground = theme.ground();
     let setup = Setup {
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
@@ -163,6 +164,10 @@ pub fn assemble(
         keymap,
         window_size: settings.session.window_size,
         term: "xterm-256color".to_owned(),
+        terminal: super::state::TerminalRules {
+            mouse: settings.screen.mouse,
+            clipboard: settings.session.clipboard,
+        },
         seed: clock::seed().map_err(StartError::Seed)?,
         now: clock::now(),
         pid: std::process::id(),
@@ -185,7 +190,7 @@ pub fn assemble(
         },
         interactive: who != Interactive::Nobody,
         ssh_program: settings.ssh.program.clone(),
-        screens: Arc::new(Screens::default()),
+        screens: Arc::new(Screens::with_ground(ground)),
     };
     let files = Files::new(
         places.paths.clone(),

@@ -58,6 +58,8 @@ pub struct Setup {
     pub window_size: WindowSize,
     /// The value of `TERM` that remote shells get.
     pub term: String,
+    /// What windows and programs in panes may do with the person's terminal.
+    pub terminal: TerminalRules,
     /// Thirty-two bytes that nobody can guess.
     pub seed: [u8; 32],
     /// When the process began.
@@ -68,6 +70,24 @@ pub struct Setup {
     pub pid: u32,
     /// Versions and places, for whoever asks.
     pub info: Info,
+}
+
+/// What windows and programs in panes may do with the person's terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalRules {
+    /// Windows take the mouse.
+    pub mouse: bool,
+    /// Programs in panes may put text on the clipboard (OSC 52).
+    pub clipboard: bool,
+}
+
+impl Default for TerminalRules {
+    fn default() -> Self {
+        Self {
+            mouse: true,
+            clipboard: true,
+        }
+    }
 }
 
 /// Which hosts are probed without being asked.

@@ -7,11 +7,13 @@ use std::fmt::Write;
 
 use ratatui::buffer::Cell;
 use ratatui::layout::Position;
-use ratatui::style::{Color, Modifier};
+use ratatui::style::Color;
 use unicode_width::UnicodeWidthStr;
 
-use super::colours::Depth;
-use crate::ui::{Caps, Frame};
+use super::colours::{Depth, Looks};
+use super::extras;
+use super::features::Features;
+use crate::ui::{Caps, Frame, LINKED};
 
 /// Begins and ends a synchronized update; terminals that do not know it ignore it.
 const BEGIN: &str = "\x1b[?2026h\x1b[?25l";
@@ -21,14 +23,19 @@ const END: &str = "\x1b[?2026l";
 #[derive(Debug)]
 pub struct Encoder {
     caps: Caps,
+    features: Features,
     /// What the terminal shows, if that is known.
     last: Option<Frame>,
 }
 
 impl Encoder {
     /// An encoder for a terminal that shows nothing yet.
-    pub const fn new(caps: Caps) -> Self {
-        Self { caps, last: None }
+    pub const fn new(caps: Caps, features: Features) -> Self {
+        Self {
+            caps,
+            features,
+            last: None,
+        }
     }
 
     /// Forgets what the terminal shows: the next frame is a whole one.
@@ -44,28 +51,35 @@ impl Encoder {
             .take()
             .filter(|last| last.buffer.area == next.buffer.area);
         let mut out = String::new();
-        let mut pen = Pen::new(Depth::of(self.caps.colors));
+        let mut pen = Pen::new(Depth::of(self.caps.colors), self.features);
         if last.is_none() {
             out.push_str("\x1b[0m\x1b[2J");
         }
+        let before = last.as_ref().map(extras::links).unwrap_or_default();
+        let links = extras::links(&next);
         let width = usize::from(next.buffer.area.width).max(1);
         for (index, cell) in next.buffer.content.iter().enumerate() {
             let known = last
                 .as_ref()
                 .and_then(|last| last.buffer.content.get(index));
             let same = known.map_or_else(|| is_blank(cell), |known| is_same(known, cell));
+            let link = links.get(&index).copied();
+            let same = same && before.get(&index).copied() == link;
             if !same && !cell.symbol().is_empty() {
-                pen.write(&mut out, index % width, index / width, cell);
+                pen.write(&mut out, index % width, index / width, cell, link);
             }
         }
+        pen.link(&mut out, None);
         let moved = last.as_ref().is_none_or(|last| last.cursor != next.cursor);
         let cursor = next.cursor;
+        if !out.is_empty() {
+            out.push_str("\x1b[0m");
+        }
+        let known = last.as_ref().map(|last| &last.beyond);
+        extras::changes(&mut out, self.features, known, &next.beyond);
         self.last = Some(next);
         if out.is_empty() && !moved {
             return Vec::new();
-        }
-        if !out.is_empty() {
-            out.push_str("\x1b[0m");
         }
         if let Some(Position { x, y }) = cursor {
             // Formatting into a string cannot fail.
@@ -104,7 +118,11 @@ impl Encoder {
         }
         let area = buffer.area;
         let cursor = frame.cursor.filter(|position| area.contains(*position));
-        Frame { buffer, cursor }
+        Frame {
+            buffer,
+            cursor,
+            beyond: frame.beyond.clone(),
+        }
     }
 
     /// What must stand for a cell's text, if it cannot stay: never a control, never nothing, never wider than two columns.
@@ -134,30 +152,48 @@ fn is_same(one: &Cell, other: &Cell) -> bool {
 }
 
 /// Where the terminal's cursor is and how it writes.
-struct Pen {
+struct Pen<'a> {
     depth: Depth,
+    features: Features,
     at: Option<(usize, usize)>,
-    style: Option<(Color, Color, Modifier)>,
+    looks: Option<Looks>,
+    /// Where what is written leads.
+    link: Option<&'a str>,
 }
 
-impl Pen {
-    fn new(depth: Depth) -> Self {
+impl<'a> Pen<'a> {
+    fn new(depth: Depth, features: Features) -> Self {
         Self {
             depth,
+            features,
             at: None,
-            style: None,
+            looks: None,
+            link: None,
         }
     }
 
-    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell) {
+    fn link(&mut self, out: &mut String, link: Option<&'a str>) {
+        if self.features.links && self.link != link {
+            extras::link(out, link);
+            self.link = link;
+        }
+    }
+
+    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell, link: Option<&'a str>) {
         if self.at != Some((x, y)) {
             write!(out, "\x1b[{};{}H", y + 1, x + 1).ok();
         }
-        let style = (cell.fg, cell.bg, cell.modifier);
-        if self.style != Some(style) {
-            self.depth.sgr(out, cell.fg, cell.bg, cell.modifier);
-            self.style = Some(style);
+        let looks = Looks {
+            fg: cell.fg,
+            bg: cell.bg,
+            line: cell.underline_color,
+            modifier: cell.modifier.difference(LINKED),
+        };
+        if self.looks != Some(looks) {
+            self.depth.sgr(out, &looks, self.features.underlines);
+            self.looks = Some(looks);
         }
+        self.link(out, link);
         out.push_str(cell.symbol());
         // Terminals disagree about the width of pictures and of joined characters, so after one of them the cursor is
         // placed anew; then a disagreement costs one cell and not the rest of the line.
@@ -171,18 +207,25 @@ impl Pen {
 mod tests {
     use ratatui::buffer::Buffer;
     use ratatui::layout::Rect;
-    use ratatui::style::Style;
+    use ratatui::style::{Modifier, Style};
 
     use super::*;
     use crate::term::{self, Emulator};
-    use crate::ui::Colors;
+    use crate::ui::{Beyond, Colors};
 
     fn frame(width: u16, height: u16) -> Frame {
         Frame {
             buffer: Buffer::empty(Rect::new(0, 0, width, height)),
             cursor: None,
+            beyond: Beyond::default(),
         }
     }
+
+    const ALL: Features = Features {
+        modern: true,
+        links: true,
+        underlines: true,
+    };
 
     fn caps(colors: Colors) -> Caps {
         Caps {
@@ -229,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_terminal_that_is_fed_the_differences_shows_the_buffer() {
-        let mut encoder = Encoder::new(caps(Colors::TrueColor));
+        let mut encoder = Encoder::new(caps(Colors::TrueColor), ALL);
         let mut emulator = Emulator::new(term::Size { cols: 20, rows: 4 });
         let mut frame = frame(20, 4);
         let red = Style::default()
@@ -280,7 +323,7 @@ mod tests {
                 .expect("inside")
                 .set_symbol(symbol);
         }
-        let bytes = Encoder::new(caps(Colors::None)).encode(&frame);
+        let bytes = Encoder::new(caps(Colors::None), Features::default()).encode(&frame);
         let text = String::from_utf8(bytes).expect("it is text");
         let own = [
             "\x1b[?2026h\x1b[?25l",
@@ -303,7 +346,7 @@ mod tests {
         frame.buffer.set_string(0, 0, "界", Style::default());
         frame.buffer.set_string(1, 0, "|", Style::default());
         let mut emulator = Emulator::new(term::Size { cols: 4, rows: 1 });
-        emulator.feed(&Encoder::new(caps(Colors::TrueColor)).encode(&frame));
+        emulator.feed(&Encoder::new(caps(Colors::TrueColor), ALL).encode(&frame));
         assert_eq!(emulator.screen().text().trim_end(), " |");
     }
 
@@ -319,7 +362,7 @@ mod tests {
             colors: Colors::None,
             unicode: false,
         };
-        let text = String::from_utf8(Encoder::new(caps).encode(&frame)).expect("it is text");
+        let text = String::from_utf8(Encoder::new(caps, ALL).encode(&frame)).expect("it is text");
         assert!(
             text.contains("\x1b[0;7m??") && text.contains('x'),
             "{text:?}"
@@ -334,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_smaller_window_gets_a_whole_frame() {
-        let mut encoder = Encoder::new(caps(Colors::Ansi16));
+        let mut encoder = Encoder::new(caps(Colors::Ansi16), ALL);
         let mut large = frame(10, 2);
         large
             .buffer

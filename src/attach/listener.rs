@@ -24,7 +24,7 @@ pub(super) async fn serve(mut window: Window, mut link: AppLink) {
     }
     let opened = opened(&hello);
     let mut served = Served {
-        encoder: Encoder::new(opened.1),
+        encoder: Encoder::new(opened.1, hello.features),
         seq: 0,
         waiting: false,
     };

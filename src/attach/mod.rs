@@ -6,6 +6,8 @@
 mod colours;
 mod daemon;
 mod encoder;
+mod extras;
+mod features;
 mod listener;
 mod place;
 mod protocol;
@@ -19,6 +21,7 @@ use std::io::{self, IsTerminal};
 
 pub use daemon::{end_other, gone, line, serve, start};
 pub use encoder::Encoder;
+pub use features::Features;
 pub use protocol::{
     AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,
     pair,

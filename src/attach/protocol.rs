@@ -37,6 +37,9 @@ pub struct Hello {
     pub colours: Colours,
     /// Whether it can show characters beyond ASCII.
     pub unicode: bool,
+    /// What else its terminal can do.
+    #[serde(default)]
+    pub features: super::features::Features,
 }
 
 /// Something a terminal's user did, as crossterm read it.

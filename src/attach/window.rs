@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::features::Features;
 use super::protocol::{Hello, PROTOCOL, Size, ToApp, ToWindow, WindowLink};
 use super::terminal::{Terminal, caps, clipboard, size};
 
@@ -100,6 +101,7 @@ impl Pump {
             size: measured(),
             colours: caps.colors,
             unicode: caps.unicode,
+            features: Features::of(|name| std::env::var(name).ok()),
         };
         self.say(ToApp::Hello(hello)).await
     }

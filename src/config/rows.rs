@@ -229,6 +229,20 @@ pub const ROWS: &[Row] = &[
                 .map(|size| settings.session.window_size = size)
         },
     },
+    Row {
+        section: "session",
+        name: "clipboard",
+        help: "Whether programs in sessions may put text on your clipboard (OSC 52); reading it they may never.",
+        show: |settings| settings.session.clipboard.to_string(),
+        set: |settings, value, _| yes_or_no(value).map(|on| settings.session.clipboard = on),
+    },
+    Row {
+        section: "screen",
+        name: "mouse",
+        help: "Whether the window takes the mouse, for itself and for programs in panes; Shift and the mouse are your terminal's own all the same.",
+        show: |settings| settings.screen.mouse.to_string(),
+        set: |settings, value, _| yes_or_no(value).map(|on| settings.screen.mouse = on),
+    },
 ];
 
 /// The known name that `name` was probably meant to be: at most two letters differ, and fewer than it has.
@@ -351,6 +365,13 @@ fn span(value: &DeValue<'_>, least: u64, most: u64) -> Result<Duration, String> 
         ));
     }
     Ok(Duration::from_millis(millis))
+}
+
+fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    match value {
+        DeValue::Boolean(on) => Ok(*on),
+        other => Err(format!("this must be true or false, not {}", kind(other))),
+    }
 }
 
 fn number(value: &DeValue<'_>, most: f32) -> Result<f32, String> {

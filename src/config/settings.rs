@@ -31,6 +31,8 @@ pub struct Settings {
     pub health: Health,
     /// `[session]`
     pub session: Session,
+    /// `[screen]`
+    pub screen: Screen,
 }
 
 /// Who and how.
@@ -95,6 +97,15 @@ pub struct Session {
     pub prefix: Option<Key>,
     /// Whose size a tab has that several windows show.
     pub window_size: WindowSize,
+    /// Whether programs in sessions may put text on the clipboard of the window's terminal (OSC 52).
+    pub clipboard: bool,
+}
+
+/// The terminal that a window is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Whether the window takes the mouse.
+    pub mouse: bool,
 }
 
 words!(
@@ -141,7 +152,9 @@ impl Settings {
             session: Session {
                 prefix: None,
                 window_size: WindowSize::Latest,
+                clipboard: true,
             },
+            screen: Screen { mouse: true },
         }
     }
 

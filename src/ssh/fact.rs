@@ -132,6 +132,13 @@ pub enum SshFact {
         /// The text.
         text: String,
     },
+    /// The remote program wants a person to know this (OSC 9, OSC 777): one line without controls.
+    SessionNotify {
+        /// The session.
+        session: SessionId,
+        /// The line.
+        text: String,
+    },
     /// There was output; at most once a second.
     SessionActivity {
         /// The session.

@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
         telling.spawn(tell(Arc::clone(&news), frame.session, facts.clone()));
         let reader = Self {
             session: frame.session,
-            emulator: Emulator::new(frame.size),
+            emulator: screens.emulator(frame.size),
             screens,
             modes,
             replies,
@@ -284,6 +284,9 @@ impl<'a> Reader<'a> {
         views: mpsc::Receiver<View>,
         close: watch::Receiver<bool>,
     ) -> (Recorded, Option<Remains>) {
+        // Nothing that a dead program asked of its terminal holds any longer.
+        self.emulator.over();
+        self.dirty = true;
         self.publish();
         if let Some(recording) = self.recording.take() {
             self.recorded = recording.finish().await;
@@ -451,6 +454,7 @@ struct Told {
     agent: bool,
     title: Option<String>,
     clipboard: Option<String>,
+    notify: Option<String>,
     bell: bool,
     activity: bool,
     closed: bool,
@@ -477,6 +481,7 @@ impl News {
             Notice::Title(title) => told.title = Some(title),
             Notice::Bell => told.bell = true,
             Notice::Clipboard(text) => told.clipboard = Some(text),
+            Notice::Notify(text) => told.notify = Some(text),
         });
     }
 
@@ -507,6 +512,7 @@ impl News {
             agent: told.agent,
             title: told.title.take(),
             clipboard: told.clipboard.take(),
+            notify: told.notify.take(),
             bell: std::mem::take(&mut told.bell),
             closed: told.closed,
         }
@@ -556,6 +562,10 @@ fn facts_of(told: Told, session: SessionId) -> Vec<SshFact> {
     facts.extend(
         told.clipboard
             .map(|text| SshFact::SessionClipboard { session, text }),
+    );
+    facts.extend(
+        told.notify
+            .map(|text| SshFact::SessionNotify { session, text }),
     );
     if told.bell {
         facts.push(SshFact::SessionBell { session });

@@ -9,12 +9,14 @@ use alacritty_terminal::grid::{Dimensions, Scroll};
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::term::{self, Osc52, Term, TermDamage, TermMode};
-use alacritty_terminal::vte::ansi::{self, Handler, NamedColor, Processor, Rgb};
-use unicode_width::UnicodeWidthChar;
+use alacritty_terminal::vte::ansi::{self, NamedColor, Processor, Rgb};
 
-use super::envelope::Envelope;
+use super::envelope::{Aside, Envelope};
+use super::guard::{self, BLINK, Guard, Kept};
 use super::outbox::{Notice, Outbox, Requests, palette};
-use super::screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
+use super::screen::{
+    Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style, Underline,
+};
 
 /// How many lines are kept beyond the screen.
 pub const HISTORY: usize = 2_000;
@@ -22,22 +24,16 @@ pub const HISTORY: usize = 2_000;
 /// Bytes are parsed in slices of this size, so that the limits below are checked often.
 const SLICE: usize = 4 * 1024;
 
-/// Combining marks kept on one cell. Without a limit, one cell could hold gigabytes of them.
-const MARKS_MAX: usize = 8;
-
-/// Characters of a title; it is shown in one line.
-const TITLE_MAX: usize = 256;
-
 /// What a cell measures in the answer to CSI 14 t, in pixels. We draw in a terminal and know only cells.
 const CELL_PIXELS: (u16, u16) = (8, 16);
 
 /// Receives the parser's events. A std mutex, because the parser hands them over behind a shared reference; it is never
 /// contended, since the emulator is owned by one task.
 #[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Outbox>>);
+pub(super) struct Listener(Arc<Mutex<Outbox>>);
 
 impl Listener {
-    fn with<T>(&self, act: impl FnOnce(&mut Outbox) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Outbox) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -84,6 +80,8 @@ pub struct Emulator {
     parser: Processor,
     envelope: Envelope,
     listener: Listener,
+    /// What the crate does not keep, or not within bounds.
+    kept: Kept,
     size: Size,
     title: String,
     notices: Vec<Notice>,
@@ -118,7 +116,12 @@ impl Emulator {
         let config = term::Config {
             scrolling_history: HISTORY,
             osc52: Osc52::OnlyCopy,
-            // The crate's stack of keyboard modes, when full, removes from the wrong stack and panics.
+            // No program can ask for a hollow block, so this one says that none asked for anything.
+            default_cursor_style: ansi::CursorStyle {
+                shape: ansi::CursorShape::HollowBlock,
+                blinking: false,
+            },
+            // The crate's stack of keyboard modes, when full, removes from the wrong stack and panics; the guard keeps them.
             kitty_keyboard: false,
             ..term::Config::default()
         };
@@ -127,6 +130,7 @@ impl Emulator {
             parser: Processor::new(),
             envelope: Envelope::default(),
             listener,
+            kept: Kept::default(),
             size,
             title: String::new(),
             notices: Vec::new(),
@@ -140,17 +144,56 @@ impl Emulator {
     pub fn feed(&mut self, bytes: &[u8]) {
         for slice in bytes.chunks(SLICE) {
             let mut passed = std::mem::take(&mut self.passed);
-            passed.clear();
-            self.envelope.pass(slice, &mut passed);
-            let budget = self.budget(passed.len());
-            let mut guard = Guard {
-                term: &mut self.term,
-                budget,
-            };
-            self.parser.advance(&mut guard, &passed);
+            let mut rest = slice;
+            let mut budget = self.budget(slice.len());
+            while !rest.is_empty() {
+                passed.clear();
+                let taken = self.envelope.pass(rest, &mut passed);
+                rest = rest.get(taken..).unwrap_or_default();
+                let mut guard = Guard {
+                    term: &mut self.term,
+                    listener: &self.listener,
+                    kept: &mut self.kept,
+                    budget,
+                };
+                self.parser.advance(&mut guard, &passed);
+                budget = guard.budget;
+                if let Some(aside) = self.envelope.take_aside() {
+                    self.aside(aside);
+                }
+            }
             self.passed = passed;
         }
         self.collect();
+    }
+
+    /// Sees to what the parser does not know. What came before it has been parsed, so answers keep the order of questions.
+    fn aside(&mut self, aside: Aside) {
+        match aside {
+            Aside::Version => self.listener.with(|out| out.reply(guard::VERSION)),
+            Aside::Status(what) => {
+                let answer = guard::status(&self.term, &what);
+                self.listener.with(|out| out.reply(&answer));
+            }
+            Aside::Capability(names) => {
+                let answer = guard::capability(&names);
+                self.listener.with(|out| out.reply(&answer));
+            }
+            Aside::Notify(text) => self.notice(Notice::Notify(text)),
+        }
+    }
+
+    /// The program is gone, perhaps in the middle of a sequence: what it asked of the terminal no longer holds. The
+    /// picture stays, also that of the alternate screen; nothing a dead program asked for may change what is sent or
+    /// drawn after it.
+    pub fn over(&mut self) {
+        // CAN ends whatever sequence was cut off; the cursor keeps its place while origin and margins are reset.
+        const OVER: &[u8] = b"\x18\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\x1b[?1007h\
+            \x1b[?2004l\x1b[?1l\x1b[?7h\x1b[?25h\x1b[4l\x1b[20l\x1b>\x1b7\x1b[?6l\x1b[r\x1b8\x1b[m\x1b[0 q\
+            \x1b]8;;\x07\x1b]104\x07\x1b]110\x07\x1b]111\x07\x1b]112\x07\x1b(B\x1b)B\x1b*B\x1b+B\x0f";
+        self.stop_sync();
+        self.kept.keyboard = guard::Keyboards::default();
+        self.feed(OVER);
     }
 
     /// How many characters a slice may put on the screen: each of its bytes one, and a few screens more for REP, which
@@ -237,6 +280,8 @@ impl Emulator {
             let budget = self.budget(0);
             let mut guard = Guard {
                 term: &mut self.term,
+                listener: &self.listener,
+                kept: &mut self.kept,
                 budget,
             };
             self.parser.stop_sync(&mut guard);
@@ -275,6 +320,7 @@ impl Emulator {
                 Mouse::None
             },
             mouse_sgr: mode.contains(TermMode::SGR_MOUSE),
+            keyboard: self.kept.keyboard.now(mode.contains(TermMode::ALT_SCREEN)),
         }
     }
 
@@ -316,6 +362,10 @@ impl Emulator {
 
     /// The screen now. It is the very same as the one before when nothing changed, and shares all unchanged rows.
     pub fn screen(&mut self) -> Arc<Screen> {
+        if std::mem::take(&mut self.kept.renumbered) {
+            // A number of an address means something else now, so no row of before can be shared.
+            self.shown = None;
+        }
         let offset = self.term.grid().display_offset();
         let rows = self.rows(offset);
         let mode = *self.term.mode();
@@ -336,10 +386,12 @@ impl Emulator {
                 | ansi::CursorShape::HollowBlock
                 | ansi::CursorShape::Hidden => CursorShape::Block,
             },
+            cursor_style: guard::cursor_style(style),
             title: self.title.clone(),
             modes: self.modes(),
             scrolled_back: offset,
             history: self.history_len(),
+            links: self.kept.links.shown(),
         };
         match &self.shown {
             Some(before) if **before == screen => before.clone(),
@@ -416,14 +468,23 @@ impl Emulator {
     fn cells_of(&self, index: i32, cells: &mut Vec<Cell>) -> bool {
         cells.clear();
         let row = &self.term.grid()[Line(index)];
-        let mut wrapped = false;
+        let (mut wrapped, mut after_wide) = (false, false);
         for column in 0..usize::from(self.size.cols) {
             let cell = &row[Column(column)];
-            let text = if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
-                Glyph::EMPTY
-            } else {
-                Glyph::new(cell.c, cell.zerowidth().unwrap_or_default())
+            let spacer = cell.flags.contains(Flags::WIDE_CHAR_SPACER);
+            let wide = cell.flags.contains(Flags::WIDE_CHAR);
+            // Deleting characters may leave half of a wide one; half a character is a blank.
+            let next = column + 1 < usize::from(self.size.cols)
+                && row[Column(column + 1)]
+                    .flags
+                    .contains(Flags::WIDE_CHAR_SPACER);
+            let text = match (spacer, wide) {
+                (true, _) if after_wide => Glyph::EMPTY,
+                (true, _) => Glyph::new(' ', &[]),
+                (false, true) if !next => Glyph::new(' ', &[]),
+                (false, _) => Glyph::new(cell.c, cell.zerowidth().unwrap_or_default()),
             };
+            after_wide = wide && !spacer;
             wrapped = cell.flags.contains(Flags::WRAPLINE);
             cells.push(Cell {
                 text,
@@ -442,10 +503,25 @@ impl Emulator {
             dim: flags.contains(Flags::DIM),
             italic: flags.contains(Flags::ITALIC),
             underline: flags.intersects(Flags::ALL_UNDERLINES),
-            blink: false,
+            underline_kind: match flags.intersection(Flags::ALL_UNDERLINES) {
+                Flags::DOUBLE_UNDERLINE => Underline::Double,
+                Flags::UNDERCURL => Underline::Curly,
+                Flags::DOTTED_UNDERLINE => Underline::Dotted,
+                Flags::DASHED_UNDERLINE => Underline::Dashed,
+                _ => Underline::Single,
+            },
+            underline_color: match cell.underline_color() {
+                Some(color) => self.color(color),
+                None => Color::Default,
+            },
+            blink: flags.contains(BLINK),
             reverse: flags.contains(Flags::INVERSE),
             hidden: flags.contains(Flags::HIDDEN),
             strike: flags.contains(Flags::STRIKEOUT),
+            link: match &cell.extra {
+                Some(_) => self.kept.link_of(cell),
+                None => 0,
+            },
         }
     }
 
@@ -483,93 +559,5 @@ impl Dimensions for Cells {
 
     fn columns(&self) -> usize {
         usize::from(self.0.cols)
-    }
-}
-
-/// Stands between parser and terminal, and keeps hostile input from growing a cell, a title or a hyperlink without bound.
-struct Guard<'a> {
-    term: &'a mut Term<Listener>,
-    /// Characters still allowed in this slice.
-    budget: usize,
-}
-
-impl Guard<'_> {
-    /// Whether the cell that a combining mark would join has had enough of them.
-    fn cell_is_full(&self) -> bool {
-        let grid = self.term.grid();
-        let row = &grid[grid.cursor.point.line];
-        let mut column = grid.cursor.point.column;
-        if !grid.cursor.input_needs_wrap {
-            column.0 = column.0.saturating_sub(1);
-        }
-        if row[column].flags.contains(Flags::WIDE_CHAR_SPACER) {
-            column.0 = column.0.saturating_sub(1);
-        }
-        row[column]
-            .zerowidth()
-            .is_some_and(|marks| marks.len() >= MARKS_MAX)
-    }
-}
-
-/// Hands the calls of the parser on as they are.
-macro_rules! hand_on {
-    ($($name:ident($($arg:ident: $kind:ty),*);)+) => {
-        $(fn $name(&mut self, $($arg: $kind),*) {
-            Handler::$name(self.term, $($arg),*);
-        })+
-    };
-}
-
-impl Handler for Guard<'_> {
-    fn input(&mut self, c: char) {
-        if self.budget == 0 {
-            return;
-        }
-        self.budget -= 1;
-        if c.is_ascii() || c.width() != Some(0) || !self.cell_is_full() {
-            Handler::input(self.term, c);
-        }
-    }
-
-    fn set_title(&mut self, title: Option<String>) {
-        let title = title.map(|title| {
-            let short: String = title.chars().take(TITLE_MAX).collect();
-            crate::domain::text::line(&short)
-        });
-        Handler::set_title(self.term, title);
-    }
-
-    // Hyperlinks are not shown yet, and each cell could hold an address of its own.
-    fn set_hyperlink(&mut self, _: Option<ansi::Hyperlink>) {}
-
-    hand_on! {
-        set_cursor_style(style: Option<ansi::CursorStyle>); set_cursor_shape(shape: ansi::CursorShape);
-        goto(line: i32, column: usize); goto_line(line: i32); goto_col(column: usize);
-        insert_blank(count: usize); move_up(count: usize); move_down(count: usize);
-        identify_terminal(intermediate: Option<char>); device_status(code: usize);
-        move_forward(count: usize); move_backward(count: usize); move_down_and_cr(count: usize);
-        move_up_and_cr(count: usize); put_tab(count: u16); backspace(); carriage_return(); linefeed();
-        bell(); substitute(); newline(); set_horizontal_tabstop(); scroll_up(count: usize);
-        scroll_down(count: usize); insert_blank_lines(count: usize); delete_lines(count: usize);
-        erase_chars(count: usize); delete_chars(count: usize); move_backward_tabs(count: u16);
-        move_forward_tabs(count: u16); save_cursor_position(); restore_cursor_position();
-        clear_line(mode: ansi::LineClearMode); clear_screen(mode: ansi::ClearMode);
-        clear_tabs(mode: ansi::TabulationClearMode); set_tabs(interval: u16); reset_state();
-        reverse_index(); terminal_attribute(attribute: ansi::Attr); set_mode(mode: ansi::Mode);
-        unset_mode(mode: ansi::Mode); report_mode(mode: ansi::Mode);
-        set_private_mode(mode: ansi::PrivateMode); unset_private_mode(mode: ansi::PrivateMode);
-        report_private_mode(mode: ansi::PrivateMode);
-        set_scrolling_region(top: usize, bottom: Option<usize>); set_keypad_application_mode();
-        unset_keypad_application_mode(); set_active_charset(index: ansi::CharsetIndex);
-        configure_charset(index: ansi::CharsetIndex, charset: ansi::StandardCharset);
-        set_color(index: usize, color: Rgb);
-        dynamic_color_sequence(prefix: String, index: usize, terminator: &str); reset_color(index: usize);
-        clipboard_store(clipboard: u8, base64: &[u8]); clipboard_load(clipboard: u8, terminator: &str);
-        decaln(); push_title(); pop_title(); text_area_size_pixels(); text_area_size_chars();
-        report_keyboard_mode(); push_keyboard_mode(mode: ansi::KeyboardModes);
-        pop_keyboard_modes(count: u16);
-        set_keyboard_mode(mode: ansi::KeyboardModes, apply: ansi::KeyboardModesApplyBehavior);
-        set_modify_other_keys(mode: ansi::ModifyOtherKeys); report_modify_other_keys();
-        set_scp(path: ansi::ScpCharPath, update: ansi::ScpUpdateMode);
     }
 }

@@ -7,12 +7,20 @@ pub mod cast;
 mod emulator;
 pub mod encode;
 mod envelope;
+mod guard;
+mod kitty;
+mod links;
 mod outbox;
 mod screen;
 
 pub use emulator::{Emulator, HISTORY};
+pub use links::Links;
 pub use outbox::{Mark, Notice};
-pub use screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
+pub use screen::{
+    Cell, Color, CursorShape, Glyph, Keyboard, Modes, Mouse, Row, Screen, Size, Style, Underline,
+};
 
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod tests;

@@ -173,6 +173,7 @@ fn styles() {
             "4:3",
             Style {
                 underline: true,
+                underline_kind: Underline::Curly,
                 ..plain
             },
         ),
@@ -225,7 +226,7 @@ fn questions_are_answered() {
     for (question, answer) in [
         ("\x1b[5n", "\x1b[0n"),
         ("ab\x1b[6n", "\x1b[1;3R"),
-        ("\x1b[c", "\x1b[?6c"),
+        ("\x1b[c", "\x1b[?62;22c"),
         ("\x1b[>c", "\x1b[>0;2600;1c"),
         ("\x1b[?2004$p", "\x1b[?2004;2$y"),
         ("\x1b[?2004h\x1b[?2004$p", "\x1b[?2004;1$y"),
@@ -233,7 +234,7 @@ fn questions_are_answered() {
         ("\x1b[14t", "\x1b[4;64;80t"),
         ("\x1b]11;?\x07", "\x1b]11;rgb:0000/0000/0000\x07"),
         ("\x1b]4;196;?\x1b\\", "\x1b]4;196;rgb:ffff/0000/0000\x1b\\"),
-        ("\x1b[?u", ""),
+        ("\x1b[?u", "\x1b[?0u"),
         // What the reader copied is nobody's business.
         ("\x1b]52;c;?\x07", ""),
     ] {

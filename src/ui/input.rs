@@ -32,7 +32,8 @@ impl Ui {
                 Vec::new()
             }
             UiInput::Mouse(mouse) => self.mouse(model, mouse),
-            UiInput::FocusGained | UiInput::FocusLost => Vec::new(),
+            UiInput::FocusGained => self.focused(true),
+            UiInput::FocusLost => self.focused(false),
         });
         // What was just done may have opened another view: its rows are adopted before the next key.
         self.sync(model);
@@ -213,10 +214,16 @@ impl Ui {
     }
 
     fn mouse(&mut self, model: &Model, mouse: MouseEvent) -> Vec<Intent> {
+        if let Some(intents) = self.held_mouse(model, mouse) {
+            return intents;
+        }
         if self.question(model).is_some() || self.layers.last().is_some_and(Layer::is_typed_into) {
             return Vec::new();
         }
-        if let Some(intents) = self.pane_mouse(model, &mouse) {
+        if let Some(intents) = self.tab_mouse(model, &mouse) {
+            return intents;
+        }
+        if let Some(intents) = self.pane_mouse(model, mouse) {
             return intents;
         }
         let by = match mouse.action {

@@ -5,6 +5,7 @@
 
 mod act;
 mod ahead;
+mod beyond;
 mod chrome;
 mod doc;
 mod files;
@@ -26,6 +27,7 @@ mod stories_tabs;
 mod tabs;
 mod text;
 pub mod theme;
+mod touch;
 mod view;
 mod views;
 mod widgets;
@@ -45,6 +47,7 @@ use layers::question::Answering;
 use paint::{Look, Painter};
 use views::{Cx, Views};
 
+pub use beyond::{Beyond, LINKED, Link, MouseUse, underline};
 pub use intent::{Intent, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
@@ -77,6 +80,8 @@ pub struct Frame {
     pub buffer: Buffer,
     /// Where the cursor is; `None` when it is hidden.
     pub cursor: Option<Position>,
+    /// What a terminal does besides showing cells.
+    pub beyond: Beyond,
 }
 
 /// The screen.
@@ -103,6 +108,8 @@ pub struct Ui {
     seen: u64,
     size: Size,
     areas: Areas,
+    /// The mouse and the keyboard's focus, as far as panes are concerned.
+    touch: touch::Touch,
 }
 
 impl Ui {
@@ -123,6 +130,7 @@ impl Ui {
             seen: 0,
             size: Size::new(80, 24),
             areas: Areas::default(),
+            touch: touch::Touch::default(),
         }
     }
 
@@ -204,7 +212,12 @@ impl Ui {
     pub fn frame(&self, model: &Model) -> Frame {
         let mut buffer = Buffer::empty(Rect::from((Position::ORIGIN, self.size)));
         let cursor = self.draw(model, &mut buffer);
-        Frame { buffer, cursor }
+        let beyond = self.beyond(model, &buffer);
+        Frame {
+            buffer,
+            cursor,
+            beyond,
+        }
     }
 
     /// What data the visible view needs.

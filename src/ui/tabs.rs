@@ -104,7 +104,7 @@ impl Ui {
 
     /// What the mouse does to panes: a click on another one gives it the keys and goes no further, a line follows the hand.
     /// `None` when it is for the session, or for others.
-    pub(super) fn pane_mouse(&mut self, model: &Model, mouse: &MouseEvent) -> Option<Vec<Intent>> {
+    pub(super) fn tab_mouse(&mut self, model: &Model, mouse: &MouseEvent) -> Option<Vec<Intent>> {
         let View::Pane(id) = self.view else {
             return None;
         };

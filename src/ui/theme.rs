@@ -185,6 +185,9 @@ const BUILTIN: &[(&str, &str)] = &[
     ("paper", include_str!("../../themes/paper.toml")),
 ];
 
+/// Red, green and blue.
+pub type Rgb = (u8, u8, u8);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -259,6 +262,20 @@ impl Theme {
         } else {
             Err(errors)
         }
+    }
+
+    /// The colours of text and ground, if the theme names both: what programs in panes are told when they ask. A theme that
+    /// leaves them to the terminal tells whether it is made for a light one.
+    pub fn ground(&self) -> Option<(Rgb, Rgb)> {
+        let of = |role, color: fn(Style) -> Option<Color>| match color(
+            self.style(role, Colors::TrueColor),
+        ) {
+            Some(Color::Rgb(red, green, blue)) => Some((red, green, blue)),
+            _ => None,
+        };
+        let named = of(Role::Fg, |style| style.fg).zip(of(Role::Bg, |style| style.bg));
+        let light = self.light.then_some(((0, 0, 0), (255, 255, 255)));
+        named.or(light)
     }
 
     /// How `role` looks with `colors`.

@@ -104,6 +104,7 @@ impl Scene {
             keymap: Keymap::default(),
             window_size: quarterdeck::config::WindowSize::Latest,
             term: "xterm".to_owned(),
+            terminal: quarterdeck::app::state::TerminalRules::default(),
             seed: [3; 32],
             now: now(),
             rules: Rules::default(),

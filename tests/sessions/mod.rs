@@ -1,3 +1,4 @@
 //! Sessions as people and scripts use them: panes, layouts, copy mode, recordings, slow links.
 
+mod fidelity;
 mod layout;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-use quarterdeck::term::{Emulator, Size};
+use quarterdeck::term::{Emulator, Modes, Size};
 
 /// How long a screen may take to show what a test waits for; generous, because machines are slow and a pass never waits.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -180,6 +180,11 @@ impl Terminal {
             .map(|row| line(row))
             .collect::<Vec<_>>()
             .join("\n")
+    }
+
+    /// The modes that the program set and did not take back.
+    pub(crate) fn modes(&self) -> Modes {
+        self.emulator.modes()
     }
 
     /// Sends the program a signal by its number.

@@ -32,6 +32,7 @@ pub(super) fn state() -> State {
         keymap: Keymap::default(),
         window_size: crate::config::WindowSize::Latest,
         term: "xterm".to_owned(),
+        terminal: crate::app::state::TerminalRules::default(),
         seed: [3; 32],
         now: NOW,
         rules: Rules::default(),

@@ -24,6 +24,7 @@ mod session;
 mod ssh;
 mod ticket;
 mod window;
+mod wishes;
 
 pub(crate) use connections::Again;
 pub(crate) use files::FileOrder;
@@ -416,7 +417,8 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
         SshFact::SessionBell { session } => window::session_called(state, session, true),
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
-        SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
+        SshFact::SessionClipboard { session, text } => wishes::clipboard(state, session, text, fx),
+        SshFact::SessionNotify { session, text } => wishes::notify(state, session, &text),
         // Not before: what is typed at a question must never reach the host.
         SshFact::ExecStarted { req } => ssh::attached(state, req, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),

@@ -22,6 +22,7 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
     match event {
         WindowEvent::Opened { size, caps } => {
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
+            ui.set_mouse(state.setup.terminal.mouse);
             drop(ui.input(
                 &state.model,
                 UiInput::Resize {
@@ -47,7 +48,12 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
             layout::settle(state, fx);
         }
         WindowEvent::Closed => {
-            state.windows.remove(&id);
+            if let Some(mut ui) = state.windows.remove(&id) {
+                ui.focused(false);
+                for intent in ui.focus(&state.model) {
+                    wanted(state, id, intent, fx);
+                }
+            }
             layout::closed(state, id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
@@ -283,9 +289,9 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
         .windows
         .iter_mut()
         .flat_map(|(id, ui)| {
-            ui.settle(&state.model)
-                .into_iter()
-                .map(|intent| (*id, intent))
+            let mut intents = ui.settle(&state.model);
+            intents.extend(ui.focus(&state.model));
+            intents.into_iter().map(|intent| (*id, intent))
         })
         .collect();
     for (id, intent) in settled {
@@ -321,24 +327,4 @@ pub(super) fn session_called(state: &mut State, id: SessionId, bell: bool) {
         view.bell |= bell;
         view.activity = true;
     }
-}
-
-/// A remote program wants a text on the clipboard; the size is told, because terminals may ignore the wish.
-pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx: &mut Vec<Effect>) {
-    let Some(window) = state
-        .windows
-        .iter()
-        .find(|(_, ui)| *ui.view() == View::Pane(session))
-        .map(|(id, _)| *id)
-    else {
-        return;
-    };
-    say(
-        state,
-        Level::Info,
-        format!("{} bytes offered to the clipboard", text.len()),
-    );
-    // A line that ends itself would run when it is pasted into a shell; the rest of the controls steer terminals.
-    let text = crate::domain::text::block(text.trim_end_matches(['\r', '\n']));
-    fx.push(Effect::Clipboard(window, text));
 }
