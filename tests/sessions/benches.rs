@@ -48,6 +48,12 @@ fn percentile(times: &mut [Duration], percent: usize) -> f64 {
     millis(times.get(at).copied().unwrap_or_default())
 }
 
+/// Starts a program that takes letters, which its terminal echoes. What is typed before it runs may never be seen.
+fn listen(terminal: &mut Terminal) {
+    terminal.keys("clear; stty -icanon; echo lis\"\"tening; cat >/dev/null\r");
+    terminal.until_shows("listening");
+}
+
 /// Types letters one by one, as a person would, and tells how long each takes to be seen.
 fn letters(terminal: &mut Terminal, count: usize) -> Vec<Duration> {
     let all: Vec<String> = LETTERS.chars().map(String::from).collect();
@@ -268,8 +274,7 @@ fn crowd() -> Result<(), Failed> {
         };
         let (mut mine, mut other) = (Vec::new(), Vec::new());
         for terminal in [&mut ours.terminal, &mut theirs.terminal] {
-            terminal.keys("clear; stty -icanon; cat >/dev/null\r");
-            terminal.for_a_while(BETWEEN * 20);
+            listen(terminal);
         }
         // In turn, so that a busy machine is busy for both.
         for _ in 0..keys / 20 {
@@ -480,8 +485,7 @@ async fn typing() -> Result<(), Failed> {
 
 /// Types into a shell's line, as people do: the first letters of a line are what prediction learns from.
 fn typing_at(terminal: &mut Terminal, count: usize) -> Vec<Duration> {
-    terminal.keys("clear; stty -icanon; cat >/dev/null\r");
-    terminal.for_a_while(Duration::from_secs(2));
+    listen(terminal);
     letters(terminal, 4);
     letters(terminal, count)
 }

@@ -72,15 +72,16 @@ impl Counter {
 }
 
 /// A shell's loop in one terminal: a window as often as it is told to, and the terminal's settings compared after each.
-/// A window that was killed leaves them as they were in it, so only one that was left in order is asked about.
+/// A window that was killed leaves them as they were in it, so only one that was left in order is asked about; and its cursor
+/// wherever it was, so what is said begins a line.
 fn loop_of_windows(day: &Day) -> Terminal {
     let script = format!(
-        "stty -g > {0}/before; echo the-loop-begins; while read word; do \
+        "say() {{ printf '\\r\\n%s\\r\\n' \"$1\"; }}; stty -g > {0}/before; echo the-loop-begins; while read word; do \
            (echo \"$(exec sh -c 'echo $PPID')\" > {0}/window; exec {1} --home {2} attach); left=$?; \
            stty -g > {0}/after; \
-           if [ $left -gt 128 ]; then echo \"$word is killed\"; \
-           elif cmp -s {0}/before {0}/after; then echo \"$word is well\"; \
-           else echo \"$word has other settings\"; fi; \
+           if [ $left -gt 128 ]; then say \"$word is killed\"; \
+           elif cmp -s {0}/before {0}/after; then say \"$word is well\"; \
+           else say \"$word has other settings\"; fi; \
          done",
         day.folder().display(),
         day.program().display(),
