@@ -37,6 +37,8 @@ const SSH_FACTS: usize = 1024;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
+/// The shortest time after a look that showed nothing new: the key of a moment ago changed nothing, but its echo will.
+const GLANCE: Duration = Duration::from_millis(2);
 /// How often the update learns the time.
 const TICK: Duration = Duration::from_millis(500);
 /// A turn longer than this is worth a line in the log.
@@ -119,7 +121,7 @@ impl Runtime {
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let first = update::start(&mut self.state);
         self.carry_out(first);
-        let mut drawn = Instant::now();
+        let mut next = Instant::now();
         let mut dirty = true;
         let mut abandoned = false;
         while !self.quitting {
@@ -141,9 +143,9 @@ impl Runtime {
                 () = changed.notified() => self.turn(Event::StoreChanged),
                 () = screens.notified() => self.take_screens(),
                 fact = self.ssh.recv() => if let Some(fact) = fact { self.turn(Event::Ssh(Box::new(fact))) },
-                () = sleep_until(drawn + FRAME), if dirty && !self.windows.is_empty() => {
-                    self.draw();
-                    drawn = Instant::now();
+                () = sleep_until(next), if dirty && !self.windows.is_empty() => {
+                    let pause = if self.draw() { FRAME } else { GLANCE };
+                    next = Instant::now() + pause;
                     dirty = false;
                     continue;
                 }
@@ -219,16 +221,24 @@ impl Runtime {
         }
     }
 
-    fn draw(&mut self) {
+    /// Draws every window; whether one of them looks other than before.
+    fn draw(&mut self) -> bool {
         let effects = update::lay_out(&mut self.state);
         self.carry_out(effects);
+        let mut changed = false;
         for (id, window) in &self.windows {
             if let Some(ui) = self.state.windows.get(id) {
-                window
-                    .frame
-                    .send_replace(Some(Arc::new(ui.frame(&self.state.model))));
+                let frame = ui.frame(&self.state.model);
+                changed |= window.frame.send_if_modified(|shown| {
+                    let new = shown.as_deref() != Some(&frame);
+                    if new {
+                        *shown = Some(Arc::new(frame));
+                    }
+                    new
+                });
             }
         }
+        changed
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {

@@ -12,6 +12,7 @@ mod listener;
 mod place;
 mod protocol;
 mod remote;
+mod sane;
 mod server;
 mod terminal;
 mod window;

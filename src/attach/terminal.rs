@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 
 use super::features::Features;
+use super::sane;
 use crate::ui::{Caps, Colors};
 
 /// Alternate screen, bracketed paste, reports of focus; the title of before is put aside. The keyboard's modes have a stack
@@ -72,6 +73,8 @@ impl Terminal {
     /// Takes the terminal again after [`Terminal::release`].
     pub(super) fn hold(&mut self) -> io::Result<()> {
         self.held = true;
+        // Whatever stands in the way here also stands in the way of raw mode, which says so.
+        sane::mend(&self.out).ok();
         enable_raw_mode()?;
         (&*self.out).write_all(enter(self.features))
     }

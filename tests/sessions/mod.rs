@@ -1,4 +1,9 @@
 //! Sessions as people and scripts use them: panes, layouts, copy mode, recordings, slow links.
 
+mod benches;
 mod fidelity;
+mod hostile;
+mod kills;
 mod layout;
+mod programs;
+mod streams;
