@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
 use crate::command::{Command, Outcome};
+use crate::config::Desktop;
 use crate::domain::ids::WindowId;
 use crate::ui::Frame;
 
@@ -25,6 +26,13 @@ pub enum ToWindow {
     Suspend,
     /// Put this on the terminal's clipboard.
     Clipboard(String),
+    /// Ring the bell, ask for a notification with these words.
+    Call {
+        /// The bell.
+        bell: bool,
+        /// The words, and how the terminal is asked.
+        desktop: Option<(String, Desktop)>,
+    },
     /// The window is over.
     Close,
 }

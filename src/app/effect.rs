@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 use crate::command::{HostHealth, Outcome};
+use crate::config::Desktop;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
@@ -59,6 +60,15 @@ pub enum Effect {
     CloseWindow(WindowId),
     /// Put text on the clipboard of a window's terminal.
     Clipboard(WindowId, String),
+    /// Call whoever sits at a window.
+    Call {
+        /// Which window.
+        window: WindowId,
+        /// Ring the bell of its terminal.
+        bell: bool,
+        /// Ask for a notification of the desktop, with these words.
+        desktop: Option<(String, Desktop)>,
+    },
     /// End the process, after everything before this was done.
     Quit,
 }

@@ -4,6 +4,7 @@
 //! `:` prompt, the command line, the help and the reference are all made from the rows; [`Command`] is what they make.
 
 mod answer;
+mod broadcast;
 mod change;
 mod connection;
 mod copy;
@@ -11,6 +12,8 @@ mod files;
 mod forward;
 mod host;
 mod line;
+mod mistake;
+mod monitor;
 mod parse;
 mod program;
 mod row;
@@ -25,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use answer::{
     Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
 };
+pub use broadcast::BroadcastVerb;
 pub use change::{ChangeContext, Edited, new_ticket};
 pub use connection::ConnectionCommand;
 pub use copy::{CopyCommand, place};
@@ -32,6 +36,7 @@ pub use files::{FilesCommand, FilesVerb};
 pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
+pub use monitor::{MonitorVerb, Monitored};
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
@@ -84,6 +89,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         files::ROWS,
         program::ROWS,
         screen::ROWS,
+        broadcast::ROWS,
+        monitor::ROWS,
     ]
     .into_iter()
     .flatten()

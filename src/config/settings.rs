@@ -9,8 +9,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
 use super::error::Error;
+use super::guard::{self, Alerts};
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
+use crate::domain::environment::Environments;
 use crate::domain::key::Key;
 use crate::domain::runbook::Diagnostic;
 
@@ -27,6 +29,10 @@ pub struct Settings {
     pub health: Health,
     /// `[session]`
     pub session: Session,
+    /// `[environments]`
+    pub environments: Environments,
+    /// `[alerts]`
+    pub alerts: Alerts,
 }
 
 /// Who and how.
@@ -89,6 +95,8 @@ pub struct Limit {
 pub struct Session {
     /// The one chord that is not sent to the remote; `None` while its user has not been asked.
     pub prefix: Option<Key>,
+    /// How long a broadcast goes on without a key.
+    pub broadcast: Duration,
 }
 
 impl Session {
@@ -120,7 +128,12 @@ impl Settings {
                 cpu: percent(90.0, 98.0),
                 load: percent(1.5, 3.0),
             },
-            session: Session { prefix: None },
+            session: Session {
+                prefix: None,
+                broadcast: Duration::from_secs(guard::BROADCAST_MINUTES * 60),
+            },
+            environments: Environments::default(),
+            alerts: Alerts::default(),
         }
     }
 
@@ -209,8 +222,13 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn document(&mut self, document: &DeTable<'_>) {
         for (section, value) in document {
-            let known = ROWS.iter().any(|row| row.section == section.get_ref());
+            let known = section.get_ref().as_ref() == "environments"
+                || ROWS.iter().any(|row| row.section == section.get_ref());
             match value.get_ref().as_table() {
+                // Its names are the house's own.
+                Some(table) if section.get_ref().as_ref() == "environments" => {
+                    self.settings.environments = guard::environments(table, &mut self.mistakes);
+                }
                 _ if !known => {
                     self.unknown(section.span(), section.get_ref(), "section", sections())
                 }
@@ -305,6 +323,7 @@ impl Reading<'_> {
 fn sections() -> Vec<&'static str> {
     let mut names: Vec<&str> = ROWS.iter().map(|row| row.section).collect();
     names.dedup();
+    names.push("environments");
     names
 }
 

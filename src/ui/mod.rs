@@ -8,6 +8,7 @@ mod ahead;
 mod chrome;
 mod doc;
 mod files;
+mod guard;
 mod input;
 mod intent;
 mod keymap;
@@ -19,6 +20,8 @@ mod paint;
 mod scenes;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_guard;
 #[cfg(test)]
 mod stories_links;
 mod text;
@@ -42,7 +45,7 @@ use layers::question::Answering;
 use paint::{Look, Painter};
 use views::{Cx, Views};
 
-pub use intent::{Intent, Reply, SessionInput, UiInput, Want};
+pub use intent::{GuardOrder, Intent, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
 pub use view::View;
@@ -178,6 +181,14 @@ impl Ui {
         let mut cursor = self.views.draw(&self.view, cx, &mut painter);
         if !matches!(self.view, View::Pane(_)) {
             self.draw_bars(model, &mut painter);
+        }
+        if let (View::Pane(_), Some(words)) = (&self.view, &self.refused) {
+            // A pane has no bar for it.
+            let last = self.areas.whole.height.saturating_sub(1);
+            let area = paint::below(self.areas.whole, last);
+            painter.tint(area, Role::Warn);
+            painter.clear(area);
+            painter.put(area, 0, &format!(" {words}"), Role::Warn);
         }
         for layer in &self.layers {
             cursor = layer.draw(cx, &mut painter, self.areas.whole);

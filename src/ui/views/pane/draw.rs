@@ -4,17 +4,16 @@ use ratatui::layout::{Position, Rect};
 
 use super::Pane;
 use super::dress::{self, Dress};
+use super::status;
 use crate::command::Scope;
-use crate::domain::connection::ConnectionState;
-use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::ids::SessionId;
 use crate::model::{SessionState, SessionView};
 use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
 use crate::ui::text;
 use crate::ui::theme::Role;
-use crate::ui::views::words::{placeholder, plural};
-use crate::ui::views::{Cx, connections, sessions};
+use crate::ui::views::words::placeholder;
+use crate::ui::views::{Cx, sessions};
 use crate::ui::widgets::screen;
 
 impl Pane {
@@ -63,18 +62,21 @@ impl Pane {
         painter.tint(self.tabs, Role::Prompt);
         let mut col = 0;
         for (index, session) in cx.model.sessions.iter().enumerate() {
-            let sign = match (&session.state, session.bell, session.activity) {
-                (SessionState::Closed(_), ..) => " ended",
-                (SessionState::Opening(_), ..) => painter.look().glyph("…", "~"),
-                (SessionState::Live, true, _) => "!",
-                (SessionState::Live, false, true) => "+",
-                (SessionState::Live, false, false) => "",
+            let sign = match &session.state {
+                SessionState::Closed(_) => " ended".to_owned(),
+                SessionState::Opening(_) => painter.look().glyph("…", "..").to_owned(),
+                SessionState::Live => session.sign().map(String::from).unwrap_or_default(),
             };
-            let tab = format!(" {index} {}{sign} ", session.host);
+            let mark = if cx.model.broadcast.marked.contains(&session.id) {
+                "*"
+            } else {
+                ""
+            };
+            let tab = format!(" {index} {}{mark}{sign} ", session.host);
             let role = if session.id == id {
                 Role::Selected
             } else {
-                Role::Hint
+                dress::tab(cx, session)
             };
             let wide = painter.put_at(self.tabs, col, 0, &tab, role);
             if session.id == id {
@@ -88,43 +90,24 @@ impl Pane {
             }
             col += wide;
         }
+        if let Some(words) = cx.model.broadcast_words() {
+            painter.put_right(self.tabs, 0, &format!(" {words} "), Role::Broadcast);
+        }
     }
 
     fn draw_status(&self, cx: Cx<'_>, session: &SessionView, painter: &mut Painter<'_>) {
         painter.tint(self.status, Role::Prompt);
-        let Dress { role, words: said } = dress::of(cx, session);
+        let Dress { role, .. } = dress::of(cx, session);
         painter.tint(self.status, role);
-        let mut words = format!(" {}", session.host);
-        for part in &said {
-            words.push_str("  ");
-            words.push_str(part);
-        }
-        for part in [Some(&session.reference), session.ticket.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            if !part.is_empty() {
-                words.push_str("  ");
-                words.push_str(part);
-            }
-        }
-        if session.recording {
-            words.push_str("  recording");
-        }
-        for part in carried(cx, session) {
-            words.push_str("  ");
-            words.push_str(&part);
-        }
-        if session.title != session.host && !session.title.is_empty() {
-            words.push_str("  ");
-            words.push_str(&session.title);
-        }
-        let plain = !self.scrollback && cx.model.questions.is_empty();
+        let parts = status::parts(cx, session);
+        let said = status::said(cx);
+        let plain = !self.scrollback && cx.model.questions.is_empty() && said.is_none();
         let right = match (&session.screen, self.scrollback) {
             (Some(shown), true) => format!(
                 "scrollback, {} of {} rows back, q leaves ",
                 shown.scrolled_back, shown.history
             ),
+            _ if said.is_some() => format!("{} ", said.unwrap_or_default()),
             _ if !cx.model.questions.is_empty() => {
                 format!("a question waits, {} ", cx.keymap.prefix())
             }
@@ -132,8 +115,13 @@ impl Pane {
         };
         let room = usize::from(self.status.width);
         let mut right = format!(" {right}");
-        if plain && text::width(&words) + text::width(&right) > room {
+        if plain && text::width(&status::fit(&parts, usize::MAX)) + text::width(&right) > room {
             right = format!("  {} ", cx.keymap.prefix());
+        }
+        if said.is_some() {
+            // A warning takes what is left beside the half that says where one is.
+            let least = text::width(&status::fit(&parts, room / 2));
+            right = text::fit(&right, room.saturating_sub(least), "…");
         }
         let wide = u16::try_from(text::width(&right)).unwrap_or(u16::MAX);
         if self.status.width >= wide + 12 {
@@ -141,10 +129,11 @@ impl Pane {
                 width: self.status.width - wide,
                 ..self.status
             };
+            let words = status::fit(&parts, usize::from(left.width));
             painter.put(left, 0, &words, role);
             painter.put_right(self.status, 0, &right, role);
         } else {
-            painter.put(self.status, 0, &words, role);
+            painter.put(self.status, 0, &status::fit(&parts, room), role);
         }
     }
 
@@ -193,34 +182,6 @@ impl Pane {
     }
 }
 
-/// What else the status line tells of a session: that our agent goes with it, forwards, how far away the host is, and a
-/// connection that is not there.
-fn carried(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
-    let mut parts = Vec::new();
-    if session.agent {
-        parts.push("agent forwarded".to_owned());
-    }
-    let live = matches!(session.state, SessionState::Live);
-    let listening =
-        |row: &&ForwardRow| row.host == session.host && row.state == ForwardState::Listening;
-    let forwards = cx.model.forwards.iter().filter(listening).count();
-    if forwards > 0 {
-        parts.push(plural(forwards, "forward"));
-    }
-    if let Some(row) = cx.model.connection(&session.host).filter(|_| live) {
-        match (&row.state, row.rtt_ms) {
-            (ConnectionState::Up, _) if row.silent_ms.is_some() => {
-                parts.push(connections::state(row).0);
-            }
-            (ConnectionState::Up, Some(millis)) => parts.push(format!("{millis}ms")),
-            (ConnectionState::Up, None) => {}
-            (ConnectionState::Connecting | ConnectionState::Waiting { .. }, _) => {
-                parts.push(connections::state(row).0);
-            }
-        }
-    }
-    parts
-}
 /// What is said under a pane that has ended. The way out is never cut; the reason is, if it must be.
 fn ended(how: &str, width: usize) -> String {
     const WAYS: &str = "r opens it again, Enter closes it, Esc leaves it in the list";

@@ -2,6 +2,7 @@
 
 mod draw;
 mod dress;
+mod status;
 
 use ratatui::layout::{Rect, Size};
 
