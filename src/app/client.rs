@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
 use crate::command::{Command, Outcome};
-use crate::config::Desktop;
 use crate::domain::ids::WindowId;
 use crate::ui::Frame;
 
-use super::effect::{Emission, Inquiry};
+use super::effect::{Call, Emission, Inquiry};
 use super::event::{Caller, Event, LineEvent, LineId, WindowEvent};
 
 /// Output of a command line that waits for its reader before the rest queues in the app.
@@ -27,12 +26,7 @@ pub enum ToWindow {
     /// Put this on the terminal's clipboard.
     Clipboard(String),
     /// Ring the bell, ask for a notification with these words.
-    Call {
-        /// The bell.
-        bell: bool,
-        /// The words, and how the terminal is asked.
-        desktop: Option<(String, Desktop)>,
-    },
+    Call(Call),
     /// The window is over.
     Close,
 }

@@ -61,16 +61,18 @@ pub enum Effect {
     /// Put text on the clipboard of a window's terminal.
     Clipboard(WindowId, String),
     /// Call whoever sits at a window.
-    Call {
-        /// Which window.
-        window: WindowId,
-        /// Ring the bell of its terminal.
-        bell: bool,
-        /// Ask for a notification of the desktop, with these words.
-        desktop: Option<(String, Desktop)>,
-    },
+    Call(WindowId, Call),
     /// End the process, after everything before this was done.
     Quit,
+}
+
+/// How somebody at a window is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Ring the bell of its terminal.
+    pub bell: bool,
+    /// Ask for a notification of the desktop, with these words.
+    pub desktop: Option<(String, Desktop)>,
 }
 
 /// A question for a person at a command line.

@@ -130,13 +130,13 @@ async fn pass_on(served: &mut Served, link: &AppLink, told: Option<runtime::ToWi
             served.encoder.reset();
             ToWindow::Suspend
         }
-        Some(runtime::ToWindow::Call { bell, desktop }) => {
+        Some(runtime::ToWindow::Call(said)) => {
             // It goes the way of a frame, so that it never falls into the middle of one.
             served.seq += 1;
             served.waiting = true;
             ToWindow::Frame {
                 seq: served.seq,
-                bytes: call::bytes(bell, desktop.as_ref()),
+                bytes: call::bytes(said.bell, said.desktop.as_ref()),
             }
         }
         Some(runtime::ToWindow::Clipboard(text)) => ToWindow::Clipboard(text),

@@ -176,7 +176,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row {
         id: "pane.call",
-        title: "session that calls",
+        title: "next call",
         help: "Goes to the next session that called: a line, a bell, silence, or output.",
         args: &[],
         scopes: &[Scope::Prefix, Scope::Sessions],

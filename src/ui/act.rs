@@ -170,6 +170,7 @@ impl Ui {
         Vec::new()
     }
 
+    // tidy: table
     /// Does what a command of the screen says, wherever it came from.
     pub fn perform(&mut self, model: &Model, command: &ScreenCommand) -> Vec<Intent> {
         use ScreenCommand as S;

@@ -230,11 +230,6 @@ impl Ui {
             .count();
         let waiting = model.questions.len();
         let mut right: Vec<(String, Role)> = Vec::new();
-        right.extend(
-            model
-                .broadcast_words()
-                .map(|words| (words, Role::Broadcast)),
-        );
         let calls = model
             .sessions
             .iter()
@@ -272,6 +267,10 @@ impl Ui {
             (room, edge) = (room - wide, edge.saturating_sub(wide - 2));
             painter.put_at(area, edge, 0, words, *role);
             edge = edge.saturating_sub(2);
+        }
+        if let Some(words) = model.broadcast_words() {
+            // It takes the place of what is there: nobody may overlook it.
+            painter.put_right(area, 0, &format!(" {words} "), Role::Broadcast);
         }
     }
 

@@ -188,7 +188,7 @@ fn a_folder_of_a_host_is_named_as_with_scp() {
     );
     let scene = Scene::new(80, 24)
         .keys(":")
-        .write("files web1")
+        .write("files mail2")
         .keys("Enter");
     assert_eq!(scene.ui.views.files.side().path, "");
 }

@@ -108,7 +108,7 @@ async fn a_session_is_watched_for_lines() -> Result<(), Failed> {
 async fn a_long_paste_arrives_whole_or_not_at_all() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let _web = lab.server("web1", "", "")?;
-    let mut client = lab.client();
+    let client = lab.client();
     open(&client);
     let got = lab.at("got");
     let text: String = (0..60_000)
@@ -116,7 +116,7 @@ async fn a_long_paste_arrives_whole_or_not_at_all() -> Result<(), Failed> {
         .collect();
     // The host begins to read late, and then in small pieces.
     let command = format!(
-        "stty raw -echo; printf 're''ady'; read -rn 1 x; dd bs=512 status=none iflag=fullblock count={} of={}; stty sane; echo al''l\r",
+        "stty raw -echo; printf 're''ady'; dd bs=1 count=1 status=none of=/dev/null; dd bs=512 status=none iflag=fullblock count={} of={}; stty sane; echo al''l\r",
         text.len() / 512,
         got.display()
     );
@@ -173,13 +173,16 @@ async fn an_attempt_to_connect_can_be_given_up() -> Result<(), Failed> {
 /// A window with so many local shells, the first one shown.
 fn shells(day: &Day, count: usize) -> Terminal {
     let mut terminal = Terminal::start(day.program(), &["--home", day.home_text()], &[], SIZE);
+    // Before the window reads keys, the terminal itself would turn Enter into something else.
+    terminal.until_shows("Quarterdeck");
     for number in 0..count {
         let prefix = if number == 0 { "" } else { "\x1d" };
         terminal.keys(&format!("{prefix}:session local\r"));
         // The tab of a session that is being opened has dots behind its name.
         terminal.until("the shell waits", |screen| {
             let tabs = screen.lines().next().unwrap_or_default().to_owned();
-            tabs.contains(&format!(" {number} this machine "))
+            tabs.contains(&format!(" {number} this machine"))
+                && !tabs.contains('…')
                 && screen
                     .lines()
                     .skip(1)
@@ -329,7 +332,11 @@ fn a_line_in_a_background_tab_calls() {
     terminal.until("it is told", |screen| {
         screen.contains("this machine: disk var full") && screen.contains(" 0 this machine/")
     });
-    assert!(terminal.written[before..].contains(&0x07), "the bell rings");
+    let rang = terminal
+        .written
+        .get(before..)
+        .is_some_and(|new| new.contains(&0x07));
+    assert!(rang, "the bell rings");
     terminal.keys("\x1da");
     terminal.until("the key leads there and the sign goes", |screen| {
         screen.contains("calls on") && !screen.contains("this machine/")

@@ -1,7 +1,7 @@
 //! What calls people to a session that they do not look at: output, the bell, silence, a line that they wait for, and a
 //! recording that stopped.
 
-use crate::app::effect::Effect;
+use crate::app::effect::{Call, Effect};
 use crate::app::state::State;
 use crate::command::Monitored;
 use crate::domain::ids::{ReqId, SessionId, WindowId};
@@ -247,11 +247,8 @@ fn ring(state: &mut State, windows: &[WindowId], words: Option<&str>, fx: &mut V
         return;
     }
     for window in windows {
-        fx.push(Effect::Call {
-            window: *window,
-            bell,
-            desktop: desktop.clone(),
-        });
+        let desktop = desktop.clone();
+        fx.push(Effect::Call(*window, Call { bell, desktop }));
     }
 }
 
@@ -270,7 +267,7 @@ mod tests {
     }
 
     fn bells(effects: &[Effect]) -> usize {
-        let rings = |effect: &&Effect| matches!(effect, Effect::Call { bell: true, .. });
+        let rings = |effect: &&Effect| matches!(effect, Effect::Call(_, Call { bell: true, .. }));
         effects.iter().filter(rings).count()
     }
 
@@ -366,7 +363,7 @@ mod tests {
             more: 0,
         };
         assert_eq!(
-            bells(&fact(&mut state, found(ReqId(1)))),
+            bells(&fact(&mut state, found(ReqId(987_654)))),
             0,
             "another watcher's"
         );

@@ -101,7 +101,7 @@ pub(super) fn begin(
         pastes: 0,
     });
     let words = state.model.broadcast_words().unwrap_or_default();
-    window::say(state, Level::Warn, format!("{words} sessions begins"));
+    window::say(state, Level::Info, format!("a broadcast begins: {words}"));
 }
 
 /// Something is typed or pasted into `session`: the others of a broadcast get it too.

@@ -112,10 +112,12 @@ impl Inner {
             None => return,
         };
         if let Err(TrySendError::Full(_)) = sent {
-            self.refuse(
-                format!("{name}({session})"),
-                "the host does not take its input; it was dropped",
-            );
+            let why = if name == "Paste" {
+                "the host does not take its input; nothing of the paste was sent"
+            } else {
+                "the host does not take its input; it was dropped"
+            };
+            self.refuse(format!("{name}({session})"), why);
         }
     }
 

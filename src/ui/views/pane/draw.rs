@@ -119,8 +119,11 @@ impl Pane {
             right = format!("  {} ", cx.keymap.prefix());
         }
         if said.is_some() {
-            // A warning takes what is left beside the half that says where one is.
-            let least = text::width(&status::fit(&parts, room / 2));
+            // A warning takes what the most important parts leave.
+            let first = parts
+                .get(..parts.len().min(status::FIRST))
+                .unwrap_or(&parts);
+            let least = text::width(&status::fit(first, room));
             right = text::fit(&right, room.saturating_sub(least), "…");
         }
         let wide = u16::try_from(text::width(&right)).unwrap_or(u16::MAX);

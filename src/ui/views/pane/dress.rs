@@ -37,7 +37,7 @@ pub(super) fn of(cx: Cx<'_>, session: &SessionView) -> Dress {
 fn broadcast(cx: Cx<'_>, session: &SessionView) -> Option<String> {
     let receivers = cx.model.receivers(session.id)?;
     if receivers.alone {
-        return Some("BROADCAST, not from here: full-screen program".to_owned());
+        return Some("BROADCAST, not from this full-screen program".to_owned());
     }
     cx.model.broadcast_words()
 }

@@ -11,6 +11,9 @@ use crate::ui::views::{Cx, connections};
 /// How long a warning stays on the line, in milliseconds.
 const SAID: u64 = 8_000;
 
+/// How many parts no warning takes the place of: the host, a broadcast or the environment, and what comes next.
+pub(super) const FIRST: usize = 3;
+
 /// Between two parts.
 const GAP: &str = "  ";
 
@@ -42,7 +45,7 @@ pub(super) fn parts(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
     {
         parts.push(format!("{millis}ms"));
     }
-    if session.recording {
+    if live && session.recording {
         parts.push("recording".to_owned());
     }
     if !session.reference.is_empty() {
