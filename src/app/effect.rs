@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 use crate::command::{HostHealth, Outcome};
+use crate::config::Desktop;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
@@ -59,8 +60,19 @@ pub enum Effect {
     CloseWindow(WindowId),
     /// Put text on the clipboard of a window's terminal.
     Clipboard(WindowId, String),
+    /// Call whoever sits at a window.
+    Call(WindowId, Call),
     /// End the process, after everything before this was done.
     Quit,
+}
+
+/// How somebody at a window is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Ring the bell of its terminal.
+    pub bell: bool,
+    /// Ask for a notification of the desktop, with these words.
+    pub desktop: Option<(String, Desktop)>,
 }
 
 /// A question for a person at a command line.

@@ -318,6 +318,7 @@ impl Runtime {
             Effect::Redraw(window) => self.tell_window(window, ToWindow::Redraw),
             Effect::Suspend(window) => self.tell_window(window, ToWindow::Suspend),
             Effect::Clipboard(window, text) => self.tell_window(window, ToWindow::Clipboard(text)),
+            Effect::Call(window, call) => self.tell_window(window, ToWindow::Call(call)),
             Effect::CloseWindow(window) => {
                 self.tell_window(window, ToWindow::Close);
                 self.windows.remove(&window);

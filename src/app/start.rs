@@ -172,6 +172,11 @@ pub fn assemble(
         now: clock::now(),
         pid: std::process::id(),
         info: info(places, &store),
+        guard: super::state::Guarding {
+            environments: settings.environments.clone(),
+            broadcast_ms: u64::try_from(settings.session.broadcast.as_millis()).unwrap_or(300_000),
+            alerts: settings.alerts,
+        },
         rules: crate::health::schedule::Rules {
             visible_ms: u64::try_from(settings.health.interval.as_millis())
                 .unwrap_or(10_000)

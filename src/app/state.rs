@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::command::Info;
-use crate::config::WindowSize;
+use crate::config::{Alerts, BROADCAST_MINUTES, WindowSize};
 use crate::domain::case::CaseEvent;
+use crate::domain::environment::Environments;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
@@ -23,7 +24,7 @@ use crate::ui::{Keymap, Theme, Ui, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder, Tabs};
+use super::update::{Again, FileOrder, Member, Tabs, Watched};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -70,6 +71,29 @@ pub struct Setup {
     pub pid: u32,
     /// Versions and places, for whoever asks.
     pub info: Info,
+    /// What keeps people from typing into the wrong place, and what calls them.
+    pub guard: Guarding,
+}
+
+/// What keeps people from typing into the wrong place, and what calls them.
+#[derive(Clone, Debug)]
+pub struct Guarding {
+    /// Which hosts are production, and what else there is.
+    pub environments: Environments,
+    /// How long a broadcast goes on without a key, in milliseconds.
+    pub broadcast_ms: u64,
+    /// How a session calls.
+    pub alerts: Alerts,
+}
+
+impl Default for Guarding {
+    fn default() -> Self {
+        Self {
+            environments: Environments::default(),
+            broadcast_ms: BROADCAST_MINUTES * 60_000,
+            alerts: Alerts::default(),
+        }
+    }
 }
 
 /// What windows and programs in panes may do with the person's terminal.
@@ -189,6 +213,12 @@ pub struct State {
     pub(crate) alarms_asked: BTreeMap<QuestionId, KeyAlarm>,
     /// What is known of tabs besides the tabs themselves.
     pub(crate) tabs: Tabs,
+    /// What is watched for in each session.
+    pub(crate) watched: BTreeMap<SessionId, Watched>,
+    /// Who is in the broadcast that goes on, for the cases.
+    pub(crate) broadcast: Vec<Member>,
+    /// When the bell of the windows last rang because of a session.
+    pub(crate) rang: Time,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
 }
@@ -382,6 +412,7 @@ impl State {
                 me: setup.me.clone(),
                 demo: setup.demo,
                 read_only: setup.read_only,
+                environments: setup.guard.environments.clone(),
                 ..Model::default()
             },
             windows: BTreeMap::new(),
@@ -419,6 +450,9 @@ impl State {
             orders: BTreeMap::new(),
             alarms_asked: BTreeMap::new(),
             tabs: Tabs::default(),
+            watched: BTreeMap::new(),
+            broadcast: Vec::new(),
+            rang: Time(0),
             stopping: None,
             setup,
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::call;
 use super::encoder::Encoder;
 use super::protocol::{AppLink, Hello, PROTOCOL, Size, ToApp, ToWindow};
 use crate::app::event::WindowEvent;
@@ -128,6 +129,15 @@ async fn pass_on(served: &mut Served, link: &AppLink, told: Option<runtime::ToWi
         Some(runtime::ToWindow::Suspend) => {
             served.encoder.reset();
             ToWindow::Suspend
+        }
+        Some(runtime::ToWindow::Call(said)) => {
+            // It goes the way of a frame, so that it never falls into the middle of one.
+            served.seq += 1;
+            served.waiting = true;
+            ToWindow::Frame {
+                seq: served.seq,
+                bytes: call::bytes(said.bell, said.desktop.as_ref()),
+            }
         }
         Some(runtime::ToWindow::Clipboard(text)) => ToWindow::Clipboard(text),
         Some(runtime::ToWindow::Close) | None => return false,

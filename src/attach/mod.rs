@@ -3,6 +3,7 @@
 //! The app draws cells; a window is a small pump on somebody's terminal. Between them go plain messages, inside one process
 //! or over the socket of an app that serves: neither side knows which. Command lines come through the same door.
 
+mod call;
 mod colours;
 mod daemon;
 mod encoder;

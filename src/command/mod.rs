@@ -4,6 +4,7 @@
 //! `:` prompt, the command line, the help and the reference are all made from the rows; [`Command`] is what they make.
 
 mod answer;
+mod broadcast;
 mod change;
 mod connection;
 mod copy;
@@ -12,6 +13,8 @@ mod forward;
 mod host;
 mod layout;
 mod line;
+mod mistake;
+mod monitor;
 mod parse;
 mod program;
 mod row;
@@ -26,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use answer::{
     Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
 };
+pub use broadcast::BroadcastVerb;
 pub use change::{ChangeContext, Edited, new_ticket};
 pub use connection::ConnectionCommand;
 pub use copy::{CopyCommand, place};
@@ -34,6 +38,7 @@ pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
 pub use layout::{LayoutCommand, PaneVerb, Spot, repeats};
 pub use line::split;
+pub use monitor::{MonitorVerb, Monitored};
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
@@ -89,6 +94,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         files::ROWS,
         program::ROWS,
         screen::ROWS,
+        broadcast::ROWS,
+        monitor::ROWS,
     ]
     .into_iter()
     .flatten()

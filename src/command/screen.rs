@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Form::Positional;
 use super::row::{Arg, Danger, Row, Scope, Surface};
-use super::{Command, FilesVerb, PaneVerb, ScreenCommand as V};
+use super::{BroadcastVerb, Command, FilesVerb, MonitorVerb, PaneVerb, ScreenCommand as V};
 
 /// A verb about what is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub enum ScreenCommand {
     AlarmTicket,
     /// Sorts by the next column.
     Sort,
+    /// Types into several sessions at once, or prepares for it.
+    Broadcast(BroadcastVerb),
+    /// Says what calls people to a session.
+    Monitor(MonitorVerb),
+    /// Goes to the next session that called.
+    NextCall,
     /// Does something in the view of two folders.
     Files(FilesVerb),
     /// Goes to the next view.

@@ -2,6 +2,7 @@
 
 mod environment;
 mod error;
+mod guard;
 mod library;
 mod paths;
 mod rows;
@@ -10,6 +11,7 @@ mod settings;
 
 pub use environment::Environment;
 pub use error::Error;
+pub use guard::{Alerts, BROADCAST_MINUTES, Desktop};
 pub use library::{Book, Library};
 pub use paths::Paths;
 pub use rows::{ROWS, Row};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::environment::Environment;
+use super::guard::Desktop;
 use super::settings::Settings;
 use crate::domain::key::{Key, KeyCode};
 use crate::domain::time::parse_span;
@@ -242,6 +243,70 @@ pub const ROWS: &[Row] = &[
         help: "Whether the window takes the mouse, for itself and for programs in panes; Shift and the mouse are your terminal's own all the same.",
         show: |settings| settings.screen.mouse.to_string(),
         set: |settings, value, _| yes_or_no(value).map(|on| settings.screen.mouse = on),
+    },
+    Row {
+        section: "session",
+        name: "broadcast_minutes",
+        help: "After how many minutes without a key a broadcast switches itself off: 1 to 60.",
+        show: |settings| (settings.session.broadcast.as_secs() / 60).to_string(),
+        set: |settings, value, _| {
+            let minutes = number(value, 60.0)?;
+            if minutes < 1.0 {
+                return Err("expected 1 to 60".to_owned());
+            }
+            settings.session.broadcast = Duration::from_secs_f32(minutes * 60.0);
+            Ok(())
+        },
+    },
+    Row {
+        section: "alerts",
+        name: "bell",
+        help: "Whether a session that calls rings the bell of your terminal: \"window\" or \"none\".",
+        show: |settings| {
+            quoted(if settings.alerts.bell {
+                "window"
+            } else {
+                "none"
+            })
+        },
+        set: |settings, value, _| {
+            settings.alerts.bell = match filled(value)?.as_str() {
+                "window" => true,
+                "none" => false,
+                _ => return Err("expected \"window\" or \"none\"".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Row {
+        section: "alerts",
+        name: "desktop",
+        help: "How a session that calls asks your terminal for a notification of the desktop: \"none\", \"osc9\" (or true) or \"osc777\".",
+        show: |settings| {
+            quoted(match settings.alerts.desktop {
+                None => "none",
+                Some(Desktop::Osc9) => "osc9",
+                Some(Desktop::Osc777) => "osc777",
+            })
+        },
+        set: |settings, value, _| {
+            settings.alerts.desktop = match value {
+                DeValue::Boolean(on) => on.then_some(Desktop::Osc9),
+                DeValue::String(word) => match word.as_ref() {
+                    "none" => None,
+                    "osc9" => Some(Desktop::Osc9),
+                    "osc777" => Some(Desktop::Osc777),
+                    _ => return Err("expected \"none\", \"osc9\" or \"osc777\"".to_owned()),
+                },
+                other => {
+                    return Err(format!(
+                        "expected \"none\", \"osc9\" or \"osc777\", found {}",
+                        kind(other)
+                    ));
+                }
+            };
+            Ok(())
+        },
     },
 ];
 

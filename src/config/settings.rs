@@ -12,8 +12,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
 use super::error::Error;
+use super::guard::{self, Alerts};
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
+use crate::domain::environment::Environments;
 use crate::domain::key::Key;
 use crate::domain::runbook::Diagnostic;
 use crate::domain::ticket::words;
@@ -33,6 +35,10 @@ pub struct Settings {
     pub session: Session,
     /// `[screen]`
     pub screen: Screen,
+    /// `[environments]`
+    pub environments: Environments,
+    /// `[alerts]`
+    pub alerts: Alerts,
 }
 
 /// Who and how.
@@ -99,6 +105,8 @@ pub struct Session {
     pub window_size: WindowSize,
     /// Whether programs in sessions may put text on the clipboard of the window's terminal (OSC 52).
     pub clipboard: bool,
+    /// How long a broadcast goes on without a key.
+    pub broadcast: Duration,
 }
 
 /// The terminal that a window is in.
@@ -153,8 +161,11 @@ impl Settings {
                 prefix: None,
                 window_size: WindowSize::Latest,
                 clipboard: true,
+                broadcast: Duration::from_secs(guard::BROADCAST_MINUTES * 60),
             },
             screen: Screen { mouse: true },
+            environments: Environments::default(),
+            alerts: Alerts::default(),
         }
     }
 
@@ -243,8 +254,13 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn document(&mut self, document: &DeTable<'_>) {
         for (section, value) in document {
-            let known = ROWS.iter().any(|row| row.section == section.get_ref());
+            let known = section.get_ref().as_ref() == "environments"
+                || ROWS.iter().any(|row| row.section == section.get_ref());
             match value.get_ref().as_table() {
+                // Its names are the house's own.
+                Some(table) if section.get_ref().as_ref() == "environments" => {
+                    self.settings.environments = guard::environments(table, &mut self.mistakes);
+                }
                 _ if !known => {
                     self.unknown(section.span(), section.get_ref(), "section", sections())
                 }
@@ -339,6 +355,7 @@ impl Reading<'_> {
 fn sections() -> Vec<&'static str> {
     let mut names: Vec<&str> = ROWS.iter().map(|row| row.section).collect();
     names.dedup();
+    names.push("environments");
     names
 }
 

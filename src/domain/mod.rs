@@ -3,6 +3,7 @@
 pub mod case;
 pub mod check;
 pub mod connection;
+pub mod environment;
 pub mod files;
 pub mod forward;
 pub mod host;
@@ -11,6 +12,7 @@ pub mod key;
 pub mod layout;
 pub mod merge;
 pub mod op;
+pub mod paste;
 pub mod pattern;
 pub mod query;
 pub mod run;

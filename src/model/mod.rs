@@ -5,6 +5,7 @@
 
 mod files;
 mod filter;
+mod guard;
 mod inflight;
 mod keys;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use crate::domain::case::Entry;
 use crate::domain::check::HostState;
 use crate::domain::connection::ConnectionRow;
+use crate::domain::environment::Environments;
 use crate::domain::forward::ForwardRow;
 use crate::domain::host::{Effective, Host};
 use crate::domain::ids::{HostId, SessionId};
@@ -32,6 +34,7 @@ use crate::term::Screen;
 
 pub use files::{Copies, CopyEnd, CopyView, Files, Folder, FolderKey};
 pub use filter::{Filter, Hit};
+pub use guard::{Broadcast, Broadcasting, Monitor, Receivers};
 pub use inflight::{Flight, Inflight};
 pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
 
@@ -102,6 +105,10 @@ pub struct Model {
     pub questions: VecDeque<Question>,
     /// How many requests are under way, for the sign that something is being waited for.
     pub busy: usize,
+    /// Which hosts are production, and what else there is.
+    pub environments: Environments,
+    /// The marked sessions, and the broadcast that goes on.
+    pub broadcast: Broadcast,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether everything that changes anything is refused.
@@ -309,6 +316,10 @@ pub struct SessionView {
     pub recording: bool,
     /// Our agent is forwarded to it: whoever is root there can use our keys while it lasts.
     pub agent: bool,
+    /// What is watched for in it, and what of it happened.
+    pub monitor: Monitor,
+    /// The exit status of the last command, where the shell marks its commands.
+    pub last_exit: Option<i32>,
 }
 
 impl SessionView {
@@ -326,6 +337,8 @@ impl SessionView {
             activity: false,
             recording: true,
             agent: false,
+            monitor: Monitor::default(),
+            last_exit: None,
         }
     }
 }

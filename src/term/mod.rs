@@ -12,6 +12,7 @@ mod kitty;
 mod links;
 mod outbox;
 mod screen;
+pub mod watch;
 
 pub use emulator::{Emulator, HISTORY};
 pub use links::Links;

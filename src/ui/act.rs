@@ -1,6 +1,5 @@
 //! What commands do on the screen: those that only move it are done here, all others leave as intents.
 
-use super::layers::confirm::Confirm;
 use super::layers::help::Help;
 use super::layers::prompt::Prompt;
 use super::layers::text_box::TextBox;
@@ -8,7 +7,7 @@ use super::layers::{Act, Layer};
 use super::theme::{self, Theme};
 use super::view::View;
 use super::wizard::{Next, Pending};
-use super::{Intent, SessionInput, Ui};
+use super::{GuardOrder, Intent, SessionInput, Ui};
 use crate::command::{
     self, Command, HostCommand, LayoutCommand, PaneVerb, Row, RunCommand, Scope, ScreenCommand,
     SessionCommand, TicketCommand,
@@ -82,6 +81,7 @@ impl Ui {
     pub(super) fn act(&mut self, model: &Model, act: Act) -> Vec<Intent> {
         match act {
             Act::Command(command) => self.carry_out(model, *command),
+            Act::Guard(order) => vec![Intent::Guard(order)],
             Act::Paste(id, text) => vec![Intent::Session(id, SessionInput::Paste(text))],
         }
     }
@@ -170,6 +170,7 @@ impl Ui {
         Vec::new()
     }
 
+    // tidy: table
     /// Does what a command of the screen says, wherever it came from.
     pub fn perform(&mut self, model: &Model, command: &ScreenCommand) -> Vec<Intent> {
         use ScreenCommand as S;
@@ -190,6 +191,9 @@ impl Ui {
             S::Sort if self.view == View::Files => self.views.files.sort(),
             S::Sort => self.views.connections.sort(),
             S::Files(verb) => return self.files(model, verb),
+            S::Broadcast(verb) => return self.broadcast(model, *verb),
+            S::Monitor(verb) => return self.monitor(model, verb),
+            S::NextCall => self.next_call(model),
             S::Open if self.view == View::Files => self.enter_folder(model),
             S::NextView => self.next_view(model),
             S::Open => match self.views.target(&self.view, model) {
@@ -215,7 +219,13 @@ impl Ui {
             S::Mark if matches!(self.view, View::Hosts | View::Files) => {
                 self.views.mark(&self.view, model);
             }
-            S::Mark => self.refused = Some("Only hosts and files can be marked.".to_owned()),
+            S::Mark if self.view == View::Sessions => return self.mark_session(model),
+            S::Mark => {
+                self.refused = Some("Only hosts, files and sessions can be marked.".to_owned());
+            }
+            S::Unmark if self.view == View::Sessions => {
+                return vec![Intent::Guard(GuardOrder::Unmark)];
+            }
             S::Unmark => self.views.unmark(&self.view),
             S::Filter => match self.views.query(&self.view) {
                 Some(query) => self
@@ -386,39 +396,6 @@ impl Ui {
             Some(View::Case(_) | View::Host(_)) => self.back(model),
             _ => self.open(model, View::Sessions),
         }
-    }
-
-    /// Asks before text goes to a session that would act on it line by line, or to a production host at all.
-    pub(super) fn guard_paste(
-        &mut self,
-        model: &Model,
-        id: SessionId,
-        text: String,
-    ) -> Vec<Intent> {
-        const SHOWN: usize = 8;
-        let session = model.session(id);
-        let host = session.and_then(|session| model.host_named(&session.host));
-        let production = host.is_some_and(super::views::vitals::is_production);
-        let several = text.contains(['\n', '\r']);
-        if !several && !production {
-            return vec![Intent::Session(id, SessionInput::Paste(text))];
-        }
-        let lines: Vec<_> = text.trim_end().lines().collect();
-        let name = session.map_or("the session", |session| session.host.as_str());
-        let mut body: Vec<String> = lines
-            .iter()
-            .take(SHOWN)
-            .map(|line| format!("  {line}"))
-            .collect();
-        if lines.len() > SHOWN {
-            body.push(format!("  and {} more", lines.len() - SHOWN));
-        }
-        let mark = if production { " (production)" } else { "" };
-        let count = super::views::words::plural(lines.len(), "line");
-        let title = format!("paste {count} into {name}{mark}?");
-        let confirm = Confirm::new(title, body, "Paste", Act::Paste(id, text));
-        self.layers.push(Layer::Confirm(confirm));
-        Vec::new()
     }
 }
 

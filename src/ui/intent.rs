@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::command::Command;
+use crate::command::{Command, Monitored};
 use crate::domain::ids::{HostId, SessionId};
 use crate::domain::key::Key;
 use crate::model::QuestionId;
@@ -47,12 +47,34 @@ pub enum Intent {
     Dismiss(SessionId),
     /// Load this theme, which is none of the built-in ones, and give it to [`super::Ui::set_theme`].
     Theme(String),
+    /// Change who gets what is typed, or what calls.
+    Guard(GuardOrder),
     /// Leave this window.
     Quit,
     /// Suspend the program, as Ctrl-Z does for others.
     Suspend,
     /// Send every window a whole frame.
     Redraw,
+}
+
+/// A change of who gets what is typed, or of what calls people to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuardOrder {
+    /// Mark a session for a broadcast, or take its mark away.
+    Mark(SessionId),
+    /// Take all marks away.
+    Unmark,
+    /// Begin a broadcast; its receivers were shown and confirmed.
+    Begin {
+        /// Who gets what is typed into one of them.
+        members: Vec<SessionId>,
+        /// Production hosts were confirmed by a typed word; without it they are left out.
+        production: bool,
+    },
+    /// End the broadcast.
+    End,
+    /// Watch for something in a session, or no longer.
+    Monitor(SessionId, Monitored),
 }
 
 /// What a user gives to a session.

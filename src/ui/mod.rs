@@ -9,6 +9,7 @@ mod beyond;
 mod chrome;
 mod doc;
 mod files;
+mod guard;
 mod input;
 mod intent;
 mod keymap;
@@ -20,6 +21,8 @@ mod paint;
 mod scenes;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_guard;
 #[cfg(test)]
 mod stories_links;
 #[cfg(test)]
@@ -48,12 +51,11 @@ use paint::{Look, Painter};
 use views::{Cx, Views};
 
 pub use beyond::{Beyond, LINKED, Link, MouseUse, underline};
-pub use intent::{Intent, Reply, SessionInput, UiInput, Want};
+pub use intent::{GuardOrder, Intent, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
 pub use view::View;
 pub use views::alarms::alarm_ticket;
-pub(crate) use views::vitals::is_production;
 
 /// What the window's terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,11 +195,16 @@ impl Ui {
         let mut painter = Painter::new(buffer, &self.look);
         painter.clear(self.areas.whole);
         let mut cursor = self.views.draw(&self.view, cx, &mut painter);
-        if matches!(self.view, View::Pane(_)) {
-            // What was said covers the status line for a moment.
-            self.draw_said(model, &mut painter);
-        } else {
+        if !matches!(self.view, View::Pane(_)) {
             self.draw_bars(model, &mut painter);
+        }
+        if let (View::Pane(_), Some(words)) = (&self.view, &self.refused) {
+            // A pane has no bar for it.
+            let last = self.areas.whole.height.saturating_sub(1);
+            let area = paint::below(self.areas.whole, last);
+            painter.tint(area, Role::Warn);
+            painter.clear(area);
+            painter.put(area, 0, &format!(" {words}"), Role::Warn);
         }
         for layer in &self.layers {
             cursor = layer.draw(cx, &mut painter, self.areas.whole);

@@ -209,7 +209,7 @@ fn the_prompt_goes_places_and_says_what_is_wrong() {
         .write("no such thing")
         .keys("Enter");
     assert!(
-        scene.text().contains(":no such thing") && scene.text().contains("unrecognized"),
+        scene.text().contains(":no such thing") && scene.text().contains("there is no command no"),
         "{}",
         scene.text()
     );

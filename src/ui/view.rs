@@ -59,6 +59,12 @@ impl View {
         ('6', "connections", Self::Connections),
     ];
 
+    /// Views with a digit that have a tab where there is room.
+    pub const MORE: [(char, &'static str, Self); 2] = [
+        ('7', "forwards", Self::Forwards),
+        ('8', "alarms", Self::Alarms),
+    ];
+
     /// The tab this view belongs to; `None` for the first screen.
     pub fn tab(&self) -> Option<usize> {
         match self {

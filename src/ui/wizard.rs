@@ -388,7 +388,9 @@ fn confirmation(
             let body = views::connections::losses(model, host);
             // Where nothing is there, nothing is lost.
             let free = row.id == "connection.again" && body.is_empty();
-            let body = if body.is_empty() {
+            let body = if body.is_empty() && views::connections::attempted(model, host) {
+                vec![format!("The attempt to connect to {host} is given up.")]
+            } else if body.is_empty() {
                 vec![format!("No connection to {host} is known.")]
             } else {
                 body

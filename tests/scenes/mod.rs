@@ -108,6 +108,7 @@ impl Scene {
             seed: [3; 32],
             now: now(),
             rules: Rules::default(),
+            guard: Default::default(),
             info: Info {
                 version: String::new(),
                 sqlite: String::new(),

@@ -8,10 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use quarterdeck::attach::Encoder;
+use quarterdeck::attach::{Encoder, Features};
 use quarterdeck::term::cast::{Header, Recorder};
 use quarterdeck::term::{Color, Emulator, Screen, Size};
-use quarterdeck::ui::{Caps, Colors, Frame};
+use quarterdeck::ui::{Beyond, Caps, Colors, Frame};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{self, Modifier, Style};
@@ -98,10 +98,16 @@ impl Way {
 }
 
 fn encoder() -> Encoder {
-    Encoder::new(Caps {
+    let features = Features {
+        modern: true,
+        links: true,
+        underlines: true,
+    };
+    let caps = Caps {
         colors: Colors::TrueColor,
         unicode: true,
-    })
+    };
+    Encoder::new(caps, features)
 }
 
 fn check_line(line: &str) -> Result<(), Failed> {
@@ -154,7 +160,11 @@ fn frame(screen: &Screen) -> Frame {
     let cursor = screen
         .cursor
         .map(|(row, column)| Position::new(column, row));
-    Frame { buffer, cursor }
+    Frame {
+        buffer,
+        cursor,
+        beyond: Beyond::default(),
+    }
 }
 
 fn color(from: Color) -> style::Color {

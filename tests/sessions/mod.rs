@@ -2,6 +2,7 @@
 
 mod benches;
 mod fidelity;
+mod guard;
 mod hostile;
 mod kills;
 mod layout;

@@ -36,6 +36,7 @@ pub(super) fn state() -> State {
         seed: [3; 32],
         now: NOW,
         rules: Rules::default(),
+        guard: Default::default(),
         info: Info {
             version: String::new(),
             sqlite: String::new(),

@@ -3,8 +3,10 @@
 //! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
 
 mod alarm;
+mod alert;
 #[cfg(test)]
 mod bench;
+mod broadcast;
 mod connections;
 mod copy;
 mod exec;
@@ -26,6 +28,8 @@ mod ticket;
 mod window;
 mod wishes;
 
+pub(crate) use alert::Watched;
+pub(crate) use broadcast::Member;
 pub(crate) use connections::Again;
 pub(crate) use files::FileOrder;
 pub(crate) use layout::{Tabs, Wanted};
@@ -67,6 +71,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.model.now = now;
             health::tick(state, fx);
             connections::tick(state, fx);
+            broadcast::tick(state, fx);
+            alert::tick(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -415,11 +421,17 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             recording_error,
         } => session::closed(state, session, &exit, bytes, recording_error, fx),
         SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
-        SshFact::SessionBell { session } => window::session_called(state, session, true),
-        SshFact::SessionActivity { session } => window::session_called(state, session, false),
+        SshFact::SessionBell { session } => alert::called(state, session, true, fx),
+        SshFact::SessionActivity { session } => alert::called(state, session, false, fx),
         SshFact::SessionClipboard { session, text } => wishes::clipboard(state, session, text, fx),
-        SshFact::SessionNotify { session, text } => wishes::notify(state, session, &text),
+        SshFact::SessionNotify { session, text } => wishes::notify(state, session, &text, fx),
         // Not before: what is typed at a question must never reach the host.
+        SshFact::Matched {
+            req, session, line, ..
+        } => drop(alert::matched(state, session, req, &line, fx)),
+        SshFact::RecordingStopped { session, why } => {
+            alert::recording_stopped(state, session, &why, fx);
+        }
         SshFact::ExecStarted { req } => ssh::attached(state, req, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),

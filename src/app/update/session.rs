@@ -279,6 +279,8 @@ pub(super) fn closed(
     if let Some(view) = state.model.session_mut(id) {
         view.state = SessionState::Closed(words.clone());
     }
+    super::broadcast::lost(state, id, &words, fx);
+    super::alert::closed(state, id);
     let Some(mut live) = state.sessions.remove(&id) else {
         return;
     };
@@ -324,16 +326,7 @@ pub(super) fn closed(
 
 fn opening(id: SessionId, host: &str, ticket: Option<String>) -> SessionView {
     SessionView {
-        id,
-        reference: String::new(),
-        host: host.to_owned(),
-        ticket,
-        title: String::new(),
         state: SessionState::Opening("connecting".to_owned()),
-        screen: None,
-        bell: false,
-        activity: false,
-        recording: true,
-        agent: false,
+        ..SessionView::opening(id, host, ticket)
     }
 }

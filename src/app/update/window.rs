@@ -13,9 +13,9 @@ use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
 use crate::ssh::SshAsk;
 use crate::term::Screen;
-use crate::ui::{Intent, Reply, SessionInput, Ui, UiInput, View};
+use crate::ui::{GuardOrder, Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{alarm, gather, layout, page, question};
+use super::{alarm, alert, broadcast, gather, layout, page, question};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -55,6 +55,7 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 }
             }
             layout::closed(state, id);
+            broadcast::window_left(state, id, fx);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
                 super::stop(state, fx);
@@ -65,8 +66,12 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
 
 /// Does what a user wants.
 fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>) {
+    if let Intent::Session(session, input) = &intent {
+        broadcast::typed(state, *session, input, fx);
+    }
     match intent {
         Intent::Command(command) => carry_out(state, id, command, fx),
+        Intent::Guard(order) => guard(state, id, order, fx),
         Intent::Session(session, input) => fx.push(Effect::Ssh(match input {
             SessionInput::Key(key) => SshAsk::Key { session, key },
             SessionInput::Paste(text) => SshAsk::Paste { session, text },
@@ -90,6 +95,7 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
         Intent::Dismiss(session) => {
+            state.model.broadcast.marked.remove(&session);
             layout::dismiss(state, session, fx);
         }
         Intent::Theme(name) => {
@@ -104,6 +110,20 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         Intent::Quit => leave(state, fx),
         Intent::Suspend => fx.push(Effect::Suspend(id)),
         Intent::Redraw => fx.push(Effect::Redraw(id)),
+    }
+}
+
+/// Changes who gets what is typed, or what calls.
+fn guard(state: &mut State, id: WindowId, order: GuardOrder, fx: &mut Vec<Effect>) {
+    match order {
+        GuardOrder::Mark(session) => broadcast::mark(state, session, fx),
+        GuardOrder::Unmark => broadcast::unmark(state, fx),
+        GuardOrder::Begin {
+            members,
+            production,
+        } => broadcast::begin(state, id, members, production),
+        GuardOrder::End => broadcast::end(state, "it was switched off", fx),
+        GuardOrder::Monitor(session, what) => alert::monitor(state, session, what, fx),
     }
 }
 
@@ -284,6 +304,7 @@ fn text(state: &mut State, id: WindowId, title: &str, lines: impl IntoIterator<I
 /// Before a frame: panes get their sizes, pages that are shown are read.
 pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     page::overlay(state);
+    alert::looked(state);
     // Keys that were typed ahead go out as soon as what they were meant for is there.
     let settled: Vec<_> = state
         .windows
@@ -317,14 +338,5 @@ pub(super) fn screen_changed(state: &mut State, id: SessionId, screen: Arc<Scree
 pub(super) fn session_title(state: &mut State, id: SessionId, title: String) {
     if let Some(view) = state.model.session_mut(id) {
         view.title = title;
-    }
-}
-
-/// A session rang, or wrote something, while nobody looked.
-pub(super) fn session_called(state: &mut State, id: SessionId, bell: bool) {
-    let seen = layout::is_seen(state, id);
-    if let Some(view) = state.model.session_mut(id).filter(|_| !seen) {
-        view.bell |= bell;
-        view.activity = true;
     }
 }

@@ -6,7 +6,8 @@ use crate::domain::ids::SessionId;
 use crate::model::Level;
 use crate::ui::View;
 
-use super::window::{say, session_called};
+use super::alert;
+use super::window::say;
 
 /// The longest text for a clipboard, in bytes: terminals cut or drop longer ones, xterm at about 100,000 bytes of base 64.
 const CLIPBOARD_MAX: usize = 74_000;
@@ -46,8 +47,8 @@ pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx:
 }
 
 /// A remote program wants a person to know something; a session that nobody looks at is marked as by a bell.
-pub(super) fn notify(state: &mut State, session: SessionId, text: &str) {
-    session_called(state, session, true);
+pub(super) fn notify(state: &mut State, session: SessionId, text: &str, fx: &mut Vec<Effect>) {
+    alert::called(state, session, true, fx);
     let words = format!("{}: {text}", host_of(state, session));
     say(state, Level::Info, words);
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::host::{self};
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{ReqId, SessionId};
 
 use crate::domain::run::Exit;
 use crate::ssh::config::blocking;
@@ -16,8 +16,10 @@ use crate::ssh::remains::Remains;
 use crate::ssh::revive;
 use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
+use crate::ssh::watching::Watching;
 use crate::ssh::writer::PaneInput;
 use crate::term::Size;
+use crate::term::watch::Patterns;
 
 use super::{Inner, PaneDoor};
 
@@ -136,10 +138,12 @@ impl Inner {
             None => return,
         };
         if let Err(TrySendError::Full(_)) = sent {
-            self.refuse(
-                format!("{name}({session})"),
-                "the host does not take its input; it was dropped",
-            );
+            let why = if name == "Paste" {
+                "the host does not take its input; nothing of the paste was sent"
+            } else {
+                "the host does not take its input; it was dropped"
+            };
+            self.refuse(format!("{name}({session})"), why);
         }
     }
 
@@ -153,6 +157,25 @@ impl Inner {
                 format!("Resize or Scroll({session})"),
                 "the pane is busy; it was dropped",
             );
+        }
+    }
+
+    /// Lets a watcher look at what a pane shows.
+    pub(super) fn watch(&self, req: ReqId, session: SessionId, patterns: &[String], already: bool) {
+        let sent = Patterns::new(patterns).and_then(|patterns| {
+            let view = View::Watch(Watching::Begin {
+                req,
+                patterns,
+                already,
+            });
+            let running = self.lock();
+            let door = running.panes.get(&session);
+            let door = door.ok_or_else(|| "there is no such session here".to_owned())?;
+            let sent = door.views.try_send(view);
+            sent.map_err(|_| "the pane is busy; try again".to_owned())
+        });
+        if let Err(why) = sent {
+            self.refuse(format!("Watch({req:?}, {session})"), &why);
         }
     }
 

@@ -259,19 +259,6 @@ fn forget(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
     fx.push(Effect::Ssh(SshAsk::Close { session: id }));
 }
 
-/// Whether a window shows this session, alone or among others.
-pub(super) fn is_seen(state: &State, id: SessionId) -> bool {
-    let shows = |ui: &Ui| match *ui.view() {
-        View::Pane(pane) if pane == id => true,
-        View::Pane(pane) => {
-            let tab = state.model.tab_of(pane);
-            tab.is_some_and(|(_, tab)| tab.contains(id) && !tab.zoomed)
-        }
-        _ => false,
-    };
-    state.windows.values().any(shows)
-}
-
 /// Something that the user of a window wants of the tab that it shows.
 pub(super) fn asked(
     state: &mut State,

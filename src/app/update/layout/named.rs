@@ -12,7 +12,7 @@ use crate::domain::layout::{Node, Place, SavedTab, Shape, read, write};
 use crate::domain::session::{SessionFact, SessionRow};
 use crate::model::{Question, QuestionId, QuestionKind, SessionState, SessionView};
 use crate::store::{self, Ask, Batch, Local, StoreError};
-use crate::ui::{self, View};
+use crate::ui::View;
 
 use super::super::{append, failure, reply, warn, window};
 use super::{done, keep, made, reopen, settle};
@@ -238,8 +238,8 @@ fn open(state: &mut State, caller: Caller, tab: SavedTab, fx: &mut Vec<Effect>) 
         return open_now(state, window, &tab, fx);
     }
     let production = |place: &&&Place| {
-        let host = state.model.host_named(&place.host);
-        host.is_some_and(ui::is_production)
+        let environment = state.model.environment_of(&place.host);
+        environment.is_some_and(|environment| environment.is_production())
     };
     let risky = places.iter().filter(production).count();
     let count = places.len();

@@ -4,9 +4,8 @@ use ratatui::layout::{Position, Rect};
 
 use super::Pane;
 use super::dress::{self, Dress};
+use super::status;
 use crate::command::Scope;
-use crate::domain::connection::ConnectionState;
-use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::ids::SessionId;
 use crate::domain::layout::Area;
 use crate::model::{SessionState, SessionView};
@@ -15,7 +14,7 @@ use crate::ui::paint::{Painter, below};
 use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::views::words::{placeholder, plural};
-use crate::ui::views::{Cx, connections, sessions};
+use crate::ui::views::{Cx, sessions};
 use crate::ui::widgets::screen;
 
 /// The columns of one line of the keys.
@@ -81,43 +80,20 @@ impl Pane {
 
     fn draw_status(&self, cx: Cx<'_>, session: &SessionView, painter: &mut Painter<'_>) {
         painter.tint(self.status, Role::Prompt);
-        let Dress { role, words: said } = dress::of(cx, session);
+        let Dress { role, words } = dress::of(cx, session);
         painter.tint(self.status, role);
-        let mut words = format!(" {}", session.host);
-        for part in &said {
-            words.push_str("  ");
-            words.push_str(part);
-        }
+        let mut parts = status::parts(cx, session);
         if let Some(part) = self.tab_words(cx, session.id) {
-            words.push_str("  ");
-            words.push_str(&part);
+            parts.insert((1 + words.len()).min(parts.len()), part);
         }
-        for part in [Some(&session.reference), session.ticket.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            if !part.is_empty() {
-                words.push_str("  ");
-                words.push_str(part);
-            }
-        }
-        if session.recording {
-            words.push_str("  recording");
-        }
-        for part in carried(cx, session) {
-            words.push_str("  ");
-            words.push_str(&part);
-        }
-        if session.title != session.host && !session.title.is_empty() {
-            words.push_str("  ");
-            words.push_str(&session.title);
-        }
-        let plain = !self.scrollback && cx.model.questions.is_empty();
+        let said = status::said(cx);
+        let plain = !self.scrollback && cx.model.questions.is_empty() && said.is_none();
         let right = match (&session.screen, self.scrollback) {
             (Some(shown), true) => format!(
                 "scrollback, {} of {} rows back, q leaves ",
                 shown.scrolled_back, shown.history
             ),
+            _ if said.is_some() => format!("{} ", said.unwrap_or_default()),
             _ if !cx.model.questions.is_empty() => {
                 format!("a question waits, {} ", cx.keymap.prefix())
             }
@@ -125,8 +101,16 @@ impl Pane {
         };
         let room = usize::from(self.status.width);
         let mut right = format!(" {right}");
-        if plain && text::width(&words) + text::width(&right) > room {
+        if plain && text::width(&status::fit(&parts, usize::MAX)) + text::width(&right) > room {
             right = format!("  {} ", cx.keymap.prefix());
+        }
+        if said.is_some() {
+            // A warning takes what the most important parts leave.
+            let first = parts
+                .get(..parts.len().min(status::FIRST))
+                .unwrap_or(&parts);
+            let least = text::width(&status::fit(first, room));
+            right = text::fit(&right, room.saturating_sub(least), "…");
         }
         let wide = u16::try_from(text::width(&right)).unwrap_or(u16::MAX);
         if self.status.width >= wide + 12 {
@@ -134,10 +118,11 @@ impl Pane {
                 width: self.status.width - wide,
                 ..self.status
             };
+            let words = status::fit(&parts, usize::from(left.width));
             painter.put(left, 0, &words, role);
             painter.put_right(self.status, 0, &right, role);
         } else {
-            painter.put(self.status, 0, &words, role);
+            painter.put(self.status, 0, &status::fit(&parts, room), role);
         }
     }
 
@@ -251,34 +236,6 @@ fn draw_end(how: &str, own: bool, pane: Rect, painter: &mut Painter<'_>) {
     painter.put(area, 0, &words, Role::Prompt);
 }
 
-/// What else the status line tells of a session: that our agent goes with it, forwards, how far away the host is, and a
-/// connection that is not there.
-fn carried(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
-    let mut parts = Vec::new();
-    if session.agent {
-        parts.push("agent forwarded".to_owned());
-    }
-    let live = matches!(session.state, SessionState::Live);
-    let listening =
-        |row: &&ForwardRow| row.host == session.host && row.state == ForwardState::Listening;
-    let forwards = cx.model.forwards.iter().filter(listening).count();
-    if forwards > 0 {
-        parts.push(plural(forwards, "forward"));
-    }
-    if let Some(row) = cx.model.connection(&session.host).filter(|_| live) {
-        match (&row.state, row.rtt_ms) {
-            (ConnectionState::Up, _) if row.silent_ms.is_some() => {
-                parts.push(connections::state(row).0);
-            }
-            (ConnectionState::Up, Some(millis)) => parts.push(format!("{millis}ms")),
-            (ConnectionState::Up, None) => {}
-            (ConnectionState::Connecting | ConnectionState::Waiting { .. }, _) => {
-                parts.push(connections::state(row).0);
-            }
-        }
-    }
-    parts
-}
 /// What is said under a pane that has ended. The way out is never cut; the reason is, if it must be.
 fn ended(how: &str, width: usize) -> String {
     const WAYS: &str = "r opens it again, Enter closes it, Esc leaves it in the list";

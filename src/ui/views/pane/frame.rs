@@ -66,7 +66,11 @@ impl Pane {
                 continue;
             };
             let here = tab.contains(id);
-            let role = if here { Role::Selected } else { Role::Hint };
+            let role = if here {
+                Role::Selected
+            } else {
+                loudest(cx, tab)
+            };
             painter.put(*area, 0, &label(cx, number, tab), role);
             if here {
                 painter.tint(*area, Role::Title);
@@ -78,6 +82,9 @@ impl Pane {
         }
         if self.beyond.1 {
             painter.put_right(self.tabs, 0, ">", Role::Key);
+        }
+        if let Some(words) = cx.model.broadcast_words() {
+            painter.put_right(self.tabs, 0, &format!(" {words} "), Role::Broadcast);
         }
     }
 
@@ -199,7 +206,11 @@ fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Pai
     if session.state != SessionState::Live {
         rest.push_str(&format!(" {}", sessions::state(&session.state).0));
     }
-    rest.push_str(if session.bell { " ! " } else { " " });
+    if cx.model.broadcast.marked.contains(&id) {
+        rest.push_str(" *");
+    }
+    rest.extend(session.sign().into_iter().flat_map(|sign| [' ', sign]));
+    rest.push(' ');
     let host = format!("{mark}{}", session.host);
     let warns: String = dress.words.iter().map(|part| format!(" {part}")).collect();
     let inner = Rect {
@@ -219,6 +230,19 @@ fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Pai
     );
 }
 
+/// How loud a tab must be because of those in it.
+fn loudest(cx: Cx<'_>, tab: &Tab) -> Role {
+    let panes = tab.root.leaves().into_iter();
+    let roles: Vec<Role> = panes
+        .filter_map(|id| cx.model.session(*id))
+        .map(|session| dress::tab(cx, session))
+        .collect();
+    [Role::Broadcast, Role::Prod, Role::Warn]
+        .into_iter()
+        .find(|loud| roles.contains(loud))
+        .unwrap_or(Role::Hint)
+}
+
 /// What the bar says of a tab: its number, its name or its host, how many panes it has, and what happened in it.
 fn label(cx: Cx<'_>, number: usize, tab: &Tab) -> String {
     let host = |model: &Model| model.session(tab.focus).map(|session| session.host.clone());
@@ -234,16 +258,18 @@ fn label(cx: Cx<'_>, number: usize, tab: &Tab) -> String {
     };
     let closed = |state: &SessionState| matches!(state, SessionState::Closed(_));
     let opening = |state: &SessionState| matches!(state, SessionState::Opening(_));
+    let called = sessions()
+        .find_map(|session| session.sign())
+        .map(String::from)
+        .unwrap_or_default();
     let sign = if sessions().all(|session| closed(&session.state)) {
         " ended"
     } else if sessions().any(|session| opening(&session.state)) {
-        cx.look.glyph("…", "~")
-    } else if sessions().any(|session| session.bell) {
-        "!"
-    } else if sessions().any(|session| session.activity) {
-        "+"
+        cx.look.glyph("…", "..")
     } else {
-        ""
+        &called
     };
-    format!(" {number} {name}{sign} ")
+    let marked = sessions().any(|session| cx.model.broadcast.marked.contains(&session.id));
+    let mark = if marked { "*" } else { "" };
+    format!(" {number} {name}{mark}{sign} ")
 }

@@ -3,6 +3,7 @@
 mod draw;
 mod dress;
 mod frame;
+mod status;
 
 use ratatui::layout::{Rect, Size};
 
