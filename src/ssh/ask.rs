@@ -241,6 +241,26 @@ pub enum SshAsk {
         /// Names the request.
         req: ReqId,
     },
+    /// Looks for patterns in what a session shows; each line found is told by [`super::SshFact::Matched`] with the same `req`,
+    /// until [`SshAsk::Unwatch`] or the end of the session. Patterns that are none are answered by `Refused`, with
+    /// `Watch(req, …)` as the ask. A pane may have several watchers.
+    Watch {
+        /// Names the watcher.
+        req: ReqId,
+        /// The session.
+        session: SessionId,
+        /// Regular expressions; a line with one of them is found.
+        patterns: Vec<String>,
+        /// Whether what is on the screen already counts.
+        already: bool,
+    },
+    /// Ends a watch.
+    Unwatch {
+        /// The watcher.
+        req: ReqId,
+        /// Its session.
+        session: SessionId,
+    },
     /// Closes the connections to a destination; what runs there ends as unreachable.
     Disconnect {
         /// Where.
@@ -297,6 +317,8 @@ impl fmt::Debug for SshAsk {
             Self::Rekey { req } => write!(f, "Rekey({req:?})"),
             Self::HangUp { req } => write!(f, "HangUp({req:?})"),
             Self::Status { req } => write!(f, "Status({req:?})"),
+            Self::Watch { req, session, .. } => write!(f, "Watch({req:?}, {session})"),
+            Self::Unwatch { req, session } => write!(f, "Unwatch({req:?}, {session})"),
             Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
         }
     }

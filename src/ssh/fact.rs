@@ -137,6 +137,24 @@ pub enum SshFact {
         /// The session.
         session: SessionId,
     },
+    /// What a session shows is not recorded any more, from here on; the session goes on.
+    RecordingStopped {
+        /// The session.
+        session: SessionId,
+        /// Why, in words.
+        why: String,
+    },
+    /// A line that somebody watches for was written; the first at once, further ones a few times a second at most.
+    Matched {
+        /// The watcher, as in [`super::SshAsk::Watch`].
+        req: ReqId,
+        /// The session.
+        session: SessionId,
+        /// The line, without control characters.
+        line: String,
+        /// How many more lines matched since the fact before, besides this one.
+        more: u64,
+    },
     /// A probe answered, or could not.
     ProbeDone {
         /// The request.

@@ -40,6 +40,7 @@ mod stamps;
 mod system;
 mod transport;
 mod usage;
+mod watching;
 mod wire;
 mod writer;
 

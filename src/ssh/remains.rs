@@ -42,6 +42,8 @@ impl Remains {
                 }
                 self.emulator.scroll(lines);
             }
+            // Nothing is written any more; whoever watched was told the end.
+            View::Watch(_) => {}
         }
     }
 }

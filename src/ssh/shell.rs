@@ -26,6 +26,7 @@ use super::remains::Remains;
 use super::screens::Screens;
 use super::settings::Settings;
 use super::usage::Use;
+use super::watching::{Watchers, Watching};
 use super::writer::{self, Answers, PaneInput};
 
 /// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
@@ -57,6 +58,7 @@ pub(crate) struct Pane {
 pub(crate) enum View {
     Resize(Size),
     Scroll(i32),
+    Watch(Watching),
 }
 
 impl Pane {
@@ -230,6 +232,7 @@ pub(crate) struct Reader<'a> {
     ending: Ending,
     /// Something was shown.
     fed: bool,
+    watchers: Watchers,
 }
 
 impl<'a> Reader<'a> {
@@ -269,6 +272,7 @@ impl<'a> Reader<'a> {
             shown: None,
             ending: Ending::default(),
             fed: false,
+            watchers: Watchers::new(frame.session, facts.clone()),
         };
         let answers = Answers {
             replies: waiting,
@@ -288,6 +292,7 @@ impl<'a> Reader<'a> {
         if let Some(recording) = self.recording.take() {
             self.recorded = recording.finish().await;
         }
+        self.watchers.finish().await;
         self.news.close();
         self.telling.join_next().await;
         // Who never showed anything leaves nothing to look at.
@@ -354,6 +359,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.emulator.feed(bytes);
         self.fed = true;
+        self.watchers.feed(bytes, &self.emulator);
         if let Some(recording) = &mut self.recording {
             recording.output(bytes);
         }
@@ -392,6 +398,10 @@ impl<'a> Reader<'a> {
                 self.emulator.scroll(lines);
                 None
             }
+            View::Watch(ask) => {
+                self.watchers.take(ask, &mut self.emulator);
+                return None;
+            }
         };
         self.dirty = true;
         self.publish();
@@ -422,6 +432,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn publish(&mut self) {
         if self.dirty {
+            self.watchers.show(&mut self.emulator);
             self.screens.publish(self.session, self.emulator.screen());
             self.dirty = false;
             self.shown = Some(Instant::now());

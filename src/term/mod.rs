@@ -9,6 +9,7 @@ pub mod encode;
 mod envelope;
 mod outbox;
 mod screen;
+pub mod watch;
 
 pub use emulator::{Emulator, HISTORY};
 pub use outbox::{Mark, Notice};

@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
 
 mod alarm;
+mod alert;
 #[cfg(test)]
 mod bench;
 mod connections;
@@ -409,6 +410,12 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
         SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
         // Not before: what is typed at a question must never reach the host.
+        SshFact::Matched {
+            req, session, line, ..
+        } => alert::matched(state, session, req, &line),
+        SshFact::RecordingStopped { session, why } => {
+            alert::recording_stopped(state, session, &why);
+        }
         SshFact::ExecStarted { req } => ssh::attached(state, req, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),

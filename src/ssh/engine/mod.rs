@@ -28,6 +28,7 @@ use crate::ssh::question::Questions;
 use crate::ssh::screens::Screens;
 use crate::ssh::shell::{Pane, View};
 use crate::ssh::system::LocalPane;
+use crate::ssh::watching::Watching;
 use crate::ssh::writer::PaneInput;
 
 /// Where the agent's socket is found, unless a host's `IdentityAgent` says otherwise.
@@ -201,6 +202,15 @@ impl Engine {
             SshAsk::Focus { session, gained } => inner.pane(session, PaneInput::Focus(gained)),
             SshAsk::Resize { session, size } => inner.view(session, View::Resize(size)),
             SshAsk::Scroll { session, lines } => inner.view(session, View::Scroll(lines)),
+            SshAsk::Watch {
+                req,
+                session,
+                patterns,
+                already,
+            } => inner.watch(req, session, &patterns, already),
+            SshAsk::Unwatch { req, session } => {
+                inner.view(session, View::Watch(Watching::End(req)))
+            }
             SshAsk::Close { session } => inner.close(session),
             SshAsk::Probe {
                 host,

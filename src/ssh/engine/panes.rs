@@ -6,14 +6,16 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::host::{self};
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{ReqId, SessionId};
 
 use crate::domain::run::Exit;
 use crate::ssh::fact::SshFact;
 use crate::ssh::remains::Remains;
 use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
+use crate::ssh::watching::Watching;
 use crate::ssh::writer::PaneInput;
+use crate::term::watch::Patterns;
 
 use super::{Inner, PaneDoor};
 
@@ -127,6 +129,25 @@ impl Inner {
                 format!("Resize or Scroll({session})"),
                 "the pane is busy; it was dropped",
             );
+        }
+    }
+
+    /// Lets a watcher look at what a pane shows.
+    pub(super) fn watch(&self, req: ReqId, session: SessionId, patterns: &[String], already: bool) {
+        let sent = Patterns::new(patterns).and_then(|patterns| {
+            let view = View::Watch(Watching::Begin {
+                req,
+                patterns,
+                already,
+            });
+            let running = self.lock();
+            let door = running.panes.get(&session);
+            let door = door.ok_or_else(|| "there is no such session here".to_owned())?;
+            let sent = door.views.try_send(view);
+            sent.map_err(|_| "the pane is busy; try again".to_owned())
+        });
+        if let Err(why) = sent {
+            self.refuse(format!("Watch({req:?}, {session})"), &why);
         }
     }
 
