@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::command::Info;
+use crate::config::Recording;
 use crate::domain::case::CaseEvent;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
@@ -22,7 +23,7 @@ use crate::ui::{Keymap, Theme, Ui, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder};
+use super::update::{Again, FileOrder, Waits};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Setup {
     pub ssh_program: PathBuf,
     /// Patterns of the hosts that are reached by it.
     pub openssh_hosts: Vec<String>,
+    /// Which sessions are recorded, and how long that is kept.
+    pub recording: Recording,
     /// Whether everything that changes anything is refused.
     pub read_only: bool,
     /// Whether this is the demo.
@@ -115,6 +118,12 @@ pub struct State {
     pub(crate) runs: BTreeMap<RunId, LiveRun>,
     pub(crate) fans: BTreeMap<u64, Fan>,
     pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
+    /// Who waits for something in a session.
+    pub(crate) waits: Waits,
+    /// When recordings were last looked through for what must go.
+    pub(crate) swept: Option<Time>,
+    /// The search through recordings that is under way.
+    pub(crate) searching: Option<ReqId>,
     pub(crate) calls: BTreeMap<LineId, Call>,
     pub(crate) copies: BTreeMap<ReqId, LiveCopy>,
     pub(crate) rounds: Vec<Round>,
@@ -365,6 +374,9 @@ impl State {
             runs: BTreeMap::new(),
             fans: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            waits: Waits::new(),
+            swept: None,
+            searching: None,
             calls: BTreeMap::new(),
             copies: BTreeMap::new(),
             rounds: Vec::new(),

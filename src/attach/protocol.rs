@@ -37,6 +37,9 @@ pub struct Hello {
     pub colours: Colours,
     /// Whether it can show characters beyond ASCII.
     pub unicode: bool,
+    /// The session to show first, by reference.
+    #[serde(default)]
+    pub focus: Option<String>,
 }
 
 /// Something a terminal's user did, as crossterm read it.

@@ -13,6 +13,7 @@ mod host;
 mod line;
 mod parse;
 mod program;
+mod recording;
 mod row;
 mod run;
 mod screen;
@@ -23,7 +24,8 @@ mod ticket;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{
-    Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
+    Answer, CaptureRow, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus,
+    SessionLine, StepPreview,
 };
 pub use change::{ChangeContext, Edited, new_ticket};
 pub use connection::ConnectionCommand;
@@ -34,10 +36,11 @@ pub use host::{HostCommand, ImportSource};
 pub use line::split;
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
+pub use recording::ReelVerb;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
 pub use run::{ExecCommand, RunCommand, RunStart};
 pub use screen::ScreenCommand;
-pub use session::SessionCommand;
+pub use session::{ExportFormat, Playing, Search, SessionCommand};
 pub use ssh::{Seat, SshCommand, Tty, escape_char};
 pub use ticket::{TicketChange, TicketCommand};
 
@@ -76,6 +79,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         ticket::ROWS,
         host::ROWS,
         session::ROWS,
+        recording::ROWS,
         forward::ROWS,
         copy::ROWS,
         ssh::ROWS,

@@ -203,6 +203,7 @@ fn noun_help(noun: &str) -> &'static str {
         "host" => "The inventory",
         "forward" => "Connections carried through a host",
         "session" => "Sessions and their recordings",
+        "replay" => "The recording that is played",
         "runbook" => "Runbooks: Markdown files with shell fences",
         "run" => "Runs of runbooks on hosts",
         "config" => "Settings",

@@ -33,6 +33,8 @@ pub enum ScreenCommand {
     Sort,
     /// Does something in the view of two folders.
     Files(FilesVerb),
+    /// Works the player of recordings.
+    Reel(super::ReelVerb),
     /// Goes to the next view.
     NextView,
     /// Opens what is selected.

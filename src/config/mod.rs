@@ -13,4 +13,4 @@ pub use error::Error;
 pub use library::{Book, Library};
 pub use paths::Paths;
 pub use rows::{ROWS, Row};
-pub use settings::{General, Health, Limit, Runbooks, Session, Settings, Ssh};
+pub use settings::{General, Health, Limit, Recording, Runbooks, Session, Settings, Ssh};

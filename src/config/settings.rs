@@ -12,6 +12,7 @@ use super::error::Error;
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
 use crate::domain::key::Key;
+use crate::domain::recording::Keeping;
 use crate::domain::runbook::Diagnostic;
 
 /// Everything that can be set. The rows in [`ROWS`] name each setting once, with its help.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub health: Health,
     /// `[session]`
     pub session: Session,
+    /// `[recording]`
+    pub recording: Recording,
 }
 
 /// Who and how.
@@ -91,6 +94,30 @@ pub struct Session {
     pub prefix: Option<Key>,
 }
 
+/// Recordings of sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Patterns of the hosts whose sessions are not recorded.
+    pub off: Vec<String>,
+    /// How much is kept, and how long.
+    pub keeping: Keeping,
+    /// A session that cannot be recorded is not opened.
+    pub strict: bool,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            off: Vec::new(),
+            keeping: Keeping {
+                quota: 2 << 30,
+                days: 90,
+            },
+            strict: false,
+        }
+    }
+}
+
 impl Session {
     /// The prefix of people who were never asked.
     pub const DEFAULT_PREFIX: Key = Key::ctrl(']');
@@ -121,6 +148,7 @@ impl Settings {
                 load: percent(1.5, 3.0),
             },
             session: Session { prefix: None },
+            recording: Recording::default(),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod merge;
 pub mod op;
 pub mod pattern;
 pub mod query;
+pub mod recording;
 pub mod run;
 pub mod runbook;
 pub mod sample;

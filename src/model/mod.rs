@@ -7,6 +7,7 @@ mod files;
 mod filter;
 mod inflight;
 mod keys;
+mod reel;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -33,6 +34,7 @@ pub use files::{Copies, CopyEnd, CopyView, Files, Folder, FolderKey};
 pub use filter::{Filter, Hit};
 pub use inflight::{Flight, Inflight};
 pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
+pub use reel::{Found, FoundRow, Reel};
 
 /// How many samples of a host are kept for its sparkline; older ones are forgotten.
 pub const SERIES: usize = 120;
@@ -69,6 +71,10 @@ pub struct Model {
     pub recorded: Vec<SessionRow>,
     /// The recording that is open, and its text.
     pub recording: Option<Recording>,
+    /// The recording that is played.
+    pub reel: Option<Reel>,
+    /// What was looked for in recordings last.
+    pub found: Option<Found>,
     /// The host whose details are open.
     pub host: Option<HostDetail>,
     /// The connections as they were last looked at.

@@ -190,6 +190,11 @@ impl Ui {
             S::Sort if self.view == View::Files => self.views.files.sort(),
             S::Sort => self.views.connections.sort(),
             S::Files(verb) => return self.files(model, verb),
+            S::Reel(verb) => return self.reel(model, verb),
+            S::Open if self.view == View::Found => {
+                let play = self.views.found.play(model);
+                return play.map(Intent::Command).into_iter().collect();
+            }
             S::Open if self.view == View::Files => self.enter_folder(model),
             S::NextView => self.next_view(model),
             S::Open => match self.views.target(&self.view, model) {

@@ -20,7 +20,7 @@ use super::{alarm, gather, page, question};
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
     match event {
-        WindowEvent::Opened { size, caps } => {
+        WindowEvent::Opened { size, caps, focus } => {
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
             drop(ui.input(
                 &state.model,
@@ -30,6 +30,9 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 },
             ));
             state.windows.insert(id, ui);
+            if let Some(reference) = focus {
+                attach(state, id, &reference);
+            }
         }
         WindowEvent::Input(input) => {
             let Some(ui) = state.windows.get_mut(&id) else {
@@ -50,6 +53,18 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
     }
 }
 
+/// Shows the session that a window was opened for.
+fn attach(state: &mut State, id: WindowId, reference: &str) {
+    match super::script::pane(state, reference).map(|view| view.id) {
+        Some(session) => open(state, id, View::Pane(session)),
+        None => {
+            let text = format!("there is no live session {reference} here; these are the sessions");
+            say(state, Level::Error, text);
+            open(state, id, View::Sessions);
+        }
+    }
+}
+
 /// Does what a user wants.
 fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>) {
     match intent {
@@ -62,6 +77,7 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
             SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
             SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
         })),
+        Intent::Reel(reference, ask) => super::recording::pressed(state, &reference, ask, fx),
         Intent::Answer(id, reply) if state.quit_asked == Some(id) => {
             state.quit_asked = None;
             state.model.questions.retain(|question| question.id != id);
@@ -239,7 +255,16 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         Answer::Host { host, .. } => open(state, id, View::Host(host.name)),
         Answer::Session { session, .. } => open(state, id, View::Recording(session.reference)),
         Answer::Book(book) => open(state, id, View::Book(book.name)),
-        Answer::Sessions(_) => open(state, id, View::Sessions),
+        Answer::Sessions(_) | Answer::SessionLines(_) => open(state, id, View::Sessions),
+        Answer::Matched { line, .. } => say(state, Level::Info, line),
+        // A window sees the pane itself.
+        Answer::Opened { .. } => {}
+        Answer::Captured(row) => text(
+            state,
+            id,
+            &row.reference,
+            row.text.lines().map(crate::domain::text::line),
+        ),
         Answer::Books { .. } => open(state, id, View::Books),
         Answer::Health(_) => open(state, id, View::Hosts),
         Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),
