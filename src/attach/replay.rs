@@ -200,11 +200,8 @@ impl Screen {
                 }
             }
             KeyCode::Esc => self.typed = None,
-            KeyCode::Backspace => {
-                if typed.pop().is_none() {
-                    self.typed = None;
-                }
-            }
+            KeyCode::Backspace if typed.is_empty() => self.typed = None,
+            KeyCode::Backspace => drop(typed.pop()),
             KeyCode::Char('c') if key.ctrl => self.typed = None,
             KeyCode::Char(c) if !key.ctrl && !key.alt => typed.push(c),
             _ => {}

@@ -199,8 +199,8 @@ fn session(
         }
         command if id == "session.open" => {
             let (result, opened) = headless::open(&globals, Command::Session(command), rides);
-            let window = !args.has("detach")
-                && !(globals.json || globals.jsonl || globals.plain)
+            let quiet = globals.json || globals.jsonl || globals.plain;
+            let window = !(args.has("detach") || quiet)
                 && std::io::stdin().is_terminal()
                 && output::is_seen();
             match (result, opened) {

@@ -7,6 +7,7 @@ mod ask;
 mod auth;
 mod backoff;
 mod capture;
+mod commands;
 mod config;
 mod connect;
 mod ending;

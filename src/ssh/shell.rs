@@ -16,6 +16,7 @@ use crate::term::{Emulator, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
+use super::commands::Commands;
 use super::ending::Ending;
 use super::exec;
 use super::fact::{Asking, SshFact};
@@ -227,6 +228,7 @@ pub(crate) struct Reader<'a> {
     replies: mpsc::Sender<Vec<u8>>,
     pub(crate) news: Arc<News>,
     tape: Tape,
+    commands: Commands,
     /// Tells the news; it dies with the set, so nothing of a session outlives it.
     telling: JoinSet<()>,
     /// The screen changed since it was last shown.
@@ -264,6 +266,7 @@ impl<'a> Reader<'a> {
             replies,
             news,
             tape,
+            commands: Commands::default(),
             telling,
             dirty: true,
             shown: None,
@@ -352,7 +355,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        if let Some(command) = self.commands.before(bytes, &mut self.emulator) {
+            self.tape.mark(&command);
+        }
         self.emulator.feed(bytes);
+        self.commands.after(&mut self.emulator);
         self.fed = true;
         self.watchers.feed(bytes, &self.emulator);
         self.tape.output(bytes);

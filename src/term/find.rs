@@ -218,7 +218,7 @@ mod tests {
             [hit(2_000, "$ df -h"), hit(4_000, "$ df")]
         );
         // It is told once, however long it stays or is drawn again.
-        let top = "\u{1b}[H\u{1b}[2Jload average 3";
+        let top = "\u{1b}[Hload average 3\u{1b}[K";
         assert_eq!(
             find("load", &[(1.0, top), (3.0, top), (5.0, top)]),
             [hit(1_000, "load average 3")]

@@ -105,7 +105,12 @@ impl Ui {
         match command::parse_line(text) {
             Ok(parsed) => match parsed.row {
                 Some(row) => {
-                    self.go_on(model, Pending::typed(row, parsed.args, parsed.globals.yes))
+                    let mut pending = Pending::typed(row, parsed.args, parsed.globals.yes);
+                    // What is said last may be left out where it stands on the screen.
+                    if matches!(row.id, "session.record" | "session.mark") {
+                        pending.fill(|subject| self.views.subject(&self.view, subject, model));
+                    }
+                    self.go_on(model, pending)
                 }
                 None => Vec::new(),
             },

@@ -1,1 +1,4 @@
 //! Sessions as people and scripts use them: panes, layouts, copy mode, recordings, slow links.
+
+mod record;
+mod script;

@@ -50,7 +50,7 @@ pub(super) fn record(
 ) {
     let session = match script::live(state, gather, reference) {
         Ok(session) => session,
-        Err(outcome) => return reply(state, gather.caller, outcome, fx),
+        Err(outcome) => return reply(state, gather.caller, *outcome, fx),
     };
     let live = state.sessions.get(&session);
     let file = live.map(|live| state.setup.recordings.join(&live.recording));
@@ -78,7 +78,7 @@ pub(super) fn mark(
     fx: &mut Vec<Effect>,
 ) {
     let outcome = match script::live(state, gather, reference) {
-        Err(outcome) => outcome,
+        Err(outcome) => *outcome,
         Ok(session) => {
             let recorded = state.model.session(session);
             if recorded.is_some_and(|view| view.recording && view.state == SessionState::Live) {

@@ -52,14 +52,18 @@ pub(super) fn pane<'s>(state: &'s State, reference: &str) -> Option<&'s SessionV
 }
 
 /// The live session of this reference, or what to say instead.
-pub(super) fn live(state: &State, gather: &Gather, reference: &str) -> Result<SessionId, Outcome> {
+pub(super) fn live(
+    state: &State,
+    gather: &Gather,
+    reference: &str,
+) -> Result<SessionId, Box<Outcome>> {
     if let Some(view) = pane(state, reference) {
         return match &view.state {
-            SessionState::Closed(how) => Err(over(reference, how)),
+            SessionState::Closed(how) => Err(Box::new(over(reference, how))),
             SessionState::Opening(_) | SessionState::Live => Ok(view.id),
         };
     }
-    Err(match &gather.session {
+    Err(Box::new(match &gather.session {
         None => Outcome::error(
             3,
             format!("there is no session {reference}; `qd session ls` lists them"),
@@ -72,7 +76,7 @@ pub(super) fn live(state: &State, gather: &Gather, reference: &str) -> Result<Se
             Some(exit) => over(reference, &format!("exit {exit}")),
             None => over(reference, "how is not known"),
         },
-    })
+    }))
 }
 
 /// Whether a window can be opened on a session: its pane is there, its program alive or dead.
@@ -85,7 +89,7 @@ pub(super) fn attachable(state: &State, gather: &Gather, reference: &str) -> Out
         Some(_) => Outcome::ok(Answer::Silent),
         None => match live(state, gather, reference) {
             Ok(_) => Outcome::ok(Answer::Silent),
-            Err(outcome) => outcome,
+            Err(outcome) => *outcome,
         },
     }
 }
@@ -109,7 +113,7 @@ pub(super) fn send(
     fx: &mut Vec<Effect>,
 ) {
     let outcome = match live(state, gather, reference) {
-        Err(outcome) => outcome,
+        Err(outcome) => *outcome,
         Ok(session) => {
             if !text.is_empty() {
                 let bytes = text.into_bytes();
@@ -135,7 +139,7 @@ pub(super) fn capture(
         Some(view) => view.id,
         None => match live(state, gather, reference) {
             Ok(session) => session,
-            Err(outcome) => return reply(state, gather.caller, outcome, fx),
+            Err(outcome) => return reply(state, gather.caller, *outcome, fx),
         },
     };
     let req = state.mint.request();
@@ -172,7 +176,7 @@ pub(super) fn captured(
         }))),
         // Its program has ended: what it left on the screen is all that there will ever be.
         (Ok(capture), Some(wanted)) => {
-            let patterns = Patterns::new(&[wanted.clone()]).ok();
+            let patterns = Patterns::new(std::slice::from_ref(&wanted)).ok();
             let line = capture
                 .text
                 .lines()
@@ -239,7 +243,7 @@ pub(super) fn wait(
                     answer: Answer::Silent,
                     exit,
                 },
-                _ => outcome,
+                _ => *outcome,
             };
             return reply(state, caller, outcome, fx);
         }
@@ -273,7 +277,7 @@ pub(super) fn wait(
 pub(super) fn close(state: &mut State, gather: &Gather, reference: &str, fx: &mut Vec<Effect>) {
     let session = match live(state, gather, reference) {
         Ok(session) => session,
-        Err(outcome) => return reply(state, gather.caller, outcome, fx),
+        Err(outcome) => return reply(state, gather.caller, *outcome, fx),
     };
     fx.push(Effect::Ssh(SshAsk::Close { session }));
     if let Caller::Window(_) = gather.caller {

@@ -110,6 +110,8 @@ impl Pane {
         }
         if session.recording {
             words.push_str("  recording");
+        } else if session.state == SessionState::Live {
+            words.push_str("  NOT RECORDED");
         }
         for part in carried(cx, session) {
             words.push_str("  ");

@@ -101,14 +101,14 @@ fn words(reel: &Reel, view: &DeckView, picture: Rect, width: u16) -> String {
     if (view.speed - 1.0).abs() > f64::EPSILON {
         words.push_str(&format!("  x{}", view.speed));
     }
-    let size = view.screen.size;
-    if size.cols > picture.width || size.rows > picture.height {
-        words.push_str(&format!("  a part of {}x{}", size.cols, size.rows));
-    }
     match (&view.said, &view.marker) {
         (Some(said), _) => words.push_str(&format!("  {said}")),
         (None, Some(marker)) => words.push_str(&format!("  at {marker}")),
         (None, None) => {}
+    }
+    let size = view.screen.size;
+    if size.cols > picture.width || size.rows > picture.height {
+        words.push_str(&format!("  a part of {}x{}", size.cols, size.rows));
     }
     let room = usize::from(width).saturating_sub(text::width(&words) + 3);
     if text::width(KEYS) <= room {
