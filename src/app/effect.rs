@@ -4,17 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use std::path::PathBuf;
 
-use crate::command::{HostHealth, Outcome};
+use crate::command::{ExportFormat, HostHealth, Outcome, Search};
 use crate::config::Desktop;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
+use crate::domain::recording::Keeping;
 use crate::domain::run::{Exit, RunFact};
+use crate::domain::session::SessionRow;
+use crate::domain::time::Time;
 use crate::model::QuestionId;
 use crate::ssh::{QuestionKind, SshAsk, Stream};
 use crate::store::{Ask, Batch};
 
 use super::event::{Caller, LineId};
+use super::reel::ReelAsk;
 
 /// Something to do.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub enum Effect {
     },
     /// Read a file; answers with `File`.
     File(ReqId, FileAsk),
+    /// Play a recording on the screen; answers with `Reel`.
+    Reel(ReelAsk),
     /// Measure this machine; answers with `Local`.
     Measure,
     /// Give a command line its outcome; it ends.
@@ -115,6 +121,31 @@ pub enum FileAsk {
     Bytes(PathBuf),
     /// A recording, by its file name in the recordings' folder.
     Recording(String),
+    /// Remove the recordings that must not be kept any longer.
+    Sweep {
+        /// What may be kept.
+        keeping: Keeping,
+        /// The time.
+        now: Time,
+    },
+    /// Write a recording to a file.
+    Export {
+        /// Its file name in the recordings' folder.
+        recording: String,
+        /// As what.
+        format: ExportFormat,
+        /// Where to.
+        output: PathBuf,
+    },
+    /// Look for a text in recordings, instead of whatever was looked for before; answers several times.
+    Search {
+        /// What.
+        search: Search,
+        /// The sessions there are.
+        rows: Vec<SessionRow>,
+        /// The time.
+        now: Time,
+    },
     /// Look for errors in the settings.
     CheckConfig,
     /// Look for errors in a theme.

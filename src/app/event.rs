@@ -14,11 +14,14 @@ use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::time::Time;
 use crate::inventory::Scan;
-use crate::model::QuestionId;
+use crate::model::{FoundRow, QuestionId};
 use crate::ssh::{Reply, SshFact};
 use crate::store::{Answer, Committed, StoreError};
 use crate::term::{Screen, Size};
 use crate::ui::{Caps, UiInput};
+
+use super::recordings::Swept;
+use super::reel::ReelFact;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub enum Event {
     Screen(SessionId, Arc<Screen>),
     /// A file was read.
     File(ReqId, FileFact),
+    /// The player of recordings shows something.
+    Reel(Box<ReelFact>),
     /// This machine was measured.
     Local(Box<Sample>),
     /// Where the agent of somebody who came in is.
@@ -82,6 +87,8 @@ pub enum WindowEvent {
         size: Size,
         /// What it can show.
         caps: Caps,
+        /// The session to show first, by reference.
+        focus: Option<String>,
     },
     /// A key, a paste, a new size.
     Input(UiInput),
@@ -130,6 +137,14 @@ pub enum FileFact {
     Book(Result<Box<Runbook>, Vec<Diagnostic>>),
     /// Bytes of a file.
     Bytes(Result<Vec<u8>, String>),
+    /// Recordings were looked through.
+    Swept(Swept),
+    /// A file was written; a line for people.
+    Written(Result<String, String>),
+    /// Lines that were found in recordings; more may come.
+    Found(Vec<FoundRow>),
+    /// All recordings were looked through; what there is to say about it.
+    Looked(String),
     /// Findings about a settings or theme file.
     Checked(Vec<Diagnostic>),
 }

@@ -20,10 +20,11 @@ use crate::ui::Frame;
 use super::client::Input;
 pub use super::client::{Client, FromLine, Gone, Line, LineClient, ToLine, ToWindow, Window};
 use super::clock;
-use super::effect::Effect;
+use super::effect::{Effect, FileAsk};
 use super::event::Event;
 use super::files::Files;
 use super::lines::Lines;
+use super::reel::{Reel, ReelAsk};
 use super::state::{Setup, State};
 use super::update;
 
@@ -83,6 +84,8 @@ pub struct Runtime {
     held: BTreeMap<EntityId, Held>,
     /// Steps that run on this machine; dropping a sender stops one.
     locals: BTreeMap<ReqId, watch::Sender<()>>,
+    /// The player of recordings, while one is shown.
+    reel: Option<Reel>,
     quitting: bool,
 }
 
@@ -110,6 +113,7 @@ impl Runtime {
             local: Arc::default(),
             held: BTreeMap::new(),
             locals: BTreeMap::new(),
+            reel: None,
             quitting: false,
         };
         (runtime, Client::new(input_tx))
@@ -293,12 +297,33 @@ impl Runtime {
                 };
                 drop(tokio::spawn(super::local::run(job, facts)));
             }
+            Effect::File(req, FileAsk::Search { search, rows, now }) => {
+                let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+                drop(tokio::task::spawn_blocking(move || {
+                    files.search(&search, rows, now, |fact| {
+                        facts.blocking_send(Event::File(req, fact)).is_ok()
+                    });
+                }));
+            }
             Effect::File(req, ask) => {
                 let (files, facts) = (self.files.clone(), self.fact_tx.clone());
                 drop(tokio::task::spawn_blocking(move || {
                     drop(facts.blocking_send(Event::File(req, files.read(ask))))
                 }));
             }
+            Effect::Reel(ask) => match ask {
+                ReelAsk::Open {
+                    reference,
+                    file,
+                    how,
+                } => self.reel = Some(Reel::open(reference, file, how, self.fact_tx.clone())),
+                ReelAsk::Act(ask) => {
+                    if let Some(reel) = &self.reel {
+                        reel.act(ask);
+                    }
+                }
+                ReelAsk::Close => self.reel = None,
+            },
             Effect::Measure => {
                 let (facts, local) = (self.fact_tx.clone(), Arc::clone(&self.local));
                 drop(tokio::task::spawn_blocking(move || {
@@ -365,6 +390,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Connections(..) => "connections",
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
+        Event::Reel(_) => "reel",
         Event::Local(_) => "local",
         Event::Agent(_) => "agent",
         Event::Slow(..) => "slow",

@@ -147,6 +147,7 @@ pub fn assemble(
         ssh_config: settings.ssh.default_config.clone(),
         ssh_program: settings.ssh.program.clone(),
         openssh_hosts: settings.ssh.openssh_hosts.clone(),
+        recording: settings.recording.clone(),
         read_only: globals.read_only,
         demo: places.demo,
         served: places.served,
@@ -261,6 +262,7 @@ fn info(places: &Places, store: &Store) -> Info {
         data: places.paths.data.display().to_string(),
         state: places.paths.state.display().to_string(),
         device: store.device().to_string(),
+        recordings: super::recordings::total(&places.paths.recordings()),
     }
 }
 

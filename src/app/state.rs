@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::command::Info;
-use crate::config::{Alerts, BROADCAST_MINUTES, WindowSize};
+use crate::config::{Alerts, BROADCAST_MINUTES, Recording, WindowSize};
 use crate::domain::case::CaseEvent;
 use crate::domain::environment::Environments;
 use crate::domain::files::CopyProgress;
@@ -24,7 +24,7 @@ use crate::ui::{Keymap, Theme, Ui, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder, Member, Tabs, Watched};
+use super::update::{Again, FileOrder, Member, Tabs, Waits, Watched};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Setup {
     pub ssh_program: PathBuf,
     /// Patterns of the hosts that are reached by it.
     pub openssh_hosts: Vec<String>,
+    /// Which sessions are recorded, and how long that is kept.
+    pub recording: Recording,
     /// Whether everything that changes anything is refused.
     pub read_only: bool,
     /// Whether this is the demo.
@@ -164,6 +166,12 @@ pub struct State {
     pub(crate) runs: BTreeMap<RunId, LiveRun>,
     pub(crate) fans: BTreeMap<u64, Fan>,
     pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
+    /// Who waits for something in a session.
+    pub(crate) waits: Waits,
+    /// When recordings were last looked through for what must go.
+    pub(crate) swept: Option<Time>,
+    /// The search through recordings that is under way.
+    pub(crate) searching: Option<ReqId>,
     pub(crate) calls: BTreeMap<LineId, Call>,
     pub(crate) copies: BTreeMap<ReqId, LiveCopy>,
     pub(crate) rounds: Vec<Round>,
@@ -423,6 +431,9 @@ impl State {
             runs: BTreeMap::new(),
             fans: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            waits: Waits::new(),
+            swept: None,
+            searching: None,
             calls: BTreeMap::new(),
             copies: BTreeMap::new(),
             rounds: Vec::new(),

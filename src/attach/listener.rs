@@ -33,6 +33,7 @@ pub(super) async fn serve(mut window: Window, mut link: AppLink) {
     let event = WindowEvent::Opened {
         size,
         caps: opened.1,
+        focus: hello.focus.clone(),
     };
     let mut here = window.event(event).await.is_ok();
     while here {

@@ -13,6 +13,7 @@ mod listener;
 mod place;
 mod protocol;
 mod remote;
+mod replay;
 mod sane;
 mod server;
 mod terminal;
@@ -21,7 +22,7 @@ mod wire;
 
 use std::io::{self, IsTerminal};
 
-pub use daemon::{end_other, gone, line, serve, start};
+pub use daemon::{end_other, ensure, gone, line, serve, start};
 pub use encoder::Encoder;
 pub use features::Features;
 pub use protocol::{
@@ -29,17 +30,20 @@ pub use protocol::{
     pair,
 };
 
+pub use replay::replay;
+
 use remote::Found;
 
 use crate::app::runtime::Client;
 use crate::app::start::{self, Interactive, Refused};
 use crate::command::Globals;
 
-/// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs.
+/// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs. With `focus` it
+/// shows the session of that reference.
 ///
 /// # Errors
 /// There is no terminal, no app runs and none is to be started, or it cannot start.
-pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
+pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8, Refused> {
     terminal_here()?;
     let mut places = start::places(globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -62,7 +66,7 @@ pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
         }
         match daemon::look(&places).await? {
             Found::App(stream) => {
-                let shown = window::show(remote::window(stream)).await;
+                let shown = window::show(remote::window(stream), focus).await;
                 shown.map_err(|error| failed(&error))
             }
             Found::Nobody => Err(Refused {
@@ -91,7 +95,7 @@ pub async fn run(client: Client) -> Result<(), Refused> {
     drop(client);
     let (here, there) = pair();
     let serving = tokio::spawn(listener::serve(window, there));
-    let shown = window::show(here).await;
+    let shown = window::show(here, None).await;
     // The window's end of the conversation is dropped: the app's side ends by itself, and the app knows that it did.
     serving.await.map_err(|error| failed(&error))?;
     shown.map_err(|error| failed(&error))

@@ -40,6 +40,9 @@ pub struct Hello {
     /// What else its terminal can do.
     #[serde(default)]
     pub features: super::features::Features,
+    /// The session to show first, by reference.
+    #[serde(default)]
+    pub focus: Option<String>,
 }
 
 /// Something a terminal's user did, as crossterm read it.

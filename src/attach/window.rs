@@ -28,7 +28,7 @@ type Writing = Option<(u64, JoinHandle<io::Result<()>>)>;
 ///
 /// # Errors
 /// The terminal cannot be taken, or cannot be read.
-pub(super) async fn show(link: WindowLink) -> io::Result<()> {
+pub(super) async fn show(link: WindowLink, focus: Option<String>) -> io::Result<()> {
     let Signals {
         mut ends,
         mut resumed,
@@ -46,7 +46,7 @@ pub(super) async fn show(link: WindowLink) -> io::Result<()> {
     let mut events = Some(EventStream::new());
     // At most one frame is being written; the terminal may be slow, and this task must still hear keys and signals.
     let mut writing: Writing = None;
-    let mut stays = pump.greet().await;
+    let mut stays = pump.greet(focus).await;
     while stays {
         stays = tokio::select! {
             biased;
@@ -94,7 +94,7 @@ impl Pump {
         self.to_app.send(message).await.is_ok()
     }
 
-    async fn greet(&self) -> bool {
+    async fn greet(&self, focus: Option<String>) -> bool {
         let caps = caps(|name| std::env::var(name).ok());
         let hello = Hello {
             version: PROTOCOL,
@@ -102,6 +102,7 @@ impl Pump {
             colours: caps.colors,
             unicode: caps.unicode,
             features: Features::of(|name| std::env::var(name).ok()),
+            focus,
         };
         self.say(ToApp::Hello(hello)).await
     }

@@ -17,6 +17,7 @@ mod mistake;
 mod monitor;
 mod parse;
 mod program;
+mod recording;
 mod row;
 mod run;
 mod screen;
@@ -27,7 +28,8 @@ mod ticket;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{
-    Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
+    Answer, CaptureRow, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus,
+    SessionLine, StepPreview,
 };
 pub use broadcast::BroadcastVerb;
 pub use change::{ChangeContext, Edited, new_ticket};
@@ -41,10 +43,11 @@ pub use line::split;
 pub use monitor::{MonitorVerb, Monitored};
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
+pub use recording::ReelVerb;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
 pub use run::{ExecCommand, RunCommand, RunStart};
 pub use screen::ScreenCommand;
-pub use session::SessionCommand;
+pub use session::{ExportFormat, Playing, Search, SessionCommand};
 pub use ssh::{Seat, SshCommand, Tty, escape_char};
 pub use ticket::{TicketChange, TicketCommand};
 
@@ -86,6 +89,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         host::ROWS,
         session::ROWS,
         layout::ROWS,
+        recording::ROWS,
         forward::ROWS,
         copy::ROWS,
         ssh::ROWS,

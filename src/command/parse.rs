@@ -208,6 +208,7 @@ fn noun_help(noun: &str) -> &'static str {
         "forward" => "Connections carried through a host",
         "session" => "Sessions and their recordings",
         "server" => "The app that windows and commands come to",
+        "replay" => "The recording that is played",
         "runbook" => "Runbooks: Markdown files with shell fences",
         "run" => "Runs of runbooks on hosts",
         "config" => "Settings",

@@ -120,6 +120,8 @@ pub enum Scope {
     Files,
     /// In the list of host keys that changed.
     Alarms,
+    /// In the recording of a session.
+    Recording,
     /// After the prefix chord in a session pane.
     Prefix,
     /// While a session pane shows its scrollback.

@@ -39,6 +39,8 @@ pub enum ScreenCommand {
     NextCall,
     /// Does something in the view of two folders.
     Files(FilesVerb),
+    /// Works the player of recordings.
+    Reel(super::ReelVerb),
     /// Goes to the next view.
     NextView,
     /// Opens what is selected.

@@ -15,4 +15,6 @@ pub use guard::{Alerts, BROADCAST_MINUTES, Desktop};
 pub use library::{Book, Library};
 pub use paths::Paths;
 pub use rows::{ROWS, Row};
-pub use settings::{General, Health, Limit, Runbooks, Session, Settings, Ssh, WindowSize};
+pub use settings::{
+    General, Health, Limit, Recording, Runbooks, Session, Settings, Ssh, WindowSize,
+};

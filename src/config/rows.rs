@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::guard::Desktop;
 use super::settings::Settings;
 use crate::domain::key::{Key, KeyCode};
+use crate::domain::recording::parse_size;
 use crate::domain::time::parse_span;
 
 /// What relative paths and `~` in a settings file refer to.
@@ -308,6 +309,44 @@ pub const ROWS: &[Row] = &[
             Ok(())
         },
     },
+    Row {
+        section: "recording",
+        name: "off",
+        help: "Hosts whose sessions are not recorded: names or patterns, as after Host in ssh_config.",
+        show: |settings| {
+            let hosts = settings.recording.off.iter();
+            let hosts: Vec<String> = hosts.map(|host| quoted(host)).collect();
+            format!("[{}]", hosts.join(", "))
+        },
+        set: |settings, value, _| names(value).map(|hosts| settings.recording.off = hosts),
+    },
+    Row {
+        section: "recording",
+        name: "quota",
+        help: "How much all recordings may take; then the oldest closed ones go. 0 is no limit.",
+        show: |settings| quoted(&settings.recording.keeping.quota.to_string()),
+        set: |settings, value, _| size(value).map(|bytes| settings.recording.keeping.quota = bytes),
+    },
+    Row {
+        section: "recording",
+        name: "keep_days",
+        help: "How many days a recording is kept after its end. 0 is for ever.",
+        show: |settings| settings.recording.keeping.days.to_string(),
+        set: |settings, value, _| days(value).map(|days| settings.recording.keeping.days = days),
+    },
+    Row {
+        section: "recording",
+        name: "strict",
+        help: "Whether a session that cannot be recorded is refused; without, it goes on and says NOT RECORDED.",
+        show: |settings| settings.recording.strict.to_string(),
+        set: |settings, value, _| match value {
+            DeValue::Boolean(on) => {
+                settings.recording.strict = *on;
+                Ok(())
+            }
+            other => Err(format!("expected true or false, found {}", kind(other))),
+        },
+    },
 ];
 
 /// The known name that `name` was probably meant to be: at most two letters differ, and fewer than it has.
@@ -437,6 +476,32 @@ fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
         DeValue::Boolean(on) => Ok(*on),
         other => Err(format!("this must be true or false, not {}", kind(other))),
     }
+}
+
+/// A size in bytes.
+fn size(value: &DeValue<'_>) -> Result<u64, String> {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        other => {
+            return Err(format!(
+                "expected a size such as \"2 GiB\", found {}",
+                kind(other)
+            ));
+        }
+    };
+    parse_size(&text).ok_or_else(|| {
+        format!("{text:?} is no size; write for example \"2 GiB\", \"500 MiB\" or 0 for no limit")
+    })
+}
+
+fn days(value: &DeValue<'_>) -> Result<u64, String> {
+    let read = match value {
+        DeValue::Integer(number) => number.to_string().parse::<u64>().ok(),
+        other => return Err(format!("expected a number of days, found {}", kind(other))),
+    };
+    read.filter(|days| *days <= 36_500)
+        .ok_or_else(|| "expected 0 to 36500 days".to_owned())
 }
 
 fn number(value: &DeValue<'_>, most: f32) -> Result<f32, String> {

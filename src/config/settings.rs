@@ -17,6 +17,7 @@ use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
 use crate::domain::environment::Environments;
 use crate::domain::key::Key;
+use crate::domain::recording::Keeping;
 use crate::domain::runbook::Diagnostic;
 use crate::domain::ticket::words;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub environments: Environments,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[recording]`
+    pub recording: Recording,
 }
 
 /// Who and how.
@@ -127,6 +130,29 @@ words!(
         Largest = "largest",
     }
 );
+/// Recordings of sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Patterns of the hosts whose sessions are not recorded.
+    pub off: Vec<String>,
+    /// How much is kept, and how long.
+    pub keeping: Keeping,
+    /// A session that cannot be recorded is not opened.
+    pub strict: bool,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            off: Vec::new(),
+            keeping: Keeping {
+                quota: 2 << 30,
+                days: 90,
+            },
+            strict: false,
+        }
+    }
+}
 
 impl Session {
     /// The prefix of people who were never asked.
@@ -166,6 +192,7 @@ impl Settings {
             screen: Screen { mouse: true },
             environments: Environments::default(),
             alerts: Alerts::default(),
+            recording: Recording::default(),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod op;
 pub mod paste;
 pub mod pattern;
 pub mod query;
+pub mod recording;
 pub mod run;
 pub mod runbook;
 pub mod sample;

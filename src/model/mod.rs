@@ -8,6 +8,7 @@ mod filter;
 mod guard;
 mod inflight;
 mod keys;
+mod reel;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -37,6 +38,7 @@ pub use filter::{Filter, Hit};
 pub use guard::{Broadcast, Broadcasting, Monitor, Receivers};
 pub use inflight::{Flight, Inflight};
 pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
+pub use reel::{Found, FoundRow, Reel};
 
 /// How many samples of a host are kept for its sparkline; older ones are forgotten.
 pub const SERIES: usize = 120;
@@ -75,6 +77,10 @@ pub struct Model {
     pub recorded: Vec<SessionRow>,
     /// The recording that is open, and its text.
     pub recording: Option<Recording>,
+    /// The recording that is played.
+    pub reel: Option<Reel>,
+    /// What was looked for in recordings last.
+    pub found: Option<Found>,
     /// The host whose details are open.
     pub host: Option<HostDetail>,
     /// The connections as they were last looked at.

@@ -139,6 +139,37 @@ pub enum SshAsk {
         /// The session.
         session: SessionId,
     },
+    /// Switches the recording of a session's pane; told by [`super::SshFact::RecordingChanged`], and by
+    /// [`super::SshFact::RecordingStopped`] when the disk does not take it.
+    Record {
+        /// The session.
+        session: SessionId,
+        /// The file to begin or to go on with; `None` stops.
+        file: Option<PathBuf>,
+    },
+    /// Sets a marker in the recording of a session's pane; none when it is not recorded.
+    MarkRecording {
+        /// The session.
+        session: SessionId,
+        /// What it says.
+        text: String,
+    },
+    /// Asks what a pane shows, the program in it alive or dead; answered by [`super::SshFact::Captured`].
+    Capture {
+        /// Names the request.
+        req: ReqId,
+        /// The session.
+        session: SessionId,
+        /// The lines before the screen too.
+        scrollback: bool,
+        /// Colours and attributes as escape sequences.
+        ansi: bool,
+    },
+    /// Whether sessions from now on must be recorded: one that cannot be is refused.
+    RecordStrictly {
+        /// They must.
+        on: bool,
+    },
     /// Starts the one long probe channel of a host, or keeps the one that runs; never asks a person.
     Probe {
         /// The host.
@@ -304,6 +335,10 @@ impl fmt::Debug for SshAsk {
             Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),
             Self::Scroll { session, lines } => write!(f, "Scroll({session}, {lines})"),
             Self::Close { session } => write!(f, "Close({session})"),
+            Self::Record { session, file } => write!(f, "Record({session}, {})", file.is_some()),
+            Self::MarkRecording { session, .. } => write!(f, "MarkRecording({session})"),
+            Self::Capture { req, session, .. } => write!(f, "Capture({req:?}, {session})"),
+            Self::RecordStrictly { on } => write!(f, "RecordStrictly({on})"),
             Self::Probe { host, target, .. } => write!(f, "Probe({host}, {})", target.name),
             Self::ProbeAsk { req, host } => write!(f, "ProbeAsk({req:?}, {host})"),
             Self::ProbeStop { host } => write!(f, "ProbeStop({host})"),

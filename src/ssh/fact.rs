@@ -139,6 +139,20 @@ pub enum SshFact {
         /// The line.
         text: String,
     },
+    /// A session is recorded from now on, or no more, as `Record` asked.
+    RecordingChanged {
+        /// The session.
+        session: SessionId,
+        /// It is recorded.
+        on: bool,
+    },
+    /// What a pane shows.
+    Captured {
+        /// The request.
+        req: ReqId,
+        /// What it shows, or why nothing can be said.
+        result: Result<Capture, String>,
+    },
     /// There was output; at most once a second.
     SessionActivity {
         /// The session.
@@ -268,6 +282,19 @@ pub enum SshFact {
         /// Why.
         why: String,
     },
+}
+
+/// What a pane shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Its lines; without escape sequences unless they were asked for.
+    pub text: String,
+    /// Its size in cells.
+    pub size: crate::term::Size,
+    /// Row and column of the cursor from 0; `None` when it is hidden.
+    pub cursor: Option<(u16, u16)>,
+    /// What the program called the window.
+    pub title: String,
 }
 
 /// What a host would be offered to log in with.

@@ -6,6 +6,8 @@ mod agent;
 mod ask;
 mod auth;
 mod backoff;
+mod capture;
+mod commands;
 mod config;
 mod connect;
 mod ending;
@@ -50,8 +52,8 @@ pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;
 pub use fact::{
-    Asking, ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply, QuestionId,
-    QuestionKind, SshFact, Stream,
+    Asking, Capture, ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply,
+    QuestionId, QuestionKind, SshFact, Stream,
 };
 pub use screens::Screens;
 pub use stamps::FileStamp;

@@ -43,7 +43,8 @@ impl Remains {
                 self.emulator.scroll(lines);
             }
             // Nothing is written any more; whoever watched was told the end.
-            View::Watch(_) => {}
+            View::Watch(_) | View::Record(_) | View::Mark(_) => {}
+            View::Capture(wish) => wish.grant(&mut self.emulator),
         }
     }
 }

@@ -15,13 +15,15 @@ use crate::domain::run::Exit;
 use crate::term::{Emulator, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
+use super::capture;
+use super::commands::Commands;
 use super::ending::Ending;
 use super::exec;
 use super::fact::{Asking, SshFact};
 use super::forward::Company;
 use super::link::{Held, Slot};
 use super::manager::Manager;
-use super::recording::{Recorded, Recording};
+use super::recording::{Recorded, Tape};
 use super::remains::Remains;
 use super::screens::Screens;
 use super::settings::Settings;
@@ -59,6 +61,10 @@ pub(crate) enum View {
     Resize(Size),
     Scroll(i32),
     Watch(Watching),
+    /// Records into this file from now on, or no more.
+    Record(Option<PathBuf>),
+    Mark(String),
+    Capture(capture::Wish),
 }
 
 impl Pane {
@@ -221,9 +227,8 @@ pub(crate) struct Reader<'a> {
     modes: watch::Sender<Modes>,
     replies: mpsc::Sender<Vec<u8>>,
     pub(crate) news: Arc<News>,
-    recording: Option<Recording>,
-    /// What became of the recording so far.
-    recorded: Recorded,
+    tape: Tape,
+    commands: Commands,
     /// Tells the news; it dies with the set, so nothing of a session outlives it.
     telling: JoinSet<()>,
     /// The screen changed since it was last shown.
@@ -244,15 +249,10 @@ impl<'a> Reader<'a> {
         facts: &mpsc::Sender<SshFact>,
         lends: bool,
     ) -> (Self, Answers) {
-        let (recording, error) = match frame.recording {
-            None => (None, None),
-            Some(path) => {
-                match Recording::start(path.clone(), frame.size, frame.title, frame.term).await {
-                    Ok(recording) => (Some(recording), None),
-                    Err(why) => (None, Some(why)),
-                }
-            }
-        };
+        let mut tape = Tape::new(frame.session, facts.clone(), frame.title, frame.term);
+        if let Some(path) = frame.recording {
+            tape.begin(path.clone(), frame.size);
+        }
         let (modes, current) = watch::channel(Modes::default());
         let (replies, waiting) = mpsc::channel(REPLIES);
         let news = Arc::new(News::new(lends));
@@ -265,8 +265,8 @@ impl<'a> Reader<'a> {
             modes,
             replies,
             news,
-            recording,
-            recorded: Recorded { bytes: 0, error },
+            tape,
+            commands: Commands::default(),
             telling,
             dirty: true,
             shown: None,
@@ -292,9 +292,7 @@ impl<'a> Reader<'a> {
         self.emulator.over();
         self.dirty = true;
         self.publish();
-        if let Some(recording) = self.recording.take() {
-            self.recorded = recording.finish().await;
-        }
+        let recorded = self.tape.finish().await;
         self.watchers.finish().await;
         self.news.close();
         self.telling.join_next().await;
@@ -305,7 +303,7 @@ impl<'a> Reader<'a> {
             views,
             close,
         });
-        (self.recorded, remains)
+        (recorded, remains)
     }
 
     async fn drive(
@@ -360,12 +358,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        if let Some(command) = self.commands.before(bytes, &mut self.emulator) {
+            self.tape.mark(&command);
+        }
         self.emulator.feed(bytes);
+        self.commands.after(&mut self.emulator);
         self.fed = true;
         self.watchers.feed(bytes, &self.emulator);
-        if let Some(recording) = &mut self.recording {
-            recording.output(bytes);
-        }
+        self.tape.output(bytes);
         let replies = self.emulator.take_replies();
         if !replies.is_empty() {
             // See REPLIES for why a full queue is no loss.
@@ -392,9 +392,7 @@ impl<'a> Reader<'a> {
         let resized = match view {
             View::Resize(size) => {
                 self.emulator.resize(size);
-                if let Some(recording) = &mut self.recording {
-                    recording.resize(size);
-                }
+                self.tape.resize(size);
                 Some(size)
             }
             View::Scroll(lines) => {
@@ -403,6 +401,18 @@ impl<'a> Reader<'a> {
             }
             View::Watch(ask) => {
                 self.watchers.take(ask, &mut self.emulator);
+                return None;
+            }
+            View::Record(file) => {
+                self.tape.switch(file, &self.emulator.screen());
+                return None;
+            }
+            View::Mark(text) => {
+                self.tape.mark(&text);
+                return None;
+            }
+            View::Capture(wish) => {
+                wish.grant(&mut self.emulator);
                 return None;
             }
         };

@@ -3,10 +3,14 @@
 //! Everything a remote host sends passes through here before a person sees it, so nothing in a [`Screen`] holds a
 //! control character, and no input makes the emulator grow without bound.
 
+pub mod ansi;
 pub mod cast;
+pub mod deck;
 mod emulator;
 pub mod encode;
 mod envelope;
+pub mod film;
+pub mod find;
 mod guard;
 mod kitty;
 mod links;

@@ -105,7 +105,12 @@ impl Ui {
         match command::parse_line(text) {
             Ok(parsed) => match parsed.row {
                 Some(row) => {
-                    self.go_on(model, Pending::typed(row, parsed.args, parsed.globals.yes))
+                    let mut pending = Pending::typed(row, parsed.args, parsed.globals.yes);
+                    // What is said last may be left out where it stands on the screen.
+                    if matches!(row.id, "session.record" | "session.mark") {
+                        pending.fill(|subject| self.views.subject(&self.view, subject, model));
+                    }
+                    self.go_on(model, pending)
                 }
                 None => Vec::new(),
             },
@@ -194,6 +199,11 @@ impl Ui {
             S::Broadcast(verb) => return self.broadcast(model, *verb),
             S::Monitor(verb) => return self.monitor(model, verb),
             S::NextCall => self.next_call(model),
+            S::Reel(verb) => return self.reel(model, verb),
+            S::Open if self.view == View::Found => {
+                let play = self.views.found.play(model);
+                return play.map(Intent::Command).into_iter().collect();
+            }
             S::Open if self.view == View::Files => self.enter_folder(model),
             S::NextView => self.next_view(model),
             S::Open => match self.views.target(&self.view, model) {

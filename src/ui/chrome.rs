@@ -151,7 +151,16 @@ fn hints(view: &View) -> &'static [&'static str] {
             "prompt",
         ],
         View::Pane(_) => &[],
-        View::Recording(_) => &["list.pagedown", "list.pageup", "view.back"],
+        View::Recording(_) => &[
+            "replay.pause",
+            "replay.next",
+            "replay.forward",
+            "replay.marker",
+            "replay.find",
+            "replay.text",
+            "view.back",
+        ],
+        View::Found => &["list.open", "list.filter", "session.show", "view.back"],
         View::Runs => &["list.open", "run.cancel", "list.filter", "prompt"],
         View::Run(_) => &[
             "list.down",

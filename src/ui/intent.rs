@@ -6,6 +6,7 @@ use crate::command::{Command, Monitored};
 use crate::domain::ids::{HostId, SessionId};
 use crate::domain::key::Key;
 use crate::model::QuestionId;
+use crate::term::deck::DeckAsk;
 use crate::term::encode::MouseEvent;
 
 /// Something a window sent.
@@ -41,6 +42,8 @@ pub enum Intent {
     Command(Command),
     /// Send this to a session.
     Session(SessionId, SessionInput),
+    /// Press a button of the player that plays this session's recording.
+    Reel(String, DeckAsk),
     /// The answer to a question.
     Answer(QuestionId, Reply),
     /// Forget a session that has ended.

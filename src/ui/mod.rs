@@ -17,6 +17,7 @@ pub mod keys;
 mod layers;
 mod list;
 mod paint;
+mod reel;
 #[cfg(test)]
 mod scenes;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
 pub use view::View;
 pub use views::alarms::alarm_ticket;
+pub use views::recording::reel_frame;
 
 /// What the window's terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,7 +277,7 @@ impl Ui {
                 vec![Want::Connections]
             }
             View::Files => self.views.files.wants(),
-            View::Alarms => Vec::new(),
+            View::Alarms | View::Found => Vec::new(),
             View::Recording(reference) => vec![Want::Recording(reference.clone())],
             View::Runs => vec![Want::Runs],
             View::Run(reference) => vec![Want::Run(reference.clone())],

@@ -93,6 +93,7 @@ impl Scene {
             ssh_config: None,
             ssh_program: "ssh".into(),
             openssh_hosts: Vec::new(),
+            recording: quarterdeck::config::Recording::default(),
             read_only: false,
             demo: false,
             served: false,
@@ -116,6 +117,7 @@ impl Scene {
                 data: String::new(),
                 state: String::new(),
                 device: String::new(),
+                recordings: String::new(),
             },
         };
         let mut scene = Self {

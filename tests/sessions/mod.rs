@@ -7,4 +7,6 @@ mod hostile;
 mod kills;
 mod layout;
 mod programs;
+mod record;
+mod script;
 mod streams;

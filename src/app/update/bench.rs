@@ -25,6 +25,7 @@ pub(super) fn state() -> State {
         logout: None,
         pid: 1,
         openssh_hosts: Vec::new(),
+        recording: crate::config::Recording::default(),
         ssh_program: "ssh".into(),
         probing: Probing::Asked,
         thresholds: Thresholds::default(),
@@ -44,6 +45,7 @@ pub(super) fn state() -> State {
             data: String::new(),
             state: String::new(),
             device: String::new(),
+            recordings: String::new(),
         },
     };
     let mut state = State::new(setup);
@@ -53,6 +55,7 @@ pub(super) fn state() -> State {
     let opened = WindowEvent::Opened {
         size: Size { cols: 80, rows: 24 },
         caps: Caps::default(),
+        focus: None,
     };
     drop(super::update(&mut state, Event::Window(WINDOW, opened)));
     state

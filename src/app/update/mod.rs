@@ -21,7 +21,9 @@ mod line;
 mod page;
 mod program;
 mod question;
+mod recording;
 mod run;
+mod script;
 mod session;
 mod ssh;
 mod ticket;
@@ -33,6 +35,8 @@ pub(crate) use broadcast::Member;
 pub(crate) use connections::Again;
 pub(crate) use files::FileOrder;
 pub(crate) use layout::{Tabs, Wanted};
+pub(crate) use recording::FOUND;
+pub(crate) use script::Waits;
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
@@ -59,6 +63,9 @@ pub fn start(state: &mut State) -> Vec<Effect> {
         window::say(state, Level::Warn, risk);
     }
     layout::start(state, &mut fx);
+    fx.push(Effect::Ssh(SshAsk::RecordStrictly {
+        on: state.setup.recording.strict,
+    }));
     fx
 }
 
@@ -73,6 +80,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             connections::tick(state, fx);
             broadcast::tick(state, fx);
             alert::tick(state, fx);
+            recording::tick(state, fx);
+            script::tick(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -87,6 +96,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
+        Event::Reel(fact) => recording::shown(state, *fact),
         Event::Local(sample) => health::here(state, *sample),
         // The engine learns of it where agents are chosen.
         Event::Agent(socket) => fx.push(Effect::Ssh(SshAsk::Agent { socket })),
@@ -102,6 +112,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
 pub fn lay_out(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     window::lay_out(state, &mut fx);
+    recording::lay_out(state, &mut fx);
     fx
 }
 
@@ -344,11 +355,17 @@ fn answered(
         }
         Some(Purpose::Show(caller)) => {
             let outcome = match result {
+                Ok(store::Answer::Sessions(rows)) => Outcome::ok(script::listed(state, rows)),
                 Ok(answer) => host::outcome(answer),
                 Err(error) => failure::outcome(&error),
             };
             reply(state, caller, outcome, fx);
         }
+        Some(Purpose::Search(caller, search)) => match result {
+            Ok(store::Answer::Sessions(rows)) => recording::listed(state, *search, rows, fx),
+            Ok(_) => {}
+            Err(error) => reply(state, caller, failure::outcome(&error), fx),
+        },
         Some(other) => warn(
             state,
             format!("an answer came for {other:?}, which asks nothing"),
@@ -358,7 +375,8 @@ fn answered(
 
 fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
     match state.inflight.remove(req).map(|flight| flight.purpose) {
-        None => {}
+        None => recording::found(state, req, fact),
+        Some(Purpose::Sweep) => recording::swept(state, &fact),
         Some(Purpose::Gather(gather, _)) => gather::read(state, *gather, fact, fx),
         Some(Purpose::Show(caller)) => {
             let outcome = program::file_outcome(fact);
@@ -428,10 +446,15 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         // Not before: what is typed at a question must never reach the host.
         SshFact::Matched {
             req, session, line, ..
-        } => drop(alert::matched(state, session, req, &line, fx)),
+        } => {
+            script::matched(state, session, req, &line, fx);
+            alert::matched(state, session, req, &line, fx);
+        }
         SshFact::RecordingStopped { session, why } => {
             alert::recording_stopped(state, session, &why, fx);
         }
+        SshFact::RecordingChanged { session, on } => recording::changed(state, session, on),
+        SshFact::Captured { req, result } => script::captured(state, req, result, fx),
         SshFact::ExecStarted { req } => ssh::attached(state, req, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),

@@ -122,16 +122,22 @@ pub(super) fn file_outcome(fact: FileFact) -> Outcome {
                 exit,
             }
         }
-        FileFact::Scanned(Err(why)) | FileFact::Bytes(Err(why)) => Outcome::error(1, why),
+        FileFact::Scanned(Err(why)) | FileFact::Bytes(Err(why)) | FileFact::Written(Err(why)) => {
+            Outcome::error(1, why)
+        }
+        FileFact::Written(Ok(text)) => Outcome::ok(Answer::Done(text)),
         FileFact::Book(Err(findings)) => Outcome {
             answer: Answer::Diagnostics(findings),
             exit: 1,
         },
-        FileFact::Scanned(Ok(_)) | FileFact::Bytes(Ok(_)) | FileFact::Book(Ok(_)) => {
-            Outcome::error(
-                1,
-                "a file of another kind was read; please report this".to_owned(),
-            )
-        }
+        FileFact::Scanned(Ok(_))
+        | FileFact::Bytes(Ok(_))
+        | FileFact::Book(Ok(_))
+        | FileFact::Swept(_)
+        | FileFact::Found(_)
+        | FileFact::Looked(_) => Outcome::error(
+            1,
+            "a file of another kind was read; please report this".to_owned(),
+        ),
     }
 }

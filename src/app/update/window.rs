@@ -20,7 +20,7 @@ use super::{alarm, alert, broadcast, gather, layout, page, question};
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
     match event {
-        WindowEvent::Opened { size, caps } => {
+        WindowEvent::Opened { size, caps, focus } => {
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
             ui.set_mouse(state.setup.terminal.mouse);
             drop(ui.input(
@@ -32,6 +32,9 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
             ));
             state.windows.insert(id, ui);
             layout::touched(state, id);
+            if let Some(reference) = focus {
+                attach(state, id, &reference);
+            }
         }
         WindowEvent::Input(input) => {
             let Some(ui) = state.windows.get_mut(&id) else {
@@ -64,6 +67,18 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
     }
 }
 
+/// Shows the session that a window was opened for.
+fn attach(state: &mut State, id: WindowId, reference: &str) {
+    match super::script::pane(state, reference).map(|view| view.id) {
+        Some(session) => open(state, id, View::Pane(session)),
+        None => {
+            let text = format!("there is no live session {reference} here; these are the sessions");
+            say(state, Level::Error, text);
+            open(state, id, View::Sessions);
+        }
+    }
+}
+
 /// Does what a user wants.
 fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>) {
     if let Intent::Session(session, input) = &intent {
@@ -80,6 +95,7 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
             SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
             SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
         })),
+        Intent::Reel(reference, ask) => super::recording::pressed(state, &reference, ask, fx),
         Intent::Answer(id, reply) if state.quit_asked == Some(id) => {
             state.quit_asked = None;
             state.model.questions.retain(|question| question.id != id);
@@ -275,7 +291,16 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         Answer::Host { host, .. } => open(state, id, View::Host(host.name)),
         Answer::Session { session, .. } => open(state, id, View::Recording(session.reference)),
         Answer::Book(book) => open(state, id, View::Book(book.name)),
-        Answer::Sessions(_) => open(state, id, View::Sessions),
+        Answer::Sessions(_) | Answer::SessionLines(_) => open(state, id, View::Sessions),
+        Answer::Matched { line, .. } => say(state, Level::Info, line),
+        // A window sees the pane itself.
+        Answer::Opened { .. } => {}
+        Answer::Captured(row) => text(
+            state,
+            id,
+            &row.reference,
+            row.text.lines().map(crate::domain::text::line),
+        ),
         Answer::Books { .. } => open(state, id, View::Books),
         Answer::Health(_) => open(state, id, View::Hosts),
         Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),

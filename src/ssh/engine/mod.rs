@@ -116,6 +116,8 @@ struct Running {
     copies: HashMap<ReqId, watch::Sender<bool>>,
     /// Patterns of the hosts that are reached by the system's `ssh`.
     system: Vec<String>,
+    /// Sessions must be recorded.
+    strict: bool,
 }
 
 struct ExecDoor {
@@ -217,6 +219,15 @@ impl Engine {
                 inner.view(session, View::Watch(Watching::End(req)))
             }
             SshAsk::Close { session } => inner.close(session),
+            SshAsk::Record { session, file } => inner.view(session, View::Record(file)),
+            SshAsk::MarkRecording { session, text } => inner.view(session, View::Mark(text)),
+            SshAsk::Capture {
+                req,
+                session,
+                scrollback,
+                ansi,
+            } => inner.capture(req, session, scrollback, ansi),
+            SshAsk::RecordStrictly { on } => inner.lock().strict = on,
             SshAsk::Probe {
                 host,
                 target,

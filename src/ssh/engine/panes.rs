@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::host::{self};
 use crate::domain::ids::{ReqId, SessionId};
 
 use crate::domain::run::Exit;
+use crate::ssh::capture::Wish;
 use crate::ssh::config::blocking;
 use crate::ssh::fact::SshFact;
+use crate::ssh::recording;
 use crate::ssh::remains::Remains;
 use crate::ssh::revive;
 use crate::ssh::shell::{self, Inlets, Pane, View};
@@ -35,8 +37,12 @@ impl Inner {
         let Some(inlets) = self.inlets(session) else {
             return;
         };
+        let strict = self.must_record(pane.recording.as_ref());
         let inner = Arc::clone(self);
         self.spawn(async move {
+            if let Some(why) = refused(strict).await {
+                return inner.ended(session, unrecorded(session, why), None).await;
+            }
             let ended = shell::run(&inner.manager, &inner.facts, &inner.screens, pane, inlets);
             let (fact, remains) = ended.await;
             inner.ended(session, fact, remains).await;
@@ -49,8 +55,12 @@ impl Inner {
         let Some(inlets) = self.inlets(session) else {
             return;
         };
+        let strict = self.must_record(pane.recording.as_ref());
         let inner = Arc::clone(self);
         self.spawn(async move {
+            if let Some(why) = refused(strict).await {
+                return inner.ended(session, unrecorded(session, why), None).await;
+            }
             let (fact, remains) = system::run(&inner.facts, &inner.screens, pane, inlets).await;
             inner.ended(session, fact, remains).await;
         });
@@ -78,17 +88,16 @@ impl Inner {
         });
     }
 
+    /// The recording that a session cannot do without, if it is to be recorded at all.
+    fn must_record(&self, recording: Option<&PathBuf>) -> Option<PathBuf> {
+        recording.filter(|_| self.lock().strict).cloned()
+    }
+
     /// A session that never came up.
     fn closed_at_once(self: &Arc<Self>, session: SessionId, why: String) {
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let fact = SshFact::SessionClosed {
-                session,
-                exit: Exit::Unreachable(why),
-                bytes: 0,
-                recording_error: None,
-            };
-            inner.tell(fact).await;
+            inner.tell(unrecorded(session, why)).await;
         });
     }
 
@@ -179,9 +188,49 @@ impl Inner {
         }
     }
 
+    /// Asks a pane what it shows.
+    pub(super) fn capture(
+        self: &Arc<Self>,
+        req: ReqId,
+        session: SessionId,
+        scrollback: bool,
+        ansi: bool,
+    ) {
+        let (reply, answer) = oneshot::channel();
+        let wish = Wish {
+            scrollback,
+            ansi,
+            reply,
+        };
+        self.view(session, View::Capture(wish));
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            // A pane that is gone, or too busy to take the ask, drops its end.
+            let result = answer
+                .await
+                .map_err(|_| "its pane shows nothing any more".to_owned());
+            inner.tell(SshFact::Captured { req, result }).await;
+        });
+    }
+
     pub(super) fn close(&self, session: SessionId) {
         if let Some(door) = self.lock().panes.get(&session) {
             door.close.send_replace(true);
         }
+    }
+}
+
+/// Why a session must not be opened: it has to be recorded and cannot be.
+async fn refused(recording: Option<PathBuf>) -> Option<String> {
+    recording::possible(recording?).await.err()
+}
+
+/// The end of a session that never was.
+fn unrecorded(session: SessionId, why: String) -> SshFact {
+    SshFact::SessionClosed {
+        session,
+        exit: Exit::Unreachable(why),
+        bytes: 0,
+        recording_error: None,
     }
 }

@@ -133,6 +133,7 @@ fn title(scope: Scope) -> &'static str {
         Scope::Forwards => "forwards",
         Scope::Files => "files",
         Scope::Alarms => "changed host keys",
+        Scope::Recording => "this recording",
         Scope::Prefix => "after the prefix",
         Scope::Scrollback => "in the scrollback",
     }
