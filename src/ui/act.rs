@@ -81,6 +81,7 @@ impl Ui {
     pub(super) fn act(&mut self, model: &Model, act: Act) -> Vec<Intent> {
         match act {
             Act::Command(command) => self.carry_out(model, *command),
+            Act::Sure(command) => vec![Intent::Command(*command)],
             Act::Guard(order) => vec![Intent::Guard(order)],
             Act::Paste(id, text) => vec![Intent::Session(id, SessionInput::Paste(text))],
         }
@@ -164,6 +165,7 @@ impl Ui {
             Command::Run(RunCommand::Book { book }) => View::Book(book),
             Command::Run(RunCommand::List { ticket: None }) => View::Runs,
             Command::Run(RunCommand::Show { reference }) => View::Run(reference.to_uppercase()),
+            Command::Layout(LayoutCommand::Zoom) => return self.zoom(model),
             other => {
                 if matches!(other, Command::Session(SessionCommand::Open { .. })) {
                     self.expect_session(model);

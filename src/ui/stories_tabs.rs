@@ -54,6 +54,27 @@ fn scene(cols: u16, height: u16) -> Scene {
     scene
 }
 
+#[test]
+fn a_broadcast_is_hidden_only_after_a_question() {
+    let mut scene = scene(80, 24);
+    let members = [session_id("live web1"), session_id("live bastion")];
+    scene.model.broadcast.on = Some(crate::model::Broadcasting {
+        members: members.into_iter().collect(),
+        window: crate::domain::ids::WindowId(1),
+        since: scene.model.now,
+        last: scene.model.now,
+        keys: 0,
+        pastes: 0,
+    });
+    let scene = scene.keys("Ctrl-] z");
+    assert!(scene.intents.is_empty(), "{:?}", scene.intents);
+    assert!(scene.text().contains("zoom while a broadcast goes on?"));
+    assert!(scene.text().contains("bastion"));
+    let scene = scene.keys("y");
+    let zoomed = [Intent::Command(Command::Layout(L::Zoom))];
+    assert_eq!(format!("{:?}", scene.intents), format!("{zoomed:?}"));
+}
+
 fn at(scene: &Scene) -> &'static str {
     let View::Pane(id) = scene.ui.view() else {
         return "no pane";

@@ -1,6 +1,7 @@
 //! Tabs and panes under the hands: going from one to the other, and the mouse on heads, lines and screens.
 
-use super::layers::Layer;
+use super::layers::confirm::Confirm;
+use super::layers::{Act, Layer};
 use super::view::View;
 use super::views::pane::{self, Hit};
 use super::{Intent, Ui};
@@ -131,6 +132,26 @@ impl Ui {
             | MouseAction::WheelUp
             | MouseAction::WheelDown => None,
         }
+    }
+
+    /// Shows one pane of a tab alone, or all of them again. While keys go to several at once, hiding some is asked first.
+    pub(super) fn zoom(&mut self, model: &Model) -> Vec<Intent> {
+        let command = Command::Layout(LayoutCommand::Zoom);
+        let asked = match self.view {
+            View::Pane(id) => model
+                .tab_of(id)
+                .filter(|(_, tab)| tab.is_split() && !tab.zoomed)
+                .and_then(|_| model.zoom_question(id)),
+            _ => None,
+        };
+        let Some(body) = asked else {
+            return vec![Intent::Command(command)];
+        };
+        let title = "zoom while a broadcast goes on?".to_owned();
+        let act = Act::Sure(Box::new(command));
+        let confirm = Confirm::new(title, body, "Zoom", act);
+        self.layers.push(Layer::Confirm(confirm));
+        Vec::new()
     }
 
     fn press(

@@ -73,6 +73,8 @@ pub(crate) enum After {
 pub(crate) enum Act {
     /// A command.
     Command(Box<Command>),
+    /// A command whose last question was answered.
+    Sure(Box<Command>),
     /// A paste into a session.
     Paste(SessionId, String),
     /// Who gets what is typed.
