@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::command::{HostHealth, Outcome};
 use crate::domain::files::CopyProgress;
@@ -59,6 +60,10 @@ pub enum Effect {
     CloseWindow(WindowId),
     /// Put text on the clipboard of a window's terminal.
     Clipboard(WindowId, String),
+    /// Give a copied text to the program that the settings name for it, if they do; a failure is told by `Kept`.
+    Copied(Arc<str>),
+    /// Write a copied text to a new file; answers with `Kept`.
+    SaveCopied(PathBuf, Arc<str>),
     /// End the process, after everything before this was done.
     Quit,
 }

@@ -50,6 +50,8 @@ pub enum Event {
     Screen(SessionId, Arc<Screen>),
     /// A file was read.
     File(ReqId, FileFact),
+    /// What was copied was written to a file (which says so), or the program for copied text could not take it.
+    Kept(Result<String, String>),
     /// This machine was measured.
     Local(Box<Sample>),
     /// Where the agent of somebody who came in is.

@@ -113,6 +113,11 @@ impl Runtime {
         (runtime, Client::new(input_tx))
     }
 
+    /// How much panes keep, and how copy mode behaves in them.
+    pub(super) fn keep(&self, keep: crate::term::Keep) {
+        self.engine.send(SshAsk::Keep(keep));
+    }
+
     /// Runs until it is told to end, or until nobody is left and nothing is under way.
     pub async fn run(mut self) {
         let mut tick = interval(TICK);
@@ -312,6 +317,19 @@ impl Runtime {
                 self.tell_window(window, ToWindow::Close);
                 self.windows.remove(&window);
             }
+            Effect::Copied(text) => {
+                if let Some(argv) = self.files.copy_command() {
+                    let facts = self.fact_tx.clone();
+                    drop(tokio::spawn(super::copied::pipe(argv, text, facts)));
+                }
+            }
+            Effect::SaveCopied(path, text) => {
+                let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+                drop(tokio::task::spawn_blocking(move || {
+                    let kept = super::copied::save(&files.at_home(&path), &text);
+                    drop(facts.blocking_send(Event::Kept(kept)));
+                }));
+            }
             Effect::Quit => self.quitting = true,
         }
     }
@@ -354,6 +372,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Connections(..) => "connections",
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
+        Event::Kept(_) => "kept",
         Event::Local(_) => "local",
         Event::Agent(_) => "agent",
         Event::Slow(..) => "slow",

@@ -140,6 +140,11 @@ pub fn assemble(
         .map_or_else(Keymap::default, |prefix| {
             Keymap::with(&std::collections::BTreeMap::new(), prefix).0
         });
+    let keys = settings
+        .session
+        .copy_keys
+        .unwrap_or_else(|| places.environment.copy_keys());
+    let keymap = keymap.with_copy_keys(keys);
     let setup = Setup {
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
@@ -187,13 +192,18 @@ pub fn assemble(
         settings.clone(),
         places.environment.clone(),
     );
-    Ok(Runtime::new(Parts {
+    let (runtime, client) = Runtime::new(Parts {
         store,
         setup,
         files,
         engine,
         changed,
-    }))
+    });
+    runtime.keep(crate::term::Keep {
+        bytes: settings.session.scrollback_bytes,
+        keys,
+    });
+    Ok((runtime, client))
 }
 
 /// Opens the store of these places.

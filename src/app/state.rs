@@ -164,6 +164,8 @@ pub struct State {
     pub(crate) alarms_asked: BTreeMap<QuestionId, KeyAlarm>,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
+    /// The window that looked around in a pane last: what is copied there is for its terminal.
+    pub(crate) looker: Option<WindowId>,
 }
 
 /// What is kept of a host between samples.
@@ -388,6 +390,7 @@ impl State {
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
             quit_asked: None,
+            looker: None,
             again: BTreeMap::new(),
             orders: BTreeMap::new(),
             alarms_asked: BTreeMap::new(),

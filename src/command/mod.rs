@@ -11,6 +11,7 @@ mod files;
 mod forward;
 mod host;
 mod line;
+mod look;
 mod parse;
 mod program;
 mod row;
@@ -32,6 +33,7 @@ pub use files::{FilesCommand, FilesVerb};
 pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
 pub use line::split;
+pub use look::LookVerb;
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
@@ -84,6 +86,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         files::ROWS,
         program::ROWS,
         screen::ROWS,
+        look::ROWS,
     ]
     .into_iter()
     .flatten()

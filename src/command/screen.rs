@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Form::Positional;
 use super::row::{Arg, Danger, Row, Scope, Surface};
-use super::{Command, FilesVerb, ScreenCommand as V};
+use super::{Command, FilesVerb, LookVerb, ScreenCommand as V};
 
 /// A verb about what is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +94,8 @@ pub enum ScreenCommand {
     Session(u8),
     /// Leaves the pane and goes back to the list; the session goes on.
     LeavePane,
-    /// Looks at what scrolled away.
-    Scrollback,
+    /// Looks around in a pane, and copies.
+    Look(LookVerb),
 }
 
 const fn key(
@@ -449,14 +449,6 @@ pub(super) const ROWS: &[Row] = &[
         PREFIX,
         &["d", "w"],
         |_| Ok(Command::Screen(V::LeavePane)),
-    ),
-    key(
-        "pane.scrollback",
-        "scrollback",
-        "Looks at what scrolled away.",
-        PREFIX,
-        &["["],
-        |_| Ok(Command::Screen(V::Scrollback)),
     ),
     key(
         "pane.prompt",

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::environment::Environment;
 use super::settings::Settings;
 use crate::domain::key::{Key, KeyCode};
+use crate::domain::look::CopyKeys;
 use crate::domain::time::parse_span;
 
 /// What relative paths and `~` in a settings file refer to.
@@ -218,6 +219,46 @@ pub const ROWS: &[Row] = &[
                 .map(|key| settings.session.prefix = Some(key))
         },
     },
+    Row {
+        section: "session",
+        name: "scrollback_bytes",
+        help: "How many bytes of lines that scrolled away each pane keeps, packed: 0 to 1073741824. About 60 a line.",
+        show: |settings| settings.session.scrollback_bytes.to_string(),
+        set: |settings, value, _| {
+            bytes(value).map(|bytes| settings.session.scrollback_bytes = bytes)
+        },
+    },
+    Row {
+        section: "session",
+        name: "copy_keys",
+        help: "The keys of copy mode: vi or emacs. Without it, emacs if $VISUAL or $EDITOR is one, else vi.",
+        show: |settings| {
+            quoted(match settings.session.copy_keys {
+                None => "",
+                Some(CopyKeys::Vi) => "vi",
+                Some(CopyKeys::Emacs) => "emacs",
+            })
+        },
+        set: |settings, value, _| {
+            settings.session.copy_keys = Some(match filled(value)?.as_str() {
+                "vi" => CopyKeys::Vi,
+                "emacs" => CopyKeys::Emacs,
+                other => return Err(format!("{other:?} is no set of keys; write vi or emacs")),
+            });
+            Ok(())
+        },
+    },
+    Row {
+        section: "session",
+        name: "copy_command",
+        help: "A program that gets what you copy on its standard input, on the machine that the app runs on: a list such as [\"xclip\", \"-i\"]. No shell is involved.",
+        show: |settings| {
+            let words = settings.session.copy_command.iter();
+            let words: Vec<String> = words.map(|word| quoted(word)).collect();
+            format!("[{}]", words.join(", "))
+        },
+        set: |settings, value, _| names(value).map(|words| settings.session.copy_command = words),
+    },
 ];
 
 /// The known name that `name` was probably meant to be: at most two letters differ, and fewer than it has.
@@ -315,6 +356,16 @@ fn names(value: &DeValue<'_>) -> Result<Vec<String>, String> {
         ));
     };
     array.iter().map(|item| filled(item.get_ref())).collect()
+}
+
+/// A number of bytes up to a gibibyte.
+fn bytes(value: &DeValue<'_>) -> Result<usize, String> {
+    let wrong = || format!("expected a number of bytes from 0 to {}", 1 << 30);
+    let number = match value {
+        DeValue::Integer(number) => number.to_string().parse::<usize>().map_err(|_| wrong())?,
+        other => return Err(format!("{}, found {}", wrong(), kind(other))),
+    };
+    (number <= 1 << 30).then_some(number).ok_or_else(wrong)
 }
 
 /// A span as systemd.time(7) writes it, or a number of seconds, between two limits in seconds.

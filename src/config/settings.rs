@@ -12,6 +12,7 @@ use super::error::Error;
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
 use crate::domain::key::Key;
+use crate::domain::look::CopyKeys;
 use crate::domain::runbook::Diagnostic;
 
 /// Everything that can be set. The rows in [`ROWS`] name each setting once, with its help.
@@ -89,6 +90,12 @@ pub struct Limit {
 pub struct Session {
     /// The one chord that is not sent to the remote; `None` while its user has not been asked.
     pub prefix: Option<Key>,
+    /// The most bytes of packed scrollback that a pane keeps.
+    pub scrollback_bytes: usize,
+    /// The keys of copy mode; `None` follows the editor.
+    pub copy_keys: Option<CopyKeys>,
+    /// The program, with its arguments, that gets what is copied; empty is none.
+    pub copy_command: Vec<String>,
 }
 
 impl Session {
@@ -120,7 +127,12 @@ impl Settings {
                 cpu: percent(90.0, 98.0),
                 load: percent(1.5, 3.0),
             },
-            session: Session { prefix: None },
+            session: Session {
+                prefix: None,
+                scrollback_bytes: 4 * 1024 * 1024,
+                copy_keys: None,
+                copy_command: Vec::new(),
+            },
         }
     }
 

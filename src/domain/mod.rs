@@ -8,6 +8,7 @@ pub mod forward;
 pub mod host;
 pub mod ids;
 pub mod key;
+pub mod look;
 pub mod merge;
 pub mod op;
 pub mod pattern;

@@ -132,6 +132,15 @@ pub enum SshFact {
         /// The text.
         text: String,
     },
+    /// A person copied text out of a session's pane.
+    Copied {
+        /// The session.
+        session: SessionId,
+        /// The text.
+        text: String,
+        /// It was longer than what can be copied at once.
+        cut: bool,
+    },
     /// There was output; at most once a second.
     SessionActivity {
         /// The session.

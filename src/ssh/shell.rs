@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::domain::host::Target;
 use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
-use crate::term::{Emulator, Modes, Notice, Size};
+use crate::term::{Copied, Emulator, Look, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::ending::Ending;
@@ -56,7 +56,7 @@ pub(crate) struct Pane {
 /// A change of what the pane shows.
 pub(crate) enum View {
     Resize(Size),
-    Scroll(i32),
+    Look(Look),
 }
 
 impl Pane {
@@ -388,8 +388,10 @@ impl<'a> Reader<'a> {
                 }
                 Some(size)
             }
-            View::Scroll(lines) => {
-                self.emulator.scroll(lines);
+            View::Look(look) => {
+                if let Some(copied) = self.emulator.look(look) {
+                    self.news.copied(copied);
+                }
                 None
             }
         };
@@ -451,6 +453,8 @@ struct Told {
     agent: bool,
     title: Option<String>,
     clipboard: Option<String>,
+    /// What was copied last; a person can use no more.
+    copied: Option<Copied>,
     bell: bool,
     activity: bool,
     closed: bool,
@@ -480,6 +484,10 @@ impl News {
         });
     }
 
+    fn copied(&self, copied: Copied) {
+        self.change(|told| told.copied = Some(copied));
+    }
+
     fn activity(&self) {
         let mut told = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !told.activity {
@@ -507,6 +515,7 @@ impl News {
             agent: told.agent,
             title: told.title.take(),
             clipboard: told.clipboard.take(),
+            copied: told.copied.take(),
             bell: std::mem::take(&mut told.bell),
             closed: told.closed,
         }
@@ -557,6 +566,11 @@ fn facts_of(told: Told, session: SessionId) -> Vec<SshFact> {
         told.clipboard
             .map(|text| SshFact::SessionClipboard { session, text }),
     );
+    facts.extend(told.copied.map(|copied| SshFact::Copied {
+        session,
+        text: copied.text,
+        cut: copied.cut,
+    }));
     if told.bell {
         facts.push(SshFact::SessionBell { session });
     }

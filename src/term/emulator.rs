@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use alacritty_terminal::event::{Event, EventListener, WindowSize};
-use alacritty_terminal::grid::{Dimensions, Scroll};
+use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::term::{self, Osc52, Term, TermDamage, TermMode};
@@ -14,10 +14,12 @@ use unicode_width::UnicodeWidthChar;
 
 use super::envelope::Envelope;
 use super::outbox::{Notice, Outbox, Requests, palette};
+use super::past::{LIVE, Past, Rows, SLACK};
 use super::screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
 
-/// How many lines are kept beyond the screen.
-pub const HISTORY: usize = 2_000;
+/// How many rows the grid may hold beyond the screen: those that stay, those until some are packed, and what one command
+/// of the program can scroll away at once.
+const GRID: usize = LIVE + SLACK + Size::MAX.rows as usize + 8;
 
 /// Bytes are parsed in slices of this size, so that the limits below are checked often.
 const SLICE: usize = 4 * 1024;
@@ -92,6 +94,8 @@ pub struct Emulator {
     passed: Vec<u8>,
     /// Reused between rows.
     cells: Vec<Cell>,
+    /// What is kept beyond the grid, and who looks at it.
+    pub(super) past: Past,
 }
 
 impl std::fmt::Debug for Emulator {
@@ -116,7 +120,7 @@ impl Emulator {
             };
         });
         let config = term::Config {
-            scrolling_history: HISTORY,
+            scrolling_history: GRID,
             osc52: Osc52::OnlyCopy,
             // The crate's stack of keyboard modes, when full, removes from the wrong stack and panics.
             kitty_keyboard: false,
@@ -133,6 +137,7 @@ impl Emulator {
             shown: None,
             passed: Vec::new(),
             cells: Vec::new(),
+            past: Past::default(),
         }
     }
 
@@ -145,9 +150,17 @@ impl Emulator {
             let budget = self.budget(passed.len());
             let mut guard = Guard {
                 term: &mut self.term,
+                past: &mut self.past,
                 budget,
             };
-            self.parser.advance(&mut guard, &passed);
+            let mut from = 0;
+            // What stands before a mark is on the screen when the mark's place is read.
+            for (at, mark) in self.envelope.marks.drain(..) {
+                guard.parse(&mut self.parser, passed.get(from..at));
+                guard.past.mark(&Grid { term: guard.term }, mark);
+                from = at;
+            }
+            guard.parse(&mut self.parser, passed.get(from..));
             self.passed = passed;
         }
         self.collect();
@@ -204,9 +217,27 @@ impl Emulator {
         let size = size.clamped();
         // What a synchronised update holds back was written for the old size.
         self.stop_sync();
-        self.size = size;
         self.listener.with(|out| out.requests.size = size);
+        // Narrower rows are more rows: by halves, so that never more of them are in the grid than it may hold.
+        while size.cols < self.size.cols {
+            self.pack(LIVE / 2);
+            self.size.cols = size.cols.max(self.size.cols.div_ceil(2));
+            self.term.resize(Cells(self.size));
+        }
+        self.size = size;
         self.term.resize(Cells(size));
+        self.pack(LIVE);
+    }
+
+    /// Packs rows until about `live` of them are left in the grid's history.
+    fn pack(&mut self, live: usize) {
+        let past = &mut self.past;
+        Guard {
+            term: &mut self.term,
+            past,
+            budget: 0,
+        }
+        .pack(live);
     }
 
     /// The colours of text and background that the program is told when it asks (OSC 10 and 11).
@@ -214,14 +245,6 @@ impl Emulator {
         self.listener.with(|out| {
             out.requests.foreground = foreground;
             out.requests.background = background;
-        });
-    }
-
-    /// Scrolls the view `lines` back into history, or forward when negative; 0 returns to the end.
-    pub fn scroll(&mut self, lines: i32) {
-        self.term.scroll_display(match lines {
-            0 => Scroll::Bottom,
-            lines => Scroll::Delta(lines.clamp(-(HISTORY as i32), HISTORY as i32)),
         });
     }
 
@@ -237,6 +260,7 @@ impl Emulator {
             let budget = self.budget(0);
             let mut guard = Guard {
                 term: &mut self.term,
+                past: &mut self.past,
                 budget,
             };
             self.parser.stop_sync(&mut guard);
@@ -278,49 +302,24 @@ impl Emulator {
         }
     }
 
-    /// How many lines there are to scroll back.
-    pub fn history_len(&self) -> usize {
-        self.term.history_size()
+    /// The rows of the grid.
+    pub(super) fn grid(&self) -> Grid<'_> {
+        Grid { term: &self.term }
     }
 
-    /// History and screen as text. Rows that were only wrapped for width are one line again; trailing blanks and
-    /// trailing empty lines are left out.
-    pub fn text(&self) -> String {
-        let mut text = self.text_of(-(self.history_len() as i32)..i32::from(self.size.rows));
-        text.truncate(text.trim_end_matches([' ', '\n']).len());
-        text
-    }
-
-    /// Moves the history out as text, for those who keep more of it than [`HISTORY`] lines. A line that goes on at the top
-    /// of the screen ends without a line feed.
-    pub fn take_history(&mut self) -> String {
-        let text = self.text_of(-(self.history_len() as i32)..0);
-        // Returning to the end first marks what is in view as changed.
-        self.scroll(0);
+    /// Forgets the grid's history, after somebody took it.
+    pub(super) fn clear_grid_history(&mut self) {
+        // The next screen is read anew.
+        self.shown = None;
         self.term.grid_mut().clear_history();
-        text
-    }
-
-    fn text_of(&self, rows: std::ops::Range<i32>) -> String {
-        let (mut text, mut cells) = (String::new(), Vec::new());
-        for index in rows {
-            let wrapped = self.cells_of(index, &mut cells);
-            text.extend(cells.iter().map(|cell| cell.text.as_str()));
-            if !wrapped {
-                text.truncate(text.trim_end_matches(' ').len());
-                text.push('\n');
-            }
-        }
-        text
     }
 
     /// The screen now. It is the very same as the one before when nothing changed, and shares all unchanged rows.
     pub fn screen(&mut self) -> Arc<Screen> {
-        let offset = self.term.grid().display_offset();
-        let rows = self.rows(offset);
+        let rows = self.rows();
         let mode = *self.term.mode();
         let point = self.term.grid().cursor.point;
-        let row = usize::try_from(point.line.0).unwrap_or(0) + offset;
+        let row = usize::try_from(point.line.0).unwrap_or(0);
         let style = self.term.cursor_style();
         let visible = mode.contains(TermMode::SHOW_CURSOR)
             && style.shape != ansi::CursorShape::Hidden
@@ -338,34 +337,36 @@ impl Emulator {
             },
             title: self.title.clone(),
             modes: self.modes(),
-            scrolled_back: offset,
+            scrolled_back: 0,
             history: self.history_len(),
+            copy: None,
+            shell: self.past.marks.state,
         };
-        match &self.shown {
+        let screen = match &self.shown {
             Some(before) if **before == screen => before.clone(),
             _ => {
                 let screen = Arc::new(screen);
                 self.shown = Some(screen.clone());
                 screen
             }
-        }
+        };
+        self.looked_at(screen)
     }
 
     /// The rows in view, all read anew, to compare with.
     #[cfg(test)]
     pub(super) fn rows_afresh(&self) -> Vec<Row> {
-        let offset = self.term.grid().display_offset() as i32;
         (0..i32::from(self.size.rows))
             .map(|index| {
                 let mut cells = Vec::new();
-                let wrapped = self.cells_of(index - offset, &mut cells);
+                let wrapped = self.grid().cells_of(index, &mut cells);
                 Row { cells, wrapped }
             })
             .collect()
     }
 
     /// The rows in view. Only damaged rows are read anew; after a scroll, rows that merely moved are found and shared.
-    fn rows(&mut self, offset: usize) -> Vec<Arc<Row>> {
+    fn rows(&mut self) -> Vec<Arc<Row>> {
         let count = usize::from(self.size.rows);
         let old = self.shown.take();
         let damaged: Option<Vec<usize>> = match self.term.damage() {
@@ -379,7 +380,7 @@ impl Emulator {
         };
         let mut cells = std::mem::take(&mut self.cells);
         let mut read = |index: usize, shift: usize| {
-            let wrapped = self.cells_of(index as i32 - offset as i32, &mut cells);
+            let wrapped = self.grid().cells_of(index as i32, &mut cells);
             let same = |row: &&Arc<Row>| row.wrapped == wrapped && row.cells == cells;
             [index, index + shift]
                 .into_iter()
@@ -411,13 +412,20 @@ impl Emulator {
         self.shown = old;
         rows
     }
+}
 
+/// The grid of the screen that is shown.
+pub(super) struct Grid<'a> {
+    term: &'a Term<Listener>,
+}
+
+impl Grid<'_> {
     /// Reads a row of the grid, history having negative numbers, into `cells`; whether the line goes on below.
     fn cells_of(&self, index: i32, cells: &mut Vec<Cell>) -> bool {
         cells.clear();
         let row = &self.term.grid()[Line(index)];
         let mut wrapped = false;
-        for column in 0..usize::from(self.size.cols) {
+        for column in 0..self.term.columns() {
             let cell = &row[Column(column)];
             let text = if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
                 Glyph::EMPTY
@@ -469,6 +477,43 @@ impl Emulator {
     }
 }
 
+impl Rows for Grid<'_> {
+    fn cols(&self) -> usize {
+        self.term.columns()
+    }
+
+    fn rows(&self) -> usize {
+        self.term.screen_lines()
+    }
+
+    fn history(&self) -> usize {
+        self.term.history_size()
+    }
+
+    fn alternate(&self) -> bool {
+        self.term.mode().contains(TermMode::ALT_SCREEN)
+    }
+
+    fn cursor(&self) -> (i32, usize) {
+        let point = self.term.grid().cursor.point;
+        (point.line.0, point.column.0)
+    }
+
+    fn wraps(&self, row: i32) -> bool {
+        let last = &self.term.grid()[Line(row)][self.term.last_column()];
+        last.flags.contains(Flags::WRAPLINE)
+    }
+
+    fn part(&self, row: i32, cells: &mut Vec<Cell>) -> bool {
+        let goes_on = self.cells_of(row, cells);
+        let last = &self.term.grid()[Line(row)][self.term.last_column()];
+        if last.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER) {
+            cells.pop();
+        }
+        goes_on
+    }
+}
+
 /// A size as the crate wants it.
 struct Cells(Size);
 
@@ -489,11 +534,32 @@ impl Dimensions for Cells {
 /// Stands between parser and terminal, and keeps hostile input from growing a cell, a title or a hyperlink without bound.
 struct Guard<'a> {
     term: &'a mut Term<Listener>,
+    past: &'a mut Past,
     /// Characters still allowed in this slice.
     budget: usize,
 }
 
 impl Guard<'_> {
+    fn parse(&mut self, parser: &mut Processor, bytes: Option<&[u8]>) {
+        parser.advance(self, bytes.unwrap_or_default());
+    }
+
+    /// Packs rows when there are too many. What scrolls away must pass here before the grid would drop it.
+    fn scrolled(&mut self) {
+        if self.term.history_size() > LIVE + SLACK {
+            self.pack(LIVE);
+        }
+    }
+
+    fn pack(&mut self, live: usize) {
+        let packed = self.past.pack(&Grid { term: self.term }, live);
+        if packed > 0 {
+            let history = self.term.history_size() - packed;
+            self.term.grid_mut().update_history(history);
+            self.term.grid_mut().update_history(GRID);
+        }
+    }
+
     /// Whether the cell that a combining mark would join has had enough of them.
     fn cell_is_full(&self) -> bool {
         let grid = self.term.grid();
@@ -516,6 +582,7 @@ macro_rules! hand_on {
     ($($name:ident($($arg:ident: $kind:ty),*);)+) => {
         $(fn $name(&mut self, $($arg: $kind),*) {
             Handler::$name(self.term, $($arg),*);
+            self.scrolled();
         })+
     };
 }
@@ -528,7 +595,31 @@ impl Handler for Guard<'_> {
         self.budget -= 1;
         if c.is_ascii() || c.width() != Some(0) || !self.cell_is_full() {
             Handler::input(self.term, c);
+            self.scrolled();
         }
+    }
+
+    fn clear_screen(&mut self, mode: ansi::ClearMode) {
+        let grid = Grid { term: self.term };
+        match mode {
+            ansi::ClearMode::Saved => self.past.before_clearing(&grid),
+            ansi::ClearMode::Below => self.past.before_erasing(&grid),
+            ansi::ClearMode::All | ansi::ClearMode::Above => {}
+        }
+        Handler::clear_screen(self.term, mode);
+        self.scrolled();
+    }
+
+    fn reset_state(&mut self) {
+        // The history of the first screen can be read only while that is shown.
+        if self.term.mode().contains(TermMode::ALT_SCREEN) {
+            Handler::unset_private_mode(
+                self.term,
+                ansi::NamedPrivateMode::SwapScreenAndSetRestoreCursor.into(),
+            );
+        }
+        self.past.before_reset(&Grid { term: self.term });
+        Handler::reset_state(self.term);
     }
 
     fn set_title(&mut self, title: Option<String>) {
@@ -553,8 +644,8 @@ impl Handler for Guard<'_> {
         scroll_down(count: usize); insert_blank_lines(count: usize); delete_lines(count: usize);
         erase_chars(count: usize); delete_chars(count: usize); move_backward_tabs(count: u16);
         move_forward_tabs(count: u16); save_cursor_position(); restore_cursor_position();
-        clear_line(mode: ansi::LineClearMode); clear_screen(mode: ansi::ClearMode);
-        clear_tabs(mode: ansi::TabulationClearMode); set_tabs(interval: u16); reset_state();
+        clear_line(mode: ansi::LineClearMode);
+        clear_tabs(mode: ansi::TabulationClearMode); set_tabs(interval: u16);
         reverse_index(); terminal_attribute(attribute: ansi::Attr); set_mode(mode: ansi::Mode);
         unset_mode(mode: ansi::Mode); report_mode(mode: ansi::Mode);
         set_private_mode(mode: ansi::PrivateMode); unset_private_mode(mode: ansi::PrivateMode);

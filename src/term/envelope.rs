@@ -3,6 +3,9 @@
 //! An operating system command (OSC) is held back until it ends, and only then passed on, whole or not at all. Numbers in
 //! control sequences (CSI) keep four digits: nothing needs more, and REP would repeat a character 65,535 times.
 
+use super::marks;
+use super::outbox::Mark;
+
 /// The longest OSC passed on, in bytes. Titles and colours are far shorter.
 const LIMIT: usize = 4 * 1024;
 
@@ -11,6 +14,9 @@ const CLIPBOARD_LIMIT: usize = 256 * 1024;
 
 /// The digits that a number in a control sequence keeps.
 const DIGITS_MAX: u8 = 4;
+
+/// The marks taken from one piece of output. A shell sets four for a command; whoever sets more gets no more.
+const MARKS: usize = 64;
 
 /// Leaves an escape sequence without effect (ECMA-48 CANCEL).
 const CAN: u8 = 0x18;
@@ -38,6 +44,8 @@ enum State {
 pub(super) struct Envelope {
     state: State,
     held: Vec<u8>,
+    /// The shell's marks in what was passed on last, each with the bytes that stand before it.
+    pub(super) marks: Vec<(usize, Mark)>,
 }
 
 impl Envelope {
@@ -111,6 +119,9 @@ impl Envelope {
         }
         // A command broken off by CAN or SUB has no effect in xterm; the parser would act on what it has.
         let whole = self.state == State::Osc && matches!(byte, BEL | ESC);
+        if let Some(mark) = marks::read(&self.held).filter(|_| whole && self.marks.len() < MARKS) {
+            self.marks.push((out.len(), mark));
+        }
         if whole && harmless(&self.held) {
             out.push(b']');
             out.append(&mut self.held);

@@ -4,13 +4,20 @@
 //! control character, and no input makes the emulator grow without bound.
 
 pub mod cast;
+mod copy;
 mod emulator;
 pub mod encode;
 mod envelope;
+mod history;
+mod look;
+mod looking;
+mod marks;
 mod outbox;
+mod past;
 mod screen;
 
-pub use emulator::{Emulator, HISTORY};
+pub use emulator::Emulator;
+pub use look::{Copied, CopyView, Keep, Look, SearchView, ShellState, Span};
 pub use outbox::{Mark, Notice};
 pub use screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
 

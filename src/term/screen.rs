@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::look::{CopyView, ShellState};
+
 /// A size in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Size {
@@ -255,6 +257,10 @@ pub struct Screen {
     pub scrolled_back: usize,
     /// How many lines there are to scroll back.
     pub history: usize,
+    /// Copy mode, while somebody looks around in the pane.
+    pub copy: Option<CopyView>,
+    /// Where the shell is, if it tells.
+    pub shell: ShellState,
 }
 
 impl Screen {

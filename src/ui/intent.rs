@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::domain::ids::{HostId, SessionId};
 use crate::domain::key::Key;
 use crate::model::QuestionId;
+use crate::term::Look;
 use crate::term::encode::MouseEvent;
 
 /// Something a window sent.
@@ -47,6 +48,8 @@ pub enum Intent {
     Dismiss(SessionId),
     /// Load this theme, which is none of the built-in ones, and give it to [`super::Ui::set_theme`].
     Theme(String),
+    /// Write what was copied last to a new file.
+    SaveCopied(String),
     /// Leave this window.
     Quit,
     /// Suspend the program, as Ctrl-Z does for others.
@@ -66,10 +69,8 @@ pub enum SessionInput {
     Mouse(MouseEvent),
     /// Whether the pane has the keyboard; sent if its program asked for it.
     Focus(bool),
-    /// Look this many rows back (positive) or forward (negative) in the scrollback.
-    Scroll(i32),
-    /// Leave the scrollback and follow the output again.
-    Follow,
+    /// Look around in it, select, search, copy.
+    Look(Look),
 }
 
 /// The answer to a question.

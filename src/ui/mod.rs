@@ -14,6 +14,7 @@ mod keymap;
 pub mod keys;
 mod layers;
 mod list;
+mod looking;
 mod paint;
 #[cfg(test)]
 mod scenes;

@@ -6,6 +6,7 @@ mod alarm;
 #[cfg(test)]
 mod bench;
 mod connections;
+mod copied;
 mod copy;
 mod exec;
 mod failure;
@@ -74,6 +75,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
+        Event::Kept(result) => copied::kept(state, result),
         Event::Local(sample) => health::here(state, *sample),
         // The engine learns of it where agents are chosen.
         Event::Agent(socket) => fx.push(Effect::Ssh(SshAsk::Agent { socket })),
@@ -407,6 +409,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
         SshFact::SessionBell { session } => window::session_called(state, session, true),
         SshFact::SessionActivity { session } => window::session_called(state, session, false),
+        SshFact::Copied { session, text, cut } => copied::copied(state, session, text, cut, fx),
         SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
         // Not before: what is typed at a question must never reach the host.
         SshFact::ExecStarted { req } => ssh::attached(state, req, fx),

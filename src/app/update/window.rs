@@ -15,7 +15,7 @@ use crate::ssh::SshAsk;
 use crate::term::{Screen, Size};
 use crate::ui::{Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{alarm, gather, page, question};
+use super::{alarm, copied, gather, page, question};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -59,9 +59,12 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
             SessionInput::Paste(text) => SshAsk::Paste { session, text },
             SessionInput::Mouse(event) => SshAsk::Mouse { session, event },
             SessionInput::Focus(gained) => SshAsk::Focus { session, gained },
-            SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
-            SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
+            SessionInput::Look(look) => {
+                state.looker = Some(id);
+                SshAsk::Look { session, look }
+            }
         })),
+        Intent::SaveCopied(path) => copied::save(state, path, fx),
         Intent::Answer(id, reply) if state.quit_asked == Some(id) => {
             state.quit_asked = None;
             state.model.questions.retain(|question| question.id != id);

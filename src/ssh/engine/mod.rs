@@ -115,6 +115,8 @@ struct Running {
     copies: HashMap<ReqId, watch::Sender<bool>>,
     /// Patterns of the hosts that are reached by the system's `ssh`.
     system: Vec<String>,
+    /// How much a new pane keeps.
+    keep: crate::term::Keep,
 }
 
 struct ExecDoor {
@@ -200,7 +202,8 @@ impl Engine {
             SshAsk::Mouse { session, event } => inner.pane(session, PaneInput::Mouse(event)),
             SshAsk::Focus { session, gained } => inner.pane(session, PaneInput::Focus(gained)),
             SshAsk::Resize { session, size } => inner.view(session, View::Resize(size)),
-            SshAsk::Scroll { session, lines } => inner.view(session, View::Scroll(lines)),
+            SshAsk::Look { session, look } => inner.view(session, View::Look(look)),
+            SshAsk::Keep(keep) => inner.lock().keep = keep,
             SshAsk::Close { session } => inner.close(session),
             SshAsk::Probe {
                 host,

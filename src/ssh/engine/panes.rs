@@ -14,6 +14,7 @@ use crate::ssh::remains::Remains;
 use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
 use crate::ssh::writer::PaneInput;
+use crate::term::Look;
 
 use super::{Inner, PaneDoor};
 
@@ -71,7 +72,7 @@ impl Inner {
             return self.tell(fact).await;
         };
         self.tell(fact).await;
-        remains.keep(&self.screens).await;
+        remains.keep(&self.screens, &self.facts).await;
         self.lock().panes.remove(&session);
     }
 
@@ -89,6 +90,8 @@ impl Inner {
                 self.refuse(format!("Open({session})"), "this session is open already");
                 return None;
             }
+            // The first view that the pane takes; the queue is new, so there is room.
+            views.try_send(View::Look(Look::Keep(running.keep))).ok();
             let door = PaneDoor {
                 inputs,
                 views,
@@ -124,7 +127,7 @@ impl Inner {
         };
         if let Err(TrySendError::Full(_)) = sent {
             self.refuse(
-                format!("Resize or Scroll({session})"),
+                format!("Resize or Look({session})"),
                 "the pane is busy; it was dropped",
             );
         }

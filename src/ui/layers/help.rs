@@ -134,6 +134,6 @@ fn title(scope: Scope) -> &'static str {
         Scope::Files => "files",
         Scope::Alarms => "changed host keys",
         Scope::Prefix => "after the prefix",
-        Scope::Scrollback => "in the scrollback",
+        Scope::Scrollback | Scope::ScrollbackEmacs => "in copy mode",
     }
 }

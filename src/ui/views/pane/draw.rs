@@ -9,13 +9,14 @@ use crate::domain::connection::ConnectionState;
 use crate::domain::forward::{ForwardRow, ForwardState};
 use crate::domain::ids::SessionId;
 use crate::model::{SessionState, SessionView};
+use crate::term::ShellState;
 use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
 use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::views::words::{placeholder, plural};
 use crate::ui::views::{Cx, connections, sessions};
-use crate::ui::widgets::screen;
+use crate::ui::widgets::{copy, screen};
 
 impl Pane {
     pub(crate) fn draw(
@@ -56,7 +57,14 @@ impl Pane {
             self.draw_keys(cx, painter);
             return None;
         }
-        cursor.filter(|_| !self.scrollback)
+        match session
+            .screen
+            .as_ref()
+            .and_then(|shown| shown.copy.as_ref())
+        {
+            Some(copy) => copy::draw(painter, self.screen, copy),
+            None => cursor,
+        }
     }
 
     fn draw_tabs(&self, cx: Cx<'_>, id: SessionId, painter: &mut Painter<'_>) {
@@ -119,16 +127,26 @@ impl Pane {
             words.push_str("  ");
             words.push_str(&session.title);
         }
-        let plain = !self.scrollback && cx.model.questions.is_empty();
-        let right = match (&session.screen, self.scrollback) {
-            (Some(shown), true) => format!(
-                "scrollback, {} of {} rows back, q leaves ",
-                shown.scrolled_back, shown.history
-            ),
-            _ if !cx.model.questions.is_empty() => {
+        let copy = session
+            .screen
+            .as_ref()
+            .and_then(|shown| shown.copy.as_ref());
+        let plain = copy.is_none() && cx.model.questions.is_empty();
+        if let Some(copy) = copy.filter(|_| cx.model.questions.is_empty()) {
+            let line = copy::words(copy, cx.keymap, session.recording, &session.host);
+            painter.put(
+                self.status,
+                0,
+                &text::fit(&line, usize::from(self.status.width), ">"),
+                role,
+            );
+            return;
+        }
+        let right = match () {
+            () if !cx.model.questions.is_empty() => {
                 format!("a question waits, {} ", cx.keymap.prefix())
             }
-            _ => format!("{} for commands ", cx.keymap.prefix()),
+            () => format!("{} for commands ", cx.keymap.prefix()),
         };
         let room = usize::from(self.status.width);
         let mut right = format!(" {right}");
@@ -199,6 +217,9 @@ fn carried(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
     let mut parts = Vec::new();
     if session.agent {
         parts.push("agent forwarded".to_owned());
+    }
+    if let Some(ShellState::Ready(Some(status @ 1..))) = session.screen.as_ref().map(|s| s.shell) {
+        parts.push(format!("exit {status}"));
     }
     let live = matches!(session.state, SessionState::Live);
     let listening =

@@ -2,8 +2,11 @@
 
 mod draw;
 mod dress;
+mod look;
 
 use ratatui::layout::{Rect, Size};
+
+pub(crate) use look::{Hold, Looking};
 
 use crate::domain::ids::SessionId;
 
@@ -12,8 +15,8 @@ use crate::domain::ids::SessionId;
 pub(crate) struct Pane {
     /// The prefix was pressed; the next key is ours.
     pub(crate) prefix: bool,
-    /// The keys move in what scrolled away.
-    pub(crate) scrollback: bool,
+    /// What this window knows of looking around.
+    pub(crate) look: Looking,
     session: Option<SessionId>,
     tabs: Rect,
     screen: Rect,
@@ -23,7 +26,7 @@ pub(crate) struct Pane {
 impl Pane {
     pub(crate) fn opened(&mut self, id: SessionId) {
         if self.session != Some(id) {
-            (self.prefix, self.scrollback) = (false, false);
+            (self.prefix, self.look) = (false, Looking::default());
         }
         self.session = Some(id);
     }
