@@ -111,7 +111,9 @@ mod tests {
             assert!(row.id.split('.').count() <= 2, "{}", row.id);
             for chord in row.keys {
                 assert!(
-                    chord.parse::<crate::domain::key::Key>().is_ok(),
+                    chord
+                        .split_whitespace()
+                        .all(|key| key.parse::<crate::domain::key::Key>().is_ok()),
                     "{}: {chord}",
                     row.id
                 );

@@ -8,6 +8,7 @@ mod copy;
 mod emulator;
 pub mod encode;
 mod envelope;
+mod guard;
 mod history;
 mod look;
 mod looking;

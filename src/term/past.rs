@@ -268,6 +268,14 @@ impl<G: Rows> Lines for Reading<'_, G> {
         }
     }
 
+    fn gone(&self) -> u64 {
+        if self.grid.alternate() {
+            0
+        } else {
+            self.history.first()
+        }
+    }
+
     fn end(&self) -> u64 {
         self.end
     }

@@ -6,7 +6,7 @@ use quarterdeck::domain::ids::{EntityId, SessionId};
 use quarterdeck::domain::key::{Key, KeyCode};
 use quarterdeck::domain::run::Exit;
 use quarterdeck::ssh::{SshAsk, SshFact};
-use quarterdeck::term::{Size, cast};
+use quarterdeck::term::{Look, Size, cast};
 
 use crate::support::lab::{Client, Failed, Lab};
 use crate::support::sshd::GUARD;

@@ -65,7 +65,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("russh_sftp", &["src/ssh/", "src/demo/"]),
     ("rusqlite", &["src/store/"]),
     ("rusqlite_migration", &["src/store/"]),
-    ("alacritty_terminal", &["src/term/emulator.rs"]),
+    (
+        "alacritty_terminal",
+        &["src/term/emulator.rs", "src/term/guard.rs"],
+    ),
     ("ratatui", &["src/ui/", "src/attach/", "src/app/"]),
     ("crossterm", &["src/attach/", "src/ui/keys.rs"]),
     ("tui_textarea", &["src/ui/"]),

@@ -6,6 +6,8 @@ use crate::term::screen::Cell;
 pub(in crate::term) trait Lines {
     /// The number of the oldest line.
     fn first(&self) -> u64;
+    /// How many lines there were before it that are not kept.
+    fn gone(&self) -> u64;
     /// The number after the last line that holds anything.
     fn end(&self) -> u64;
     /// The number after the last line of the screen.
@@ -135,15 +137,5 @@ impl Line {
             at += cell.text.len();
         }
         (from.unwrap_or(self.len), to)
-    }
-
-    /// Where in its text the character at `col` begins.
-    pub(super) fn byte_of(&self, col: usize) -> usize {
-        let before = self.cells.get(..col.min(self.cells.len()));
-        before
-            .unwrap_or_default()
-            .iter()
-            .map(|cell| cell.text.len())
-            .sum()
     }
 }

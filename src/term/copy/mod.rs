@@ -351,13 +351,13 @@ impl Copy {
         };
         let backward = search.backward != (motion == Motion::MatchBack);
         let before = self.cursor;
-        for _ in 0..times.min(search::COUNTED as u32) {
+        search.count(lines);
+        for _ in 0..search.rounds(times) {
             match search.next(lines, self.cursor, backward) {
                 Some(place) => self.cursor = place,
                 None => break,
             }
         }
-        search.count(lines);
         self.search = Some(search);
         self.cursor != before
     }

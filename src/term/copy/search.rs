@@ -132,6 +132,15 @@ impl Search {
         }
     }
 
+    /// How often the next match is looked for when it is wanted so many times: never more than once around.
+    pub(super) fn rounds(&self, times: u32) -> usize {
+        let times = times as usize;
+        match self.found.len() {
+            0 => 1,
+            count => (times.max(1) - 1) % count + 1,
+        }
+    }
+
     pub(super) fn view(&self, cursor: Place) -> SearchView {
         SearchView {
             pattern: self.pattern.clone(),

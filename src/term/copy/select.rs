@@ -121,7 +121,14 @@ impl Extent {
             text: String::new(),
             cut: false,
         };
-        for number in self.from.line..=self.to.line {
+        // A selection that ends before a line's first character ends with the line before.
+        let before = !self.inclusive && self.shape == Shape::Chars && self.to.col == 0;
+        let last = if before && self.to.line > self.from.line {
+            self.to.line - 1
+        } else {
+            self.to.line
+        };
+        for number in self.from.line..=last {
             if copied.text.len() > MOST {
                 copied.cut = true;
                 break;

@@ -87,8 +87,8 @@ impl Copy {
             search: self.search.as_ref().map(|search| search.view(self.cursor)),
             line: self.cursor.line.saturating_sub(lines.first()) + 1,
             lines: lines.end() - lines.first(),
-            older: lines.first() > 0 && self.top.line == lines.first() && self.top.col == 0,
-            gone: lines.first(),
+            older: lines.gone() > 0 && self.top.line == lines.first() && self.top.col == 0,
+            gone: lines.gone(),
             ..CopyView::default()
         };
         let mut known: Option<(u64, Vec<(usize, usize)>)> = None;

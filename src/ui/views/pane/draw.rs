@@ -198,7 +198,7 @@ impl Pane {
         let inside = painter.frame(area, &format!("after {prefix}"), Role::BorderFocus);
         for (row, (chords, title)) in (0..inside.height).zip(&lines) {
             painter.put(inside, row, chords, Role::Key);
-            painter.put_at(inside, 9, row, title, Role::Fg);
+            painter.put_at(inside, 10, row, title, Role::Fg);
         }
     }
 
