@@ -265,13 +265,14 @@ impl Ui {
     }
 
     /// What was said last, while it is fresh; an error stays until a key was pressed.
-    fn draw_said(&self, model: &Model, painter: &mut Painter<'_>) {
+    pub(super) fn draw_said(&self, model: &Model, painter: &mut Painter<'_>) {
         let area = if self.areas.said.height > 0 {
             self.areas.said
         } else {
             self.areas.hints
         };
         if let Some(words) = &self.refused {
+            painter.clear(area);
             painter.tint(area, Role::Warn);
             painter.put(area, 0, &format!(" {words}"), Role::Warn);
             return;
@@ -291,6 +292,7 @@ impl Ui {
         };
         if fresh {
             let role = Role::from(notice.level);
+            painter.clear(area);
             if notice.level == Level::Error {
                 painter.tint(area, role);
             }

@@ -161,6 +161,9 @@ impl Ui {
             look: &self.look,
         };
         self.views.layout(&self.view, cx, self.areas.body);
+        if matches!(self.view, View::Pane(_)) {
+            self.areas.said = self.views.pane.status();
+        }
         for layer in &mut self.layers {
             layer.layout(cx, whole);
         }
@@ -177,7 +180,10 @@ impl Ui {
         let mut painter = Painter::new(buffer, &self.look);
         painter.clear(self.areas.whole);
         let mut cursor = self.views.draw(&self.view, cx, &mut painter);
-        if !matches!(self.view, View::Pane(_)) {
+        if matches!(self.view, View::Pane(_)) {
+            // What was said covers the status line for a moment.
+            self.draw_said(model, &mut painter);
+        } else {
             self.draw_bars(model, &mut painter);
         }
         for layer in &self.layers {

@@ -45,7 +45,7 @@ pub(super) fn copied(
         Some(window) if copied.len() <= TERMINAL => {
             fx.push(Effect::Clipboard(window, copied.to_string()));
             format!(
-                "sent {size} to the terminal by OSC 52{rest}; if it does not paste: {prefix} ] here, or :buffer save PATH"
+                "sent {size} to the terminal (OSC 52){rest}; if not there: {prefix} ] or :buffer save F"
             )
         }
         _ => format!(

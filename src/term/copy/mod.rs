@@ -198,11 +198,13 @@ impl Copy {
             Motion::ViewTop | Motion::ViewMiddle | Motion::ViewBottom => {
                 self.in_view(lines, motion, times);
             }
-            Motion::Top | Motion::Bottom => self.to_line(lines, motion, count),
+            Motion::Top | Motion::Bottom => self.goto_line(lines, motion, count),
             Motion::Match | Motion::MatchBack | Motion::Word | Motion::WordBefore => {
                 centre = self.search_on(lines, motion, times);
             }
-            Motion::PromptBack | Motion::PromptNext => self.to_prompt(lines, marks, motion, times),
+            Motion::PromptBack | Motion::PromptNext => {
+                self.goto_prompt(lines, marks, motion, times)
+            }
             _ => {
                 for _ in 0..times {
                     let before = self.cursor;
@@ -306,7 +308,7 @@ impl Copy {
         }
     }
 
-    fn to_line(&mut self, lines: &impl Lines, motion: Motion, count: u32) {
+    fn goto_line(&mut self, lines: &impl Lines, motion: Motion, count: u32) {
         let last = lines.end().saturating_sub(1).max(lines.first());
         let number = match (count, motion) {
             (0, Motion::Top) => lines.first(),
@@ -320,7 +322,7 @@ impl Copy {
         };
     }
 
-    fn to_prompt(&mut self, lines: &impl Lines, marks: &Marks, motion: Motion, times: u32) {
+    fn goto_prompt(&mut self, lines: &impl Lines, marks: &Marks, motion: Motion, times: u32) {
         let here = self.cursor.line;
         let skip = times as usize - 1;
         let found = if motion == Motion::PromptBack {

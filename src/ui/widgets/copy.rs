@@ -30,18 +30,22 @@ pub(crate) fn draw(painter: &mut Painter<'_>, area: Rect, copy: &CopyView) -> Op
     (row < area.height && col < area.width).then(|| Position::new(area.x + col, area.y + row))
 }
 
-/// The status line: the mode, where the cursor is, how the search stands, and the keys that matter now.
-pub(crate) fn words(copy: &CopyView, keymap: &Keymap, recorded: bool, host: &str) -> String {
+/// The status line: the mode, where the cursor is, how the search stands, and the keys that matter now. Where there is no room
+/// the host's name goes first, then the keys from the middle.
+pub(crate) fn words(
+    copy: &CopyView,
+    keymap: &Keymap,
+    recorded: bool,
+    host: &str,
+    width: usize,
+) -> String {
     let mode = match copy.shape {
         None => "COPY",
         Some(Shape::Chars | Shape::Words) => "SELECT",
         Some(Shape::Lines) => "SELECT LINES",
         Some(Shape::Block) => "SELECT BLOCK",
     };
-    let mut parts = vec![format!(
-        " {mode}  {host}  line {} of {}",
-        copy.line, copy.lines
-    )];
+    let mut parts = vec![format!("{}/{}", copy.line, copy.lines)];
     if let Some(search) = &copy.search {
         parts.push(match (search.at, search.count, search.more) {
             (_, 0, _) => format!("no match for {}", text::fit(&search.pattern, 20, "…")),
@@ -78,12 +82,21 @@ pub(crate) fn words(copy: &CopyView, keymap: &Keymap, recorded: bool, host: &str
             ("help", "keys"),
         ],
     };
-    let keys: Vec<String> = keys
+    let mut keys: Vec<String> = keys
         .iter()
         .map(|(id, word)| format!("{} {word}", key(id)))
         .collect();
-    parts.push(keys.join("  "));
-    parts.join("  ")
+    let mut host = format!("{host}  ");
+    loop {
+        let line = format!(" {mode}  {host}{}  {}", parts.join("  "), keys.join("  "));
+        if text::width(&line) <= width || (host.is_empty() && keys.len() <= 2) {
+            return text::fit(&line, width, ">");
+        }
+        if host.is_empty() {
+            keys.remove(1);
+        }
+        host.clear();
+    }
 }
 
 fn copy_key(keymap: &Keymap) -> &'static str {

@@ -133,13 +133,9 @@ impl Pane {
             .and_then(|shown| shown.copy.as_ref());
         let plain = copy.is_none() && cx.model.questions.is_empty();
         if let Some(copy) = copy.filter(|_| cx.model.questions.is_empty()) {
-            let line = copy::words(copy, cx.keymap, session.recording, &session.host);
-            painter.put(
-                self.status,
-                0,
-                &text::fit(&line, usize::from(self.status.width), ">"),
-                role,
-            );
+            let width = usize::from(self.status.width);
+            let line = copy::words(copy, cx.keymap, session.recording, &session.host, width);
+            painter.put(self.status, 0, &line, role);
             return;
         }
         let right = match () {

@@ -40,6 +40,11 @@ impl Pane {
         self.status = row(area.bottom() - bars, bars);
     }
 
+    /// The status line.
+    pub(crate) fn status(&self) -> Rect {
+        self.status
+    }
+
     /// Where each session that is on the screen is drawn.
     pub(crate) fn places(&self) -> Vec<(SessionId, Rect)> {
         self.session
