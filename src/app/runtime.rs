@@ -317,21 +317,26 @@ impl Runtime {
                 self.tell_window(window, ToWindow::Close);
                 self.windows.remove(&window);
             }
-            Effect::Copied(text) => {
-                if let Some(argv) = self.files.copy_command() {
-                    let facts = self.fact_tx.clone();
-                    drop(tokio::spawn(super::copied::pipe(argv, text, facts)));
-                }
-            }
-            Effect::SaveCopied(path, text) => {
-                let (files, facts) = (self.files.clone(), self.fact_tx.clone());
-                drop(tokio::task::spawn_blocking(move || {
-                    let kept = super::copied::save(&files.at_home(&path), &text);
-                    drop(facts.blocking_send(Event::Kept(kept)));
-                }));
-            }
+            Effect::Copied(text) => self.give_copied(text),
+            Effect::SaveCopied(path, text) => self.save_copied(path, text),
             Effect::Quit => self.quitting = true,
         }
+    }
+
+    /// Gives a copied text to the program that the settings name for it.
+    fn give_copied(&self, text: Arc<str>) {
+        if let Some(argv) = self.files.copy_command() {
+            let facts = self.fact_tx.clone();
+            drop(tokio::spawn(super::copied::pipe(argv, text, facts)));
+        }
+    }
+
+    fn save_copied(&self, path: std::path::PathBuf, text: Arc<str>) {
+        let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+        drop(tokio::task::spawn_blocking(move || {
+            let kept = super::copied::save(&files.at_home(&path), &text);
+            drop(facts.blocking_send(Event::Kept(kept)));
+        }));
     }
 
     fn look(&mut self) {

@@ -1,4 +1,4 @@
-//! The emulator itself, and the only file that knows the crate behind it. It must not let foreign bytes grow anything
+//! The emulator itself; only it and its guard know the crate behind it. It must not let foreign bytes grow anything
 //! without bound, and must not answer a question that would tell a remote host what the reader has copied.
 
 use std::sync::{Arc, Mutex, PoisonError};

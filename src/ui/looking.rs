@@ -44,9 +44,22 @@ impl Ui {
         })
     }
 
+    /// Whether what was said may cover the status line: in copy mode that tells where one is, so the next key uncovers it.
+    pub(super) fn covers_status(&self, model: &Model) -> bool {
+        let View::Pane(id) = self.view else {
+            return false;
+        };
+        let screen = model
+            .session(id)
+            .and_then(|session| session.screen.as_ref());
+        let copying = screen.is_some_and(|screen| screen.copy.is_some());
+        !copying || self.refused.is_some() || model.notices.count() > self.views.pane.look.told
+    }
+
     /// A key in copy mode. None of them reaches the program.
     pub(super) fn look_key(&mut self, model: &Model, key: Key) -> Vec<Intent> {
         let pane = &mut self.views.pane.look;
+        pane.told = model.notices.count();
         if let Some(find) = pane.find.take() {
             let count = std::mem::take(&mut pane.count);
             return match key.code {
@@ -84,6 +97,7 @@ impl Ui {
             return Vec::new();
         };
         let count = std::mem::take(&mut self.views.pane.look.count);
+        self.views.pane.look.told = model.notices.count();
         match verb {
             LookVerb::Begin => {
                 self.views.pane.look.begun();

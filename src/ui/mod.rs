@@ -182,7 +182,9 @@ impl Ui {
         let mut cursor = self.views.draw(&self.view, cx, &mut painter);
         if matches!(self.view, View::Pane(_)) {
             // What was said covers the status line for a moment.
-            self.draw_said(model, &mut painter);
+            if self.covers_status(model) {
+                self.draw_said(model, &mut painter);
+            }
         } else {
             self.draw_bars(model, &mut painter);
         }

@@ -88,6 +88,11 @@ fn motions_of_vi() {
             (M::Up, 3, (0, 3)),
         ],
     );
+}
+
+#[test]
+fn motions_over_brackets_wide_characters_wrapped_and_empty_lines() {
+    use Motion as M;
     check(
         "if (x) {\n  y[1]\n}",
         &[

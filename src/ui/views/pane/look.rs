@@ -27,6 +27,8 @@ pub(crate) struct Looking {
     pub(crate) count: u32,
     /// The next character is looked for.
     pub(crate) find: Option<Find>,
+    /// How many notices there were when a key of copy mode was pressed last: those need not be told again.
+    pub(crate) told: u64,
     /// What the left button holds.
     pub(crate) hold: Option<Hold>,
     /// The last press, to tell double clicks.
