@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::command::{ExportFormat, HostHealth, Outcome, Search};
 use crate::config::Desktop;
@@ -68,6 +69,10 @@ pub enum Effect {
     Clipboard(WindowId, String),
     /// Call whoever sits at a window.
     Call(WindowId, Call),
+    /// Give a copied text to the program that the settings name for it, if they do; a failure is told by `Kept`.
+    Copied(Arc<str>),
+    /// Write a copied text to a new file; answers with `Kept`.
+    SaveCopied(PathBuf, Arc<str>),
     /// End the process, after everything before this was done.
     Quit,
 }

@@ -55,6 +55,8 @@ pub enum Event {
     File(ReqId, FileFact),
     /// The player of recordings shows something.
     Reel(Box<ReelFact>),
+    /// What was copied was written to a file (which says so), or the program for copied text could not take it.
+    Kept(Result<String, String>),
     /// This machine was measured.
     Local(Box<Sample>),
     /// Where the agent of somebody who came in is.

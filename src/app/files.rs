@@ -112,6 +112,20 @@ impl Files {
         }
     }
 
+    /// The program that gets what is copied, if the settings name one.
+    pub(super) fn copy_command(&self) -> Option<Vec<String>> {
+        let argv = &self.inner.settings.session.copy_command;
+        (!argv.is_empty()).then(|| argv.clone())
+    }
+
+    /// A path that a person wrote: `~` is the home, and what is relative begins there too.
+    pub(super) fn at_home(&self, path: &Path) -> std::path::PathBuf {
+        let home = self.inner.environment.home().unwrap_or(Path::new("/"));
+        self.inner
+            .environment
+            .expand(&path.display().to_string(), home)
+    }
+
     fn library(&self) -> FileFact {
         let library = Library::read(&self.inner.paths, &self.inner.settings);
         let mut broken: Vec<Diagnostic> = library

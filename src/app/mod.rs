@@ -5,6 +5,7 @@
 
 mod client;
 pub mod clock;
+mod copied;
 pub mod effect;
 pub mod event;
 mod files;

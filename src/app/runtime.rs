@@ -119,6 +119,11 @@ impl Runtime {
         (runtime, Client::new(input_tx))
     }
 
+    /// How much panes keep, and how copy mode behaves in them.
+    pub(super) fn keep(&self, keep: crate::term::Keep) {
+        self.engine.send(SshAsk::Keep(keep));
+    }
+
     /// Runs until it is told to end, or until nobody is left and nothing is under way.
     pub async fn run(mut self) {
         let mut tick = interval(TICK);
@@ -348,8 +353,26 @@ impl Runtime {
                 self.tell_window(window, ToWindow::Close);
                 self.windows.remove(&window);
             }
+            Effect::Copied(text) => self.give_copied(text),
+            Effect::SaveCopied(path, text) => self.save_copied(path, text),
             Effect::Quit => self.quitting = true,
         }
+    }
+
+    /// Gives a copied text to the program that the settings name for it.
+    fn give_copied(&self, text: Arc<str>) {
+        if let Some(argv) = self.files.copy_command() {
+            let facts = self.fact_tx.clone();
+            drop(tokio::spawn(super::copied::pipe(argv, text, facts)));
+        }
+    }
+
+    fn save_copied(&self, path: std::path::PathBuf, text: Arc<str>) {
+        let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+        drop(tokio::task::spawn_blocking(move || {
+            let kept = super::copied::save(&files.at_home(&path), &text);
+            drop(facts.blocking_send(Event::Kept(kept)));
+        }));
     }
 
     fn look(&mut self) {
@@ -391,6 +414,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
         Event::Reel(_) => "reel",
+        Event::Kept(_) => "kept",
         Event::Local(_) => "local",
         Event::Agent(_) => "agent",
         Event::Slow(..) => "slow",

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::command::{Globals, Info};
 use crate::config::{self, Environment, Paths, Settings};
 use crate::domain::host::{Effective, Target};
+use crate::domain::look::CopyKeys;
 use crate::health::verdict::{Limit, Thresholds};
 use crate::ssh::{AgentChoice, EffectiveCache, EngineOptions, FileStamp, Screens};
 use crate::store::{self, Answer, Ask, Batch, Local, Store, StoreError};
@@ -134,12 +135,7 @@ pub fn assemble(
         "default" => Theme::default(),
         name => theme(places, name)?,
     };
-    let keymap = settings
-        .session
-        .prefix
-        .map_or_else(Keymap::default, |prefix| {
-            Keymap::with(&std::collections::BTreeMap::new(), prefix).0
-        });
+    let keymap = keymap(places);
     let ground = theme.ground();
     let setup = Setup {
         me: settings.general.author.clone(),
@@ -203,13 +199,32 @@ pub fn assemble(
         settings.clone(),
         places.environment.clone(),
     );
-    Ok(Runtime::new(Parts {
+    let (runtime, client) = Runtime::new(Parts {
         store,
         setup,
         files,
         engine,
         changed,
-    }))
+    });
+    runtime.keep(crate::term::Keep {
+        bytes: settings.session.scrollback_bytes,
+        keys: copy_keys(places),
+    });
+    Ok((runtime, client))
+}
+
+/// The keys, with the prefix and the copy mode that the settings ask for.
+fn keymap(places: &Places) -> Keymap {
+    let prefix = places.settings.session.prefix;
+    let keymap = prefix.map_or_else(Keymap::default, |prefix| {
+        Keymap::with(&std::collections::BTreeMap::new(), prefix).0
+    });
+    keymap.with_copy_keys(copy_keys(places))
+}
+
+fn copy_keys(places: &Places) -> CopyKeys {
+    let chosen = places.settings.session.copy_keys;
+    chosen.unwrap_or_else(|| places.environment.copy_keys())
 }
 
 /// Opens the store of these places.

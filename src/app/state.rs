@@ -229,6 +229,8 @@ pub struct State {
     pub(crate) rang: Time,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
+    /// The window that looked around in a pane last: what is copied there is for its terminal.
+    pub(crate) looker: Option<WindowId>,
 }
 
 /// What is kept of a host between samples.
@@ -457,6 +459,7 @@ impl State {
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
             quit_asked: None,
+            looker: None,
             again: BTreeMap::new(),
             orders: BTreeMap::new(),
             alarms_asked: BTreeMap::new(),

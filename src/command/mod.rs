@@ -13,6 +13,7 @@ mod forward;
 mod host;
 mod layout;
 mod line;
+mod look;
 mod mistake;
 mod monitor;
 mod parse;
@@ -40,6 +41,7 @@ pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
 pub use layout::{LayoutCommand, PaneVerb, Spot, repeats};
 pub use line::split;
+pub use look::LookVerb;
 pub use monitor::{MonitorVerb, Monitored};
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
@@ -100,6 +102,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         screen::ROWS,
         broadcast::ROWS,
         monitor::ROWS,
+        look::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -124,7 +127,9 @@ mod tests {
             assert!(row.id.split('.').count() <= 2, "{}", row.id);
             for chord in row.keys {
                 assert!(
-                    chord.parse::<crate::domain::key::Key>().is_ok(),
+                    chord
+                        .split_whitespace()
+                        .all(|key| key.parse::<crate::domain::key::Key>().is_ok()),
                     "{}: {chord}",
                     row.id
                 );

@@ -124,8 +124,10 @@ pub enum Scope {
     Recording,
     /// After the prefix chord in a session pane.
     Prefix,
-    /// While a session pane shows its scrollback.
+    /// In copy mode with the keys of vi.
     Scrollback,
+    /// In copy mode with the keys of emacs.
+    ScrollbackEmacs,
 }
 
 /// What must be asked before a command.

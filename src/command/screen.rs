@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Form::Positional;
 use super::row::{Arg, Danger, Row, Scope, Surface};
-use super::{BroadcastVerb, Command, FilesVerb, MonitorVerb, PaneVerb, ScreenCommand as V};
+use super::{
+    BroadcastVerb, Command, FilesVerb, LookVerb, MonitorVerb, PaneVerb, ScreenCommand as V,
+};
 
 /// A verb about what is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,10 +104,10 @@ pub enum ScreenCommand {
     Session(u8),
     /// Leaves the pane and goes back to the list; the session goes on.
     LeavePane,
-    /// Looks at what scrolled away.
-    Scrollback,
     /// Goes to another pane or tab.
     Pane(PaneVerb),
+    /// Looks around in a pane, and copies.
+    Look(LookVerb),
 }
 
 const fn key(
@@ -459,14 +461,6 @@ pub(super) const ROWS: &[Row] = &[
         PREFIX,
         &["d"],
         |_| Ok(Command::Screen(V::LeavePane)),
-    ),
-    key(
-        "pane.scrollback",
-        "scrollback",
-        "Looks at what scrolled away.",
-        PREFIX,
-        &["["],
-        |_| Ok(Command::Screen(V::Scrollback)),
     ),
     key(
         "pane.prompt",

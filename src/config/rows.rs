@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::guard::Desktop;
 use super::settings::Settings;
 use crate::domain::key::{Key, KeyCode};
+use crate::domain::look::CopyKeys;
 use crate::domain::recording::parse_size;
 use crate::domain::time::parse_span;
 
@@ -233,6 +234,15 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         section: "session",
+        name: "scrollback_bytes",
+        help: "How many bytes of lines that scrolled away each pane keeps, packed: 0 to 1073741824. About 60 a line.",
+        show: |settings| settings.session.scrollback_bytes.to_string(),
+        set: |settings, value, _| {
+            bytes(value).map(|bytes| settings.session.scrollback_bytes = bytes)
+        },
+    },
+    Row {
+        section: "session",
         name: "clipboard",
         help: "Whether programs in sessions may put text on your clipboard (OSC 52); reading it they may never.",
         show: |settings| settings.session.clipboard.to_string(),
@@ -276,6 +286,26 @@ pub const ROWS: &[Row] = &[
                 "none" => false,
                 _ => return Err("expected \"window\" or \"none\"".to_owned()),
             };
+            Ok(())
+        },
+    },
+    Row {
+        section: "session",
+        name: "copy_keys",
+        help: "The keys of copy mode: vi or emacs. Without it, emacs if $VISUAL or $EDITOR is one, else vi.",
+        show: |settings| {
+            quoted(match settings.session.copy_keys {
+                None => "",
+                Some(CopyKeys::Vi) => "vi",
+                Some(CopyKeys::Emacs) => "emacs",
+            })
+        },
+        set: |settings, value, _| {
+            settings.session.copy_keys = Some(match filled(value)?.as_str() {
+                "vi" => CopyKeys::Vi,
+                "emacs" => CopyKeys::Emacs,
+                other => return Err(format!("{other:?} is no set of keys; write vi or emacs")),
+            });
             Ok(())
         },
     },
@@ -346,6 +376,17 @@ pub const ROWS: &[Row] = &[
             }
             other => Err(format!("expected true or false, found {}", kind(other))),
         },
+    },
+    Row {
+        section: "session",
+        name: "copy_command",
+        help: "A program that gets what you copy on its standard input, on the machine that the app runs on: a list such as [\"xclip\", \"-i\"]. No shell is involved.",
+        show: |settings| {
+            let words = settings.session.copy_command.iter();
+            let words: Vec<String> = words.map(|word| quoted(word)).collect();
+            format!("[{}]", words.join(", "))
+        },
+        set: |settings, value, _| names(value).map(|words| settings.session.copy_command = words),
     },
 ];
 
@@ -444,6 +485,16 @@ fn names(value: &DeValue<'_>) -> Result<Vec<String>, String> {
         ));
     };
     array.iter().map(|item| filled(item.get_ref())).collect()
+}
+
+/// A number of bytes up to a gibibyte.
+fn bytes(value: &DeValue<'_>) -> Result<usize, String> {
+    let wrong = || format!("expected a number of bytes from 0 to {}", 1 << 30);
+    let number = match value {
+        DeValue::Integer(number) => number.to_string().parse::<usize>().map_err(|_| wrong())?,
+        other => return Err(format!("{}, found {}", wrong(), kind(other))),
+    };
+    (number <= 1 << 30).then_some(number).ok_or_else(wrong)
 }
 
 /// A span as systemd.time(7) writes it, or a number of seconds, between two limits in seconds.

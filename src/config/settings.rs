@@ -17,6 +17,7 @@ use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
 use crate::domain::environment::Environments;
 use crate::domain::key::Key;
+use crate::domain::look::CopyKeys;
 use crate::domain::recording::Keeping;
 use crate::domain::runbook::Diagnostic;
 use crate::domain::ticket::words;
@@ -110,6 +111,12 @@ pub struct Session {
     pub clipboard: bool,
     /// How long a broadcast goes on without a key.
     pub broadcast: Duration,
+    /// The most bytes of packed scrollback that a pane keeps.
+    pub scrollback_bytes: usize,
+    /// The keys of copy mode; `None` follows the editor.
+    pub copy_keys: Option<CopyKeys>,
+    /// The program, with its arguments, that gets what is copied; empty is none.
+    pub copy_command: Vec<String>,
 }
 
 /// The terminal that a window is in.
@@ -188,6 +195,9 @@ impl Settings {
                 window_size: WindowSize::Latest,
                 clipboard: true,
                 broadcast: Duration::from_secs(guard::BROADCAST_MINUTES * 60),
+                scrollback_bytes: 4 * 1024 * 1024,
+                copy_keys: None,
+                copy_command: Vec::new(),
             },
             screen: Screen { mouse: true },
             environments: Environments::default(),

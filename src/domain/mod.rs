@@ -10,6 +10,7 @@ pub mod host;
 pub mod ids;
 pub mod key;
 pub mod layout;
+pub mod look;
 pub mod merge;
 pub mod op;
 pub mod paste;

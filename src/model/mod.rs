@@ -105,6 +105,8 @@ pub struct Model {
     pub books: Vec<Runbook>,
     /// What is wrong with the runbooks that cannot be read.
     pub broken: Vec<Diagnostic>,
+    /// What was copied out of a pane last.
+    pub copied: Option<Arc<str>>,
     /// What was said to the user, newest last.
     pub notices: Notices,
     /// Questions of workers, oldest first; the oldest is asked.

@@ -13,8 +13,8 @@ use crate::domain::forward::ForwardRule;
 use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::key::Key;
-use crate::term::Size;
 use crate::term::encode::MouseEvent;
+use crate::term::{Keep, Look, Size};
 
 use super::fact::QuestionId;
 
@@ -127,13 +127,15 @@ pub enum SshAsk {
         /// The new size.
         size: Size,
     },
-    /// Scrolls a pane.
-    Scroll {
+    /// Looks around in a pane; what is copied there comes as [`super::SshFact::Copied`].
+    Look {
         /// The session.
         session: SessionId,
-        /// How far: positive is back in time, 0 is to the end.
-        lines: i32,
+        /// How.
+        look: Look,
     },
+    /// How much every pane opened from now on keeps.
+    Keep(Keep),
     /// Ends a session as a hangup would.
     Close {
         /// The session.
@@ -333,7 +335,8 @@ impl fmt::Debug for SshAsk {
             Self::Mouse { session, .. } => write!(f, "Mouse({session})"),
             Self::Focus { session, gained } => write!(f, "Focus({session}, {gained})"),
             Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),
-            Self::Scroll { session, lines } => write!(f, "Scroll({session}, {lines})"),
+            Self::Look { session, .. } => write!(f, "Look({session})"),
+            Self::Keep(keep) => write!(f, "Keep({keep:?})"),
             Self::Close { session } => write!(f, "Close({session})"),
             Self::Record { session, file } => write!(f, "Record({session}, {})", file.is_some()),
             Self::MarkRecording { session, .. } => write!(f, "MarkRecording({session})"),

@@ -153,6 +153,15 @@ pub enum SshFact {
         /// What it shows, or why nothing can be said.
         result: Result<Capture, String>,
     },
+    /// A person copied text out of a session's pane.
+    Copied {
+        /// The session.
+        session: SessionId,
+        /// The text.
+        text: String,
+        /// It was longer than what can be copied at once.
+        cut: bool,
+    },
     /// There was output; at most once a second.
     SessionActivity {
         /// The session.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::domain::host::Target;
 use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
-use crate::term::{Emulator, Modes, Notice, Size};
+use crate::term::{Copied, Emulator, Look, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
@@ -59,12 +59,12 @@ pub(crate) struct Pane {
 /// A change of what the pane shows.
 pub(crate) enum View {
     Resize(Size),
-    Scroll(i32),
     Watch(Watching),
     /// Records into this file from now on, or no more.
     Record(Option<PathBuf>),
     Mark(String),
     Capture(capture::Wish),
+    Look(Look),
 }
 
 impl Pane {
@@ -395,8 +395,10 @@ impl<'a> Reader<'a> {
                 self.tape.resize(size);
                 Some(size)
             }
-            View::Scroll(lines) => {
-                self.emulator.scroll(lines);
+            View::Look(look) => {
+                if let Some(copied) = self.emulator.look(look) {
+                    self.news.copied(copied);
+                }
                 None
             }
             View::Watch(ask) => {
@@ -476,6 +478,8 @@ struct Told {
     title: Option<String>,
     clipboard: Option<String>,
     notify: Option<String>,
+    /// What was copied last; a person can use no more.
+    copied: Option<Copied>,
     bell: bool,
     activity: bool,
     closed: bool,
@@ -506,6 +510,10 @@ impl News {
         });
     }
 
+    fn copied(&self, copied: Copied) {
+        self.change(|told| told.copied = Some(copied));
+    }
+
     fn activity(&self) {
         let mut told = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !told.activity {
@@ -534,6 +542,7 @@ impl News {
             title: told.title.take(),
             clipboard: told.clipboard.take(),
             notify: told.notify.take(),
+            copied: told.copied.take(),
             bell: std::mem::take(&mut told.bell),
             closed: told.closed,
         }
@@ -588,6 +597,11 @@ fn facts_of(told: Told, session: SessionId) -> Vec<SshFact> {
         told.notify
             .map(|text| SshFact::SessionNotify { session, text }),
     );
+    facts.extend(told.copied.map(|copied| SshFact::Copied {
+        session,
+        text: copied.text,
+        cut: copied.cut,
+    }));
     if told.bell {
         facts.push(SshFact::SessionBell { session });
     }

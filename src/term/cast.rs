@@ -350,8 +350,9 @@ pub fn write(cast: &Cast) -> String {
 /// What a person would have read: the recording replayed, all of it, however long. Text on the alternate screen is shown
 /// only if the recording ends there.
 pub fn text(cast: &Cast) -> String {
-    // So few bytes cannot scroll more lines than the emulator keeps, even two characters a line.
+    // So few bytes, and so few lines, stay far from what the emulator keeps.
     const STEP: usize = 1_024;
+    const TAKEN: usize = 1_000;
     let mut emulator = Emulator::new(Size::new(cast.header.width, cast.header.height));
     let mut text = String::new();
     for event in &cast.events {
@@ -359,7 +360,7 @@ pub fn text(cast: &Cast) -> String {
             EventKind::Output(output) => {
                 for bytes in output.as_bytes().chunks(STEP) {
                     emulator.feed(bytes);
-                    if emulator.history_len() > super::HISTORY / 2 {
+                    if emulator.history_len() > TAKEN {
                         text.push_str(&emulator.take_history());
                     }
                 }

@@ -1,25 +1,20 @@
-//! The emulator itself, and the only file that knows the crate behind it. It must not let foreign bytes grow anything
+//! The emulator itself; only it and its guard know the crate behind it. It must not let foreign bytes grow anything
 //! without bound, and must not answer a question that would tell a remote host what the reader has copied.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use alacritty_terminal::event::{Event, EventListener, WindowSize};
-use alacritty_terminal::grid::{Dimensions, Scroll};
-use alacritty_terminal::index::{Column, Line};
-use alacritty_terminal::term::cell::Flags;
+use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::term::{self, Osc52, Term, TermDamage, TermMode};
-use alacritty_terminal::vte::ansi::{self, NamedColor, Processor, Rgb};
+use alacritty_terminal::vte::ansi::{self, Processor, Rgb};
 
 use super::envelope::{Aside, Envelope};
-use super::guard::{self, BLINK, Guard, Kept};
+use super::grid::Grid;
+use super::guard::{self, GRID, Guard, Kept};
 use super::outbox::{Notice, Outbox, Requests, palette};
-use super::screen::{
-    Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style, Underline,
-};
-
-/// How many lines are kept beyond the screen.
-pub const HISTORY: usize = 2_000;
+use super::past::{LIVE, Past};
+use super::screen::{Cell, CursorShape, Modes, Mouse, Row, Screen, Size};
 
 /// Bytes are parsed in slices of this size, so that the limits below are checked often.
 const SLICE: usize = 4 * 1024;
@@ -90,6 +85,8 @@ pub struct Emulator {
     passed: Vec<u8>,
     /// Reused between rows.
     cells: Vec<Cell>,
+    /// What is kept beyond the grid, and who looks at it.
+    pub(super) past: Past,
 }
 
 impl std::fmt::Debug for Emulator {
@@ -114,7 +111,7 @@ impl Emulator {
             };
         });
         let config = term::Config {
-            scrolling_history: HISTORY,
+            scrolling_history: GRID,
             osc52: Osc52::OnlyCopy,
             // No program can ask for a hollow block, so this one says that none asked for anything.
             default_cursor_style: ansi::CursorStyle {
@@ -137,6 +134,7 @@ impl Emulator {
             shown: None,
             passed: Vec::new(),
             cells: Vec::new(),
+            past: Past::default(),
         }
     }
 
@@ -154,6 +152,7 @@ impl Emulator {
                     term: &mut self.term,
                     listener: &self.listener,
                     kept: &mut self.kept,
+                    past: &mut self.past,
                     budget,
                 };
                 self.parser.advance(&mut guard, &passed);
@@ -180,6 +179,8 @@ impl Emulator {
                 self.listener.with(|out| out.reply(&answer));
             }
             Aside::Notify(text) => self.notice(Notice::Notify(text)),
+            // What stands before it is on the screen by now.
+            Aside::Mark(mark) => self.past.mark(&Grid::of(&self.term, &self.kept), mark),
         }
     }
 
@@ -247,9 +248,28 @@ impl Emulator {
         let size = size.clamped();
         // What a synchronised update holds back was written for the old size.
         self.stop_sync();
-        self.size = size;
         self.listener.with(|out| out.requests.size = size);
+        // Narrower rows are more rows: by halves, so that never more of them are in the grid than it may hold.
+        while size.cols < self.size.cols {
+            self.pack(LIVE / 4);
+            self.size.cols = size.cols.max(self.size.cols.div_ceil(2));
+            self.term.resize(Cells(self.size));
+        }
+        self.size = size;
         self.term.resize(Cells(size));
+        self.pack(LIVE);
+    }
+
+    /// Packs rows until about `live` of them are left in the grid's history.
+    fn pack(&mut self, live: usize) {
+        Guard {
+            term: &mut self.term,
+            listener: &self.listener,
+            kept: &mut self.kept,
+            past: &mut self.past,
+            budget: 0,
+        }
+        .pack(live);
     }
 
     /// The colours of text and background that the program is told when it asks (OSC 10 and 11).
@@ -257,14 +277,6 @@ impl Emulator {
         self.listener.with(|out| {
             out.requests.foreground = foreground;
             out.requests.background = background;
-        });
-    }
-
-    /// Scrolls the view `lines` back into history, or forward when negative; 0 returns to the end.
-    pub fn scroll(&mut self, lines: i32) {
-        self.term.scroll_display(match lines {
-            0 => Scroll::Bottom,
-            lines => Scroll::Delta(lines.clamp(-(HISTORY as i32), HISTORY as i32)),
         });
     }
 
@@ -282,6 +294,7 @@ impl Emulator {
                 term: &mut self.term,
                 listener: &self.listener,
                 kept: &mut self.kept,
+                past: &mut self.past,
                 budget,
             };
             self.parser.stop_sync(&mut guard);
@@ -324,40 +337,16 @@ impl Emulator {
         }
     }
 
-    /// How many lines there are to scroll back.
-    pub fn history_len(&self) -> usize {
-        self.term.history_size()
+    /// The rows of the grid.
+    pub(super) fn grid(&self) -> Grid<'_> {
+        Grid::of(&self.term, &self.kept)
     }
 
-    /// History and screen as text. Rows that were only wrapped for width are one line again; trailing blanks and
-    /// trailing empty lines are left out.
-    pub fn text(&self) -> String {
-        let mut text = self.text_of(-(self.history_len() as i32)..i32::from(self.size.rows));
-        text.truncate(text.trim_end_matches([' ', '\n']).len());
-        text
-    }
-
-    /// Moves the history out as text, for those who keep more of it than [`HISTORY`] lines. A line that goes on at the top
-    /// of the screen ends without a line feed.
-    pub fn take_history(&mut self) -> String {
-        let text = self.text_of(-(self.history_len() as i32)..0);
-        // Returning to the end first marks what is in view as changed.
-        self.scroll(0);
+    /// Forgets the grid's history, after somebody took it.
+    pub(super) fn clear_grid_history(&mut self) {
+        // The next screen is read anew.
+        self.shown = None;
         self.term.grid_mut().clear_history();
-        text
-    }
-
-    fn text_of(&self, rows: std::ops::Range<i32>) -> String {
-        let (mut text, mut cells) = (String::new(), Vec::new());
-        for index in rows {
-            let wrapped = self.cells_of(index, &mut cells);
-            text.extend(cells.iter().map(|cell| cell.text.as_str()));
-            if !wrapped {
-                text.truncate(text.trim_end_matches(' ').len());
-                text.push('\n');
-            }
-        }
-        text
     }
 
     /// The screen now. It is the very same as the one before when nothing changed, and shares all unchanged rows.
@@ -366,11 +355,10 @@ impl Emulator {
             // A number of an address means something else now, so no row of before can be shared.
             self.shown = None;
         }
-        let offset = self.term.grid().display_offset();
-        let rows = self.rows(offset);
+        let rows = self.rows();
         let mode = *self.term.mode();
         let point = self.term.grid().cursor.point;
-        let row = usize::try_from(point.line.0).unwrap_or(0) + offset;
+        let row = usize::try_from(point.line.0).unwrap_or(0);
         let style = self.term.cursor_style();
         let visible = mode.contains(TermMode::SHOW_CURSOR)
             && style.shape != ansi::CursorShape::Hidden
@@ -389,35 +377,37 @@ impl Emulator {
             cursor_style: guard::cursor_style(style),
             title: self.title.clone(),
             modes: self.modes(),
-            scrolled_back: offset,
+            scrolled_back: 0,
             history: self.history_len(),
             links: self.kept.links.shown(),
+            copy: None,
+            shell: self.past.marks.state,
         };
-        match &self.shown {
+        let screen = match &self.shown {
             Some(before) if **before == screen => before.clone(),
             _ => {
                 let screen = Arc::new(screen);
                 self.shown = Some(screen.clone());
                 screen
             }
-        }
+        };
+        self.looked_at(screen)
     }
 
     /// The rows in view, all read anew, to compare with.
     #[cfg(test)]
     pub(super) fn rows_afresh(&self) -> Vec<Row> {
-        let offset = self.term.grid().display_offset() as i32;
         (0..i32::from(self.size.rows))
             .map(|index| {
                 let mut cells = Vec::new();
-                let wrapped = self.cells_of(index - offset, &mut cells);
+                let wrapped = self.grid().cells_of(index, &mut cells);
                 Row { cells, wrapped }
             })
             .collect()
     }
 
     /// The rows in view. Only damaged rows are read anew; after a scroll, rows that merely moved are found and shared.
-    fn rows(&mut self, offset: usize) -> Vec<Arc<Row>> {
+    fn rows(&mut self) -> Vec<Arc<Row>> {
         let count = usize::from(self.size.rows);
         let old = self.shown.take();
         let damaged: Option<Vec<usize>> = match self.term.damage() {
@@ -431,7 +421,7 @@ impl Emulator {
         };
         let mut cells = std::mem::take(&mut self.cells);
         let mut read = |index: usize, shift: usize| {
-            let wrapped = self.cells_of(index as i32 - offset as i32, &mut cells);
+            let wrapped = self.grid().cells_of(index as i32, &mut cells);
             let same = |row: &&Arc<Row>| row.wrapped == wrapped && row.cells == cells;
             [index, index + shift]
                 .into_iter()
@@ -462,86 +452,6 @@ impl Emulator {
         self.cells = cells;
         self.shown = old;
         rows
-    }
-
-    /// Reads a row of the grid, history having negative numbers, into `cells`; whether the line goes on below.
-    fn cells_of(&self, index: i32, cells: &mut Vec<Cell>) -> bool {
-        cells.clear();
-        let row = &self.term.grid()[Line(index)];
-        let (mut wrapped, mut after_wide) = (false, false);
-        for column in 0..usize::from(self.size.cols) {
-            let cell = &row[Column(column)];
-            let spacer = cell.flags.contains(Flags::WIDE_CHAR_SPACER);
-            let wide = cell.flags.contains(Flags::WIDE_CHAR);
-            // Deleting characters may leave half of a wide one; half a character is a blank.
-            let next = column + 1 < usize::from(self.size.cols)
-                && row[Column(column + 1)]
-                    .flags
-                    .contains(Flags::WIDE_CHAR_SPACER);
-            let text = match (spacer, wide) {
-                (true, _) if after_wide => Glyph::EMPTY,
-                (true, _) => Glyph::new(' ', &[]),
-                (false, true) if !next => Glyph::new(' ', &[]),
-                (false, _) => Glyph::new(cell.c, cell.zerowidth().unwrap_or_default()),
-            };
-            after_wide = wide && !spacer;
-            wrapped = cell.flags.contains(Flags::WRAPLINE);
-            cells.push(Cell {
-                text,
-                style: self.style(cell),
-            });
-        }
-        wrapped
-    }
-
-    fn style(&self, cell: &term::cell::Cell) -> Style {
-        let flags = cell.flags;
-        Style {
-            fg: self.color(cell.fg),
-            bg: self.color(cell.bg),
-            bold: flags.contains(Flags::BOLD),
-            dim: flags.contains(Flags::DIM),
-            italic: flags.contains(Flags::ITALIC),
-            underline: flags.intersects(Flags::ALL_UNDERLINES),
-            underline_kind: match flags.intersection(Flags::ALL_UNDERLINES) {
-                Flags::DOUBLE_UNDERLINE => Underline::Double,
-                Flags::UNDERCURL => Underline::Curly,
-                Flags::DOTTED_UNDERLINE => Underline::Dotted,
-                Flags::DASHED_UNDERLINE => Underline::Dashed,
-                _ => Underline::Single,
-            },
-            underline_color: match cell.underline_color() {
-                Some(color) => self.color(color),
-                None => Color::Default,
-            },
-            blink: flags.contains(BLINK),
-            reverse: flags.contains(Flags::INVERSE),
-            hidden: flags.contains(Flags::HIDDEN),
-            strike: flags.contains(Flags::STRIKEOUT),
-            link: match &cell.extra {
-                Some(_) => self.kept.link_of(cell),
-                None => 0,
-            },
-        }
-    }
-
-    /// A colour the program redefined (OSC 4, 10, 11) is what it said; otherwise the theme decides.
-    fn color(&self, color: ansi::Color) -> Color {
-        let (index, plain) = match color {
-            ansi::Color::Spec(Rgb { r, g, b }) => return Color::Rgb(r, g, b),
-            ansi::Color::Indexed(index) => (usize::from(index), Color::Indexed(index)),
-            ansi::Color::Named(name) => match name as usize {
-                index @ 0..=15 => (index, Color::Indexed(index as u8)),
-                index if name == NamedColor::Foreground || name == NamedColor::Background => {
-                    (index, Color::Default)
-                }
-                _ => return Color::Default,
-            },
-        };
-        match self.term.colors()[index] {
-            Some(Rgb { r, g, b }) => Color::Rgb(r, g, b),
-            None => plain,
-        }
     }
 }
 

@@ -6,6 +6,9 @@
 //! It also hears what the parser does not know: a soft reset becomes the sequences it stands for, and questions and
 //! notifications are handed out as an [`Aside`] at their place in the stream.
 
+use super::marks;
+use super::outbox::Mark;
+
 /// The longest OSC passed on, in bytes. Titles and colours are far shorter.
 const LIMIT: usize = 4 * 1024;
 
@@ -59,6 +62,8 @@ pub(super) enum Aside {
     Capability(Vec<u8>),
     /// Tell a person this: one line, without controls, of bounded length.
     Notify(String),
+    /// The shell's mark of this place.
+    Mark(Mark),
 }
 
 /// The state between two chunks of bytes.
@@ -185,7 +190,12 @@ impl Envelope {
         }
         // A command broken off by CAN or SUB has no effect in xterm; the parser would act on what it has.
         let whole = self.state == State::Osc && matches!(byte, BEL | ESC);
-        self.aside = whole.then(|| notification(&self.held)).flatten();
+        self.aside = whole
+            .then(|| {
+                let mark = marks::read(&self.held).map(Aside::Mark);
+                mark.or_else(|| notification(&self.held))
+            })
+            .flatten();
         if whole && harmless(&self.held) {
             out.push(b']');
             out.append(&mut self.held);

@@ -1,8 +1,9 @@
 //! Stands between the parser and the crate's terminal: keeps hostile input from growing a cell, a title or a hyperlink
-//! without bound, and does what the crate leaves undone. With the emulator it is the only one that knows the crate.
+//! without bound, does what the crate leaves undone, and packs rows before they would scroll out of the grid.
 
 use std::fmt::Write;
 
+use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::index::Line;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::term::{Term, TermMode};
@@ -10,8 +11,14 @@ use alacritty_terminal::vte::ansi::{self, Attr, Handler, NamedColor, Rgb};
 use unicode_width::UnicodeWidthChar;
 
 use super::emulator::Listener;
+use super::grid::Grid;
 use super::links::Book;
-use super::screen::Keyboard;
+use super::past::{LIVE, Past, SLACK};
+use super::screen::{Keyboard, Size};
+
+/// How many rows the grid may hold beyond the screen: those that stay, those until some are packed, and what one command
+/// of the program can scroll away at once.
+pub(super) const GRID: usize = LIVE + SLACK + Size::MAX.rows as usize + 8;
 
 /// Combining marks kept on one cell. Without a limit, one cell could hold gigabytes of them.
 const MARKS_MAX: usize = 8;
@@ -91,11 +98,29 @@ pub(super) struct Guard<'a> {
     pub(super) term: &'a mut Term<Listener>,
     pub(super) listener: &'a Listener,
     pub(super) kept: &'a mut Kept,
+    pub(super) past: &'a mut Past,
     /// Characters still allowed in this slice.
     pub(super) budget: usize,
 }
 
 impl Guard<'_> {
+    /// Packs rows when there are too many. What scrolls away must pass here before the grid would drop it.
+    fn scrolled(&mut self) {
+        if self.term.history_size() > LIVE + SLACK {
+            self.pack(LIVE);
+        }
+    }
+
+    /// Packs rows until about `live` of them are left in the grid's history.
+    pub(super) fn pack(&mut self, live: usize) {
+        let packed = self.past.pack(&Grid::of(self.term, self.kept), live);
+        if packed > 0 {
+            let history = self.term.history_size() - packed;
+            self.term.grid_mut().update_history(history);
+            self.term.grid_mut().update_history(GRID);
+        }
+    }
+
     /// Whether the cell that a combining mark would join has had enough of them.
     fn cell_is_full(&self) -> bool {
         let grid = self.term.grid();
@@ -146,6 +171,7 @@ macro_rules! hand_on {
     ($($name:ident($($arg:ident: $kind:ty),*);)+) => {
         $(fn $name(&mut self, $($arg: $kind),*) {
             Handler::$name(self.term, $($arg),*);
+            self.scrolled();
         })+
     };
 }
@@ -158,6 +184,7 @@ impl Handler for Guard<'_> {
         self.budget -= 1;
         if c.is_ascii() || c.width() != Some(0) || !self.cell_is_full() {
             Handler::input(self.term, c);
+            self.scrolled();
         }
     }
 
@@ -208,15 +235,23 @@ impl Handler for Guard<'_> {
         if !self.older_mode(mode, true) {
             Handler::set_private_mode(self.term, mode);
         }
+        self.scrolled();
     }
 
     fn unset_private_mode(&mut self, mode: ansi::PrivateMode) {
         if !self.older_mode(mode, false) {
             Handler::unset_private_mode(self.term, mode);
         }
+        self.scrolled();
     }
 
     fn clear_screen(&mut self, mode: ansi::ClearMode) {
+        let grid = Grid::of(self.term, self.kept);
+        match mode {
+            ansi::ClearMode::Saved => self.past.before_clearing(&grid),
+            ansi::ClearMode::Below => self.past.before_erasing(&grid),
+            ansi::ClearMode::All | ansi::ClearMode::Above => {}
+        }
         let line = self.term.grid().cursor.point.line;
         if matches!(mode, ansi::ClearMode::Above) && line.0 == 1 {
             // The crate clears the lines above only when there are two of them.
@@ -225,10 +260,19 @@ impl Handler for Guard<'_> {
             self.term.grid_mut().cursor.point.line = line;
         }
         Handler::clear_screen(self.term, mode);
+        self.scrolled();
     }
 
     fn reset_state(&mut self) {
         self.kept.keyboard = Keyboards::default();
+        // The history of the first screen can be read only while that is shown.
+        if self.alternate() {
+            Handler::unset_private_mode(
+                self.term,
+                ansi::NamedPrivateMode::SwapScreenAndSetRestoreCursor.into(),
+            );
+        }
+        self.past.before_reset(&Grid::of(self.term, self.kept));
         Handler::reset_state(self.term);
     }
 

@@ -5,21 +5,29 @@
 
 pub mod ansi;
 pub mod cast;
+mod copy;
 pub mod deck;
 mod emulator;
 pub mod encode;
 mod envelope;
 pub mod film;
 pub mod find;
+mod grid;
 mod guard;
+mod history;
 mod kitty;
 mod links;
+mod look;
+mod looking;
+mod marks;
 mod outbox;
+mod past;
 mod screen;
 pub mod watch;
 
-pub use emulator::{Emulator, HISTORY};
+pub use emulator::Emulator;
 pub use links::Links;
+pub use look::{Copied, CopyView, Keep, Look, SearchView, ShellState, Span};
 pub use outbox::{Mark, Notice};
 pub use screen::{
     Cell, Color, CursorShape, Glyph, Keyboard, Modes, Mouse, Row, Screen, Size, Style, Underline,

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::links::Links;
+use super::look::{CopyView, ShellState};
 
 /// A size in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -315,6 +316,10 @@ pub struct Screen {
     pub history: usize,
     /// The addresses that cells lead to.
     pub links: Arc<Links>,
+    /// Copy mode, while somebody looks around in the pane.
+    pub copy: Option<CopyView>,
+    /// Where the shell is, if it tells.
+    pub shell: ShellState,
 }
 
 impl Screen {

@@ -14,6 +14,7 @@ use crate::command::{
 };
 use crate::domain::ids::SessionId;
 use crate::model::Model;
+use crate::term::Look;
 
 /// How many places Esc remembers; older ones are forgotten.
 pub(super) const TRAIL: usize = 32;
@@ -263,7 +264,7 @@ impl Ui {
             S::Session(number) => self.go_to(model, PaneVerb::Tab(u16::from(*number))),
             S::Pane(verb) => self.go_to(model, *verb),
             S::LeavePane => self.leave_pane(model),
-            S::Scrollback => self.views.pane.scrollback = true,
+            S::Look(verb) => return self.look_verb(model, verb),
         }
         Vec::new()
     }
@@ -280,7 +281,7 @@ impl Ui {
 
     fn help(&mut self) {
         let scopes: &[Scope] = match self.view {
-            View::Pane(_) => &[Scope::Prefix, Scope::Scrollback],
+            View::Pane(_) => &[Scope::Prefix, self.keymap.copy_scope()],
             _ => self.view.scopes(),
         };
         self.layers.push(Layer::Help(Help::new(scopes)));
@@ -302,9 +303,6 @@ impl Ui {
 
     /// Esc: takes away what lies on the list first, then goes back. It never leaves the program.
     fn escape(&mut self, model: &Model) -> Vec<Intent> {
-        if self.views.pane.scrollback && matches!(self.view, View::Pane(_)) {
-            return self.follow();
-        }
         let filtered = self
             .views
             .query(&self.view)
@@ -321,25 +319,15 @@ impl Ui {
 
     fn close(&mut self, model: &Model) -> Vec<Intent> {
         match self.view {
-            View::Pane(_) if self.views.pane.scrollback => return self.follow(),
             View::Home => self.refused = Some("This is the first screen; :quit leaves.".to_owned()),
             _ => self.back(model),
         }
         Vec::new()
     }
 
-    /// Leaves the scrollback: the pane follows its output again.
-    fn follow(&mut self) -> Vec<Intent> {
-        self.views.pane.scrollback = false;
-        match self.view {
-            View::Pane(id) => vec![Intent::Session(id, SessionInput::Follow)],
-            _ => Vec::new(),
-        }
-    }
-
     fn scroll(&self, rows: i32) -> Vec<Intent> {
         match self.view {
-            View::Pane(id) => vec![Intent::Session(id, SessionInput::Scroll(rows))],
+            View::Pane(id) => vec![Intent::Session(id, SessionInput::Look(Look::Scroll(rows)))],
             _ => Vec::new(),
         }
     }

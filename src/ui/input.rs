@@ -9,7 +9,9 @@ use super::{Intent, SessionInput, Ui, UiInput};
 use crate::command::{Command, LayoutCommand, Scope};
 use crate::domain::ids::SessionId;
 use crate::domain::key::{Key, KeyCode};
+use crate::domain::look::Deed;
 use crate::model::{Model, SessionState};
+use crate::term::Look;
 use crate::term::encode::{Button, MouseAction, MouseEvent};
 use crate::ui::layers::question::Answering;
 
@@ -73,7 +75,7 @@ impl Ui {
     }
 
     /// Looks a key up and does what it means. A chord that leads nowhere is forgotten, with its last key.
-    fn mapped(&mut self, model: &Model, scopes: &[Scope], key: Key) -> Vec<Intent> {
+    pub(super) fn mapped(&mut self, model: &Model, scopes: &[Scope], key: Key) -> Vec<Intent> {
         self.chord.push(key);
         match self.keymap.lookup(scopes, &self.chord) {
             Lookup::Row(row) => {
@@ -99,11 +101,16 @@ impl Ui {
                 self.views.set_query(&self.view, &query);
                 Vec::new()
             }
+            Reaction::Search(pattern, backward) => self.looked_for(pattern, backward, false),
             Reaction::Then(after) => {
                 self.layers.pop();
                 match after {
                     After::Line(text) => self.line(model, &text),
                     After::Do(act) => self.act(model, act),
+                    After::Search(Some((pattern, backward))) => {
+                        self.looked_for(pattern, backward, true)
+                    }
+                    After::Search(None) => self.look(Look::Do(Deed::CancelSearch)),
                     After::Resume(pending) => self.go_on(model, *pending),
                 }
             }
@@ -129,8 +136,8 @@ impl Ui {
             }
             return Vec::new();
         }
-        if self.views.pane.scrollback {
-            return self.mapped(model, &[Scope::Scrollback], key);
+        if self.looks(model, id) {
+            return self.look_key(model, key);
         }
         match model.session(id).map(|session| &session.state) {
             Some(SessionState::Live) => vec![Intent::Session(id, SessionInput::Key(key))],
@@ -158,9 +165,9 @@ impl Ui {
                     vec![Intent::Command(Command::Layout(LayoutCommand::ReopenAll))]
                 }
                 // Nothing is typed any more, so the keys that look back need no prefix.
-                KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g') => {
-                    self.views.pane.scrollback = true;
-                    self.mapped(model, &[Scope::Scrollback], key)
+                KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g' | '/') => {
+                    self.views.pane.look.begun();
+                    self.look_key(model, key)
                 }
                 _ => Vec::new(),
             },
@@ -226,6 +233,9 @@ impl Ui {
         if let Some(intents) = self.pane_mouse(model, mouse) {
             return intents;
         }
+        if let Some(intents) = self.look_mouse(model, mouse) {
+            return intents;
+        }
         let by = match mouse.action {
             MouseAction::WheelUp => -NOTCH,
             MouseAction::WheelDown => NOTCH,
@@ -240,9 +250,6 @@ impl Ui {
             let key = Key::plain(if by < 0 { KeyCode::Up } else { KeyCode::Down });
             let reaction = layer.key(key, model);
             return self.react(model, reaction);
-        }
-        if by < 0 && matches!(self.view, View::Pane(_)) {
-            self.views.pane.scrollback = true;
         }
         self.step(by)
     }

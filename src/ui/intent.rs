@@ -6,6 +6,7 @@ use crate::command::{Command, Monitored};
 use crate::domain::ids::{HostId, SessionId};
 use crate::domain::key::Key;
 use crate::model::QuestionId;
+use crate::term::Look;
 use crate::term::deck::DeckAsk;
 use crate::term::encode::MouseEvent;
 
@@ -52,6 +53,8 @@ pub enum Intent {
     Theme(String),
     /// Change who gets what is typed, or what calls.
     Guard(GuardOrder),
+    /// Write what was copied last to a new file.
+    SaveCopied(String),
     /// Leave this window.
     Quit,
     /// Suspend the program, as Ctrl-Z does for others.
@@ -91,10 +94,8 @@ pub enum SessionInput {
     Mouse(MouseEvent),
     /// Whether the pane has the keyboard; sent if its program asked for it.
     Focus(bool),
-    /// Look this many rows back (positive) or forward (negative) in the scrollback.
-    Scroll(i32),
-    /// Leave the scrollback and follow the output again.
-    Follow,
+    /// Look around in it, select, search, copy.
+    Look(Look),
 }
 
 /// The answer to a question.

@@ -16,6 +16,7 @@ mod keymap;
 pub mod keys;
 mod layers;
 mod list;
+mod looking;
 mod paint;
 mod reel;
 #[cfg(test)]

@@ -9,11 +9,12 @@ use super::scenes::{Scene, rows};
 use super::*;
 use crate::command::{Command, HostCommand, RunCommand, SessionCommand, TicketCommand};
 use crate::domain::key::KeyCode;
+use crate::domain::look::{Deed, Find, Motion};
 use crate::domain::ticket::{TicketKind, TicketState};
 use crate::model::sample::{NOW, model, session_id, ticket};
 use crate::model::{Level, Notice, QuestionId, QuestionKind, SessionView};
 use crate::term::encode::{Button, MouseAction, MouseEvent};
-use crate::term::{self, Emulator};
+use crate::term::{self, Emulator, Look};
 
 /// The one command that was asked for.
 fn command(scene: &Scene) -> &Command {
@@ -265,18 +266,26 @@ fn in_a_pane_everything_but_the_prefix_goes_to_the_remote() {
     scene.intents.clear();
     scene.press("Ctrl-] n");
     assert_eq!(*scene.ui.view(), View::Pane(session_id("live bastion")));
-    scene.press("Ctrl-] 0 Ctrl-] [ k PgUp q");
-    let scrolls: Vec<_> = scene
+    scene.press("Ctrl-] 0 Ctrl-] [ k 3 PgUp f x q");
+    let looks: Vec<_> = scene
         .intents
         .iter()
-        .map(|intent| format!("{intent:?}"))
+        .filter_map(|intent| match intent {
+            Intent::Session(_, SessionInput::Look(look)) => Some(look.clone()),
+            _ => None,
+        })
         .collect();
-    assert_eq!(scrolls.len(), 3, "{scrolls:?}");
-    assert!(
-        scrolls[0].contains("Scroll(1)")
-            && scrolls[1].contains("Scroll(22)")
-            && scrolls[2].contains("Follow")
+    assert_eq!(
+        looks,
+        [
+            Look::Begin,
+            Look::Go(Motion::Up, 0),
+            Look::Go(Motion::PageUp, 3),
+            Look::Go(Motion::Find(Find::On, 'x'), 0),
+            Look::Do(Deed::Leave),
+        ]
     );
+    assert_eq!(scene.intents.len(), looks.len(), "no key got through");
     scene.intents.clear();
     scene.press("Ctrl-] x");
     assert!(

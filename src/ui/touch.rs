@@ -106,7 +106,7 @@ impl Ui {
         let modes = modes(model, id)?;
         // What scrolled away is not where the program believes it is.
         let back = model.session(id)?.screen.as_ref()?.scrolled_back > 0;
-        if back || (id == shown && self.views.pane.scrollback) {
+        if back || self.looks(model, id) {
             return None;
         }
         let wheel = matches!(mouse.action, MouseAction::WheelUp | MouseAction::WheelDown);

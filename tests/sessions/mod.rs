@@ -1,6 +1,7 @@
 //! Sessions as people and scripts use them: panes, layouts, copy mode, recordings, slow links.
 
 mod benches;
+mod copy;
 mod fidelity;
 mod guard;
 mod hostile;

@@ -127,6 +127,28 @@ impl Terminal {
         }
     }
 
+    /// Waits until something is found in everything that the program wrote.
+    pub(crate) fn until_written<T>(&mut self, why: &str, wanted: impl Fn(&[u8]) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = wanted(&self.written) {
+                return found;
+            }
+            match self
+                .bytes
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(bytes) => self.feed(&bytes),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    unreachable!(
+                        "waited in vain until {why}; the screen is:\n{}",
+                        self.screen()
+                    )
+                }
+            }
+        }
+    }
+
     /// Waits until the screen shows `text`.
     pub(crate) fn until_shows(&mut self, text: &str) -> String {
         self.until(&format!("{text:?} is shown"), |screen| {

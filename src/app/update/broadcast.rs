@@ -114,10 +114,7 @@ pub(super) fn typed(
     let key = match input {
         SessionInput::Key(_) => true,
         SessionInput::Paste(_) => false,
-        SessionInput::Mouse(_)
-        | SessionInput::Focus(_)
-        | SessionInput::Scroll(_)
-        | SessionInput::Follow => return,
+        SessionInput::Mouse(_) | SessionInput::Focus(_) | SessionInput::Look(_) => return,
     };
     let Some(receivers) = state.model.receivers(session) else {
         return;
@@ -141,10 +138,7 @@ pub(super) fn typed(
                 session: other,
                 text,
             },
-            SessionInput::Mouse(_)
-            | SessionInput::Focus(_)
-            | SessionInput::Scroll(_)
-            | SessionInput::Follow => continue,
+            SessionInput::Mouse(_) | SessionInput::Focus(_) | SessionInput::Look(_) => continue,
         }));
     }
 }

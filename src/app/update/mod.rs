@@ -8,6 +8,7 @@ mod alert;
 mod bench;
 mod broadcast;
 mod connections;
+mod copied;
 mod copy;
 mod exec;
 mod failure;
@@ -97,6 +98,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
         Event::Reel(fact) => recording::shown(state, *fact),
+        Event::Kept(result) => copied::kept(state, result),
         Event::Local(sample) => health::here(state, *sample),
         // The engine learns of it where agents are chosen.
         Event::Agent(socket) => fx.push(Effect::Ssh(SshAsk::Agent { socket })),
@@ -441,6 +443,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
         SshFact::SessionBell { session } => alert::called(state, session, true, fx),
         SshFact::SessionActivity { session } => alert::called(state, session, false, fx),
+        SshFact::Copied { session, text, cut } => copied::copied(state, session, text, cut, fx),
         SshFact::SessionClipboard { session, text } => wishes::clipboard(state, session, text, fx),
         SshFact::SessionNotify { session, text } => wishes::notify(state, session, &text, fx),
         // Not before: what is typed at a question must never reach the host.

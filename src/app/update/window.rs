@@ -12,10 +12,10 @@ use crate::command::{
 use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
 use crate::ssh::SshAsk;
-use crate::term::Screen;
+use crate::term::{Screen, ShellState};
 use crate::ui::{GuardOrder, Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{alarm, alert, broadcast, gather, layout, page, question};
+use super::{alarm, alert, broadcast, copied, gather, layout, page, question};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -92,10 +92,13 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
             SessionInput::Paste(text) => SshAsk::Paste { session, text },
             SessionInput::Mouse(event) => SshAsk::Mouse { session, event },
             SessionInput::Focus(gained) => SshAsk::Focus { session, gained },
-            SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
-            SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
+            SessionInput::Look(look) => {
+                state.looker = Some(id);
+                SshAsk::Look { session, look }
+            }
         })),
         Intent::Reel(reference, ask) => super::recording::pressed(state, &reference, ask, fx),
+        Intent::SaveCopied(path) => copied::save(state, path, fx),
         Intent::Answer(id, reply) if state.quit_asked == Some(id) => {
             state.quit_asked = None;
             state.model.questions.retain(|question| question.id != id);
@@ -355,6 +358,10 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
 /// A pane's newest screen.
 pub(super) fn screen_changed(state: &mut State, id: SessionId, screen: Arc<Screen>) {
     if let Some(view) = state.model.session_mut(id) {
+        view.last_exit = match screen.shell {
+            ShellState::Ready(status) => status,
+            ShellState::Unknown | ShellState::Running => None,
+        };
         view.screen = Some(screen);
     }
 }

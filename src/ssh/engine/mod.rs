@@ -118,6 +118,8 @@ struct Running {
     system: Vec<String>,
     /// Sessions must be recorded.
     strict: bool,
+    /// How much a new pane keeps.
+    keep: crate::term::Keep,
 }
 
 struct ExecDoor {
@@ -208,7 +210,6 @@ impl Engine {
             SshAsk::Mouse { session, event } => inner.pane(session, PaneInput::Mouse(event)),
             SshAsk::Focus { session, gained } => inner.pane(session, PaneInput::Focus(gained)),
             SshAsk::Resize { session, size } => inner.view(session, View::Resize(size)),
-            SshAsk::Scroll { session, lines } => inner.view(session, View::Scroll(lines)),
             SshAsk::Watch {
                 req,
                 session,
@@ -218,6 +219,8 @@ impl Engine {
             SshAsk::Unwatch { req, session } => {
                 inner.view(session, View::Watch(Watching::End(req)))
             }
+            SshAsk::Look { session, look } => inner.view(session, View::Look(look)),
+            SshAsk::Keep(keep) => inner.lock().keep = keep,
             SshAsk::Close { session } => inner.close(session),
             SshAsk::Record { session, file } => inner.view(session, View::Record(file)),
             SshAsk::MarkRecording { session, text } => inner.view(session, View::Mark(text)),

@@ -20,8 +20,8 @@ use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
 use crate::ssh::watching::Watching;
 use crate::ssh::writer::PaneInput;
-use crate::term::Size;
 use crate::term::watch::Patterns;
+use crate::term::{Look, Size};
 
 use super::{Inner, PaneDoor};
 
@@ -82,7 +82,7 @@ impl Inner {
                     views,
                     close,
                 };
-                remains.keep(&inner.screens).await;
+                remains.keep(&inner.screens, &inner.facts).await;
             }
             inner.lock().panes.remove(&session);
         });
@@ -108,7 +108,7 @@ impl Inner {
             return self.tell(fact).await;
         };
         self.tell(fact).await;
-        remains.keep(&self.screens).await;
+        remains.keep(&self.screens, &self.facts).await;
         self.lock().panes.remove(&session);
     }
 
@@ -126,6 +126,8 @@ impl Inner {
                 self.refuse(format!("Open({session})"), "this session is open already");
                 return None;
             }
+            // The first view that the pane takes; the queue is new, so there is room.
+            views.try_send(View::Look(Look::Keep(running.keep))).ok();
             let door = PaneDoor {
                 inputs,
                 views,
@@ -163,7 +165,7 @@ impl Inner {
         };
         if let Err(TrySendError::Full(_)) = sent {
             self.refuse(
-                format!("Resize or Scroll({session})"),
+                format!("Resize or Look({session})"),
                 "the pane is busy; it was dropped",
             );
         }

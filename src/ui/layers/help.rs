@@ -135,6 +135,6 @@ fn title(scope: Scope) -> &'static str {
         Scope::Alarms => "changed host keys",
         Scope::Recording => "this recording",
         Scope::Prefix => "after the prefix",
-        Scope::Scrollback => "in the scrollback",
+        Scope::Scrollback | Scope::ScrollbackEmacs => "in copy mode",
     }
 }

@@ -55,6 +55,8 @@ pub(crate) enum Reaction {
     Then(After),
     /// It stays, and the filter of the view below is this now.
     Filter(String),
+    /// It stays, and the pane below looks for this pattern, towards the beginning if so.
+    Search(String, bool),
 }
 
 /// What happens after a layer has gone.
@@ -64,6 +66,8 @@ pub(crate) enum After {
     Line(String),
     /// It was confirmed.
     Do(Act),
+    /// A pattern was given, with whether it goes towards the beginning; or none is wanted after all.
+    Search(Option<(String, bool)>),
     /// A command goes on with what it was given.
     Resume(Box<Pending>),
 }

@@ -15,7 +15,7 @@ use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::views::words::{placeholder, plural};
 use crate::ui::views::{Cx, sessions};
-use crate::ui::widgets::screen;
+use crate::ui::widgets::{copy, screen};
 
 /// The columns of one line of the keys.
 const KEYS: u16 = 37;
@@ -50,7 +50,11 @@ impl Pane {
             return None;
         }
         let ended = matches!(session.state, SessionState::Closed(_));
-        cursor.filter(|_| !self.scrollback && !ended)
+        let copying = session
+            .screen
+            .as_ref()
+            .is_some_and(|shown| shown.copy.is_some());
+        cursor.filter(|_| copying || !ended)
     }
 
     /// Draws all panes of the tab, its first cell at `origin`; gives the place of the cursor in the one with the keys.
@@ -86,18 +90,26 @@ impl Pane {
         if let Some(part) = self.tab_words(cx, session.id) {
             parts.insert((1 + words.len()).min(parts.len()), part);
         }
-        let said = status::said(cx);
-        let plain = !self.scrollback && cx.model.questions.is_empty() && said.is_none();
-        let right = match (&session.screen, self.scrollback) {
-            (Some(shown), true) => format!(
-                "scrollback, {} of {} rows back, q leaves ",
-                shown.scrolled_back, shown.history
-            ),
-            _ if said.is_some() => format!("{} ", said.unwrap_or_default()),
-            _ if !cx.model.questions.is_empty() => {
-                format!("a question waits, {} ", cx.keymap.prefix())
-            }
-            _ => format!("{} for commands ", cx.keymap.prefix()),
+        let looked = session
+            .screen
+            .as_ref()
+            .and_then(|shown| shown.copy.as_ref());
+        // In copy mode the line tells where one is, so the next key uncovers it.
+        let fresh = looked.is_none() || cx.model.notices.count() > self.look.told;
+        let said = status::said(cx).filter(|_| fresh);
+        let plain = cx.model.questions.is_empty() && said.is_none();
+        if let Some(looked) = looked.filter(|_| plain) {
+            let width = usize::from(self.status.width);
+            let line = copy::words(looked, cx.keymap, session.recording, &session.host, width);
+            painter.put(self.status, 0, &line, role);
+            return;
+        }
+        let right = if let Some(said) = said {
+            format!("{said} ")
+        } else if !cx.model.questions.is_empty() {
+            format!("a question waits, {} ", cx.keymap.prefix())
+        } else {
+            format!("{} for commands ", cx.keymap.prefix())
         };
         let room = usize::from(self.status.width);
         let mut right = format!(" {right}");
@@ -209,7 +221,11 @@ fn draw_screen(
     painter: &mut Painter<'_>,
 ) -> Option<Position> {
     if let Some(shown) = &session.screen {
-        return screen::draw(painter, area, shown);
+        let cursor = screen::draw(painter, area, shown);
+        return match &shown.copy {
+            Some(looked) => copy::draw(painter, area, looked),
+            None => cursor,
+        };
     }
     let (words, _) = sessions::state(&session.state);
     let said = match session.state {

@@ -3,9 +3,12 @@
 mod draw;
 mod dress;
 mod frame;
+mod look;
 mod status;
 
 use ratatui::layout::{Rect, Size};
+
+pub(crate) use look::{Hold, Looking};
 
 use super::Cx;
 use crate::domain::ids::SessionId;
@@ -17,14 +20,14 @@ use crate::domain::time::Time;
 pub(crate) struct Pane {
     /// The prefix was pressed; the next key is ours.
     pub(crate) prefix: bool,
-    /// The keys move in what scrolled away.
-    pub(crate) scrollback: bool,
     /// When a border was moved by a key: its like needs no prefix for a moment.
     pub(crate) moved: Option<Time>,
     /// The line that the mouse holds, and where it took it.
     pub(crate) held: Option<(Seam, u16)>,
     /// The mouse was pressed for us: what follows until it is released is ours too.
     pub(crate) pressed: bool,
+    /// What this window knows of looking around.
+    pub(crate) look: Looking,
     session: Option<SessionId>,
     /// The tab that is shown, and the one before it.
     here: Option<TabId>,
@@ -68,8 +71,8 @@ fn bars(height: u16) -> u16 {
 impl Pane {
     pub(crate) fn opened(&mut self, id: SessionId) {
         if self.session != Some(id) {
-            (self.prefix, self.scrollback) = (false, false);
             (self.moved, self.held) = (None, None);
+            (self.prefix, self.look) = (false, Looking::default());
         }
         self.session = Some(id);
     }
@@ -134,6 +137,11 @@ impl Pane {
         );
     }
 
+    /// The status line.
+    pub(crate) fn status(&self) -> Rect {
+        self.status
+    }
+
     /// Where each session that is on the screen is drawn.
     pub(crate) fn places(&self) -> Vec<(SessionId, Rect)> {
         let placed = |(id, area): &(SessionId, Area)| {
@@ -159,11 +167,6 @@ impl Pane {
     /// The boxes of the tabs, for the mouse.
     pub(crate) fn boxes(&self) -> &[(Rect, SessionId)] {
         &self.boxes
-    }
-
-    /// The row below the panes.
-    pub(crate) fn status(&self) -> Rect {
-        self.status
     }
 
     /// A cell of the window as a cell of the tab.
