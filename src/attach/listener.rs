@@ -109,7 +109,7 @@ async fn heard(window: &Window, served: &mut Served, told: Option<ToApp>) -> Res
             let input = UiInput::Resize { cols, rows };
             window.event(WindowEvent::Input(input)).await?;
         }
-        Some(ToApp::Ack { seq }) => served.waiting &= seq != served.seq,
+        Some(ToApp::Ack { seq, .. }) => served.waiting &= seq != served.seq,
         Some(ToApp::Ran { .. }) => served.encoder.reset(),
         // A second greeting says nothing new.
         Some(ToApp::Hello(_)) => {}

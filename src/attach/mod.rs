@@ -6,12 +6,15 @@
 mod colours;
 mod daemon;
 mod encoder;
+mod input;
 mod listener;
+mod pace;
 mod place;
 mod protocol;
 mod remote;
 mod server;
 mod terminal;
+mod tty;
 mod window;
 mod wire;
 
@@ -20,11 +23,12 @@ use std::io::{self, IsTerminal};
 pub use daemon::{end_other, gone, line, serve, start};
 pub use encoder::Encoder;
 pub use protocol::{
-    AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,
-    pair,
+    AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, Way,
+    WindowLink, pair,
 };
 
 use remote::Found;
+use window::Manner;
 
 use crate::app::runtime::Client;
 use crate::app::start::{self, Interactive, Refused};
@@ -37,6 +41,10 @@ use crate::command::Globals;
 pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
     terminal_here()?;
     let mut places = start::places(globals)?;
+    let manner = Manner {
+        plain: globals.plain,
+        screen: places.settings.screen,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -47,7 +55,7 @@ pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
             places.served = false;
             let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
             let app = tokio::spawn(app.run());
-            let shown = run(client).await;
+            let shown = inside(client, manner).await;
             // The window was the app's reason to live; what it still writes is waited for.
             drop(app.await);
             return shown;
@@ -57,7 +65,7 @@ pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
         }
         match daemon::look(&places).await? {
             Found::App(stream) => {
-                let shown = window::show(remote::window(stream)).await;
+                let shown = window::show(remote::window(stream), manner).await;
                 shown.map_err(|error| failed(&error))
             }
             Found::Nobody => Err(Refused {
@@ -79,14 +87,22 @@ pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
 ///
 /// # Errors
 /// There is no terminal, or it cannot be made ready.
-pub async fn run(client: Client) -> Result<(), Refused> {
+pub async fn run(client: Client, plain: bool) -> Result<(), Refused> {
+    let manner = Manner {
+        plain,
+        ..Manner::default()
+    };
+    inside(client, manner).await
+}
+
+async fn inside(client: Client, manner: Manner) -> Result<(), Refused> {
     terminal_here()?;
     let window = client.window().await.map_err(|gone| failed(&gone))?;
     // The app ends when nobody can ask it for anything any more.
     drop(client);
     let (here, there) = pair();
     let serving = tokio::spawn(listener::serve(window, there));
-    let shown = window::show(here).await;
+    let shown = window::show(here, manner).await;
     // The window's end of the conversation is dropped: the app's side ends by itself, and the app knows that it did.
     serving.await.map_err(|error| failed(&error))?;
     shown.map_err(|error| failed(&error))

@@ -26,6 +26,8 @@ pub(super) struct Terminal {
     /// The panic hook of before; ours calls it once the terminal is given back.
     hook: Arc<Hook>,
     held: bool,
+    /// Only its line discipline is changed: nothing that steers a screen is ever sent.
+    plain: bool,
 }
 
 impl Terminal {
@@ -33,18 +35,19 @@ impl Terminal {
     ///
     /// # Errors
     /// Standard output is no terminal, or refuses raw mode.
-    pub(super) fn take() -> io::Result<Self> {
+    pub(super) fn take(plain: bool) -> io::Result<Self> {
         let out = Arc::new(File::from(rustix::io::dup(io::stdout())?));
         let hook: Arc<Hook> = Arc::new(panic::take_hook());
         let (tty, before) = (Arc::clone(&out), Arc::clone(&hook));
         panic::set_hook(Box::new(move |info| {
-            give_back(&tty);
+            give_back(&tty, plain);
             before(info);
         }));
         let mut terminal = Self {
             out,
             hook,
             held: false,
+            plain,
         };
         terminal.hold()?;
         Ok(terminal)
@@ -54,6 +57,9 @@ impl Terminal {
     pub(super) fn hold(&mut self) -> io::Result<()> {
         self.held = true;
         enable_raw_mode()?;
+        if self.plain {
+            return Ok(());
+        }
         (&*self.out).write_all(ENTER)
     }
 
@@ -61,7 +67,7 @@ impl Terminal {
     pub(super) fn release(&mut self) {
         if self.held {
             self.held = false;
-            give_back(&self.out);
+            give_back(&self.out, self.plain);
         }
     }
 
@@ -84,8 +90,10 @@ impl Drop for Terminal {
 }
 
 /// Errors are of no use here: when the terminal is gone there is nothing to give back.
-fn give_back(mut out: &File) {
-    out.write_all(LEAVE).ok();
+fn give_back(mut out: &File, plain: bool) {
+    if !plain {
+        out.write_all(LEAVE).ok();
+    }
     disable_raw_mode().ok();
 }
 

@@ -7,6 +7,7 @@ mod paths;
 mod rows;
 mod safe;
 mod settings;
+mod slow;
 
 pub use environment::Environment;
 pub use error::Error;
@@ -14,3 +15,4 @@ pub use library::{Book, Library};
 pub use paths::Paths;
 pub use rows::{ROWS, Row};
 pub use settings::{General, Health, Limit, Runbooks, Session, Settings, Ssh};
+pub use slow::{Predict, Screen};

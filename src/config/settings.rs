@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::error::Error;
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
+use super::slow::{Predict, Screen};
 use crate::domain::key::Key;
 use crate::domain::runbook::Diagnostic;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub health: Health,
     /// `[session]`
     pub session: Session,
+    /// `[screen]`
+    pub screen: Screen,
 }
 
 /// Who and how.
@@ -89,6 +92,8 @@ pub struct Limit {
 pub struct Session {
     /// The one chord that is not sent to the remote; `None` while its user has not been asked.
     pub prefix: Option<Key>,
+    /// When typed characters are shown before the host has echoed them.
+    pub predict: Predict,
 }
 
 impl Session {
@@ -120,7 +125,11 @@ impl Settings {
                 cpu: percent(90.0, 98.0),
                 load: percent(1.5, 3.0),
             },
-            session: Session { prefix: None },
+            session: Session {
+                prefix: None,
+                predict: Predict::default(),
+            },
+            screen: Screen::default(),
         }
     }
 
