@@ -155,6 +155,7 @@ pub fn assemble(
             Probing::Visible
         },
         thresholds: thresholds(settings),
+        predict: settings.session.predict,
         theme,
         keymap,
         term: "xterm-256color".to_owned(),

@@ -47,6 +47,8 @@ pub struct Setup {
     pub probing: Probing,
     /// Limits for verdicts.
     pub thresholds: Thresholds,
+    /// When typed characters are shown before a far host has echoed them.
+    pub predict: crate::config::Predict,
     /// How the screen looks.
     pub theme: Theme,
     /// What the keys do.

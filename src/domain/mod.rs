@@ -10,6 +10,7 @@ pub mod ids;
 pub mod key;
 pub mod merge;
 pub mod op;
+pub mod pane;
 pub mod pattern;
 pub mod query;
 pub mod run;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Predict;
 use crate::domain::files::CopyJob;
 use crate::domain::forward::ForwardRule;
 use crate::domain::host::Target;
@@ -74,6 +75,11 @@ pub enum SshAsk {
         term: String,
         /// The file for an asciicast recording; `None` records nothing.
         recording: Option<PathBuf>,
+    },
+    /// When typed characters are shown before a host has echoed them, in panes that are opened from now on.
+    Predict {
+        /// When.
+        when: Predict,
     },
     /// A key for a session, encoded with the modes its pane has at that moment.
     Key {
@@ -297,6 +303,7 @@ impl fmt::Debug for SshAsk {
             Self::Rekey { req } => write!(f, "Rekey({req:?})"),
             Self::HangUp { req } => write!(f, "HangUp({req:?})"),
             Self::Status { req } => write!(f, "Status({req:?})"),
+            Self::Predict { when } => write!(f, "Predict({})", when.word()),
             Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
         }
     }

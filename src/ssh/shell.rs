@@ -15,10 +15,12 @@ use crate::domain::run::Exit;
 use crate::term::{Emulator, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
+use super::echo::Echo;
 use super::ending::Ending;
 use super::exec;
 use super::fact::{Asking, SshFact};
 use super::forward::Company;
+use super::gauge::Gauge;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::recording::{Recorded, Recording};
@@ -27,6 +29,7 @@ use super::screens::Screens;
 use super::settings::Settings;
 use super::usage::Use;
 use super::writer::{self, Answers, PaneInput};
+use crate::config::Predict;
 
 /// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
 pub(crate) const INPUTS: usize = 1024;
@@ -87,6 +90,10 @@ pub(crate) struct Inlets {
     pub(crate) views: mpsc::Receiver<View>,
     /// Becomes true when the pane is to be closed.
     pub(crate) close: watch::Receiver<bool>,
+    /// Where its bytes are counted.
+    pub(crate) gauge: Arc<Gauge>,
+    /// When typed characters are shown before the host has echoed them.
+    pub(crate) predict: Predict,
 }
 
 /// Runs the session to its end and returns the last fact about it.
@@ -139,7 +146,10 @@ async fn live(
             return (exit, Recorded::default(), None);
         }
     };
-    let (mut reader, answers) = Reader::start(pane.frame(), screens, facts, company.lends()).await;
+    let (mut reader, mut answers) =
+        Reader::start(pane.frame(), screens, facts, company.lends()).await;
+    reader.gauge = Arc::clone(&inlets.gauge);
+    answers.teller = reader.echo.begin(inlets.predict, slot.link());
     let writing = writer::write(&write, inlets.inputs, answers);
     let exit = reader
         .drive(
@@ -230,6 +240,9 @@ pub(crate) struct Reader<'a> {
     ending: Ending,
     /// Something was shown.
     fed: bool,
+    pub(crate) gauge: Arc<Gauge>,
+    /// Shows what is typed before the host does; none for programs of this machine.
+    echo: Echo,
 }
 
 impl<'a> Reader<'a> {
@@ -269,10 +282,13 @@ impl<'a> Reader<'a> {
             shown: None,
             ending: Ending::default(),
             fed: false,
+            gauge: Arc::default(),
+            echo: Echo::default(),
         };
         let answers = Answers {
             replies: waiting,
             modes: current,
+            teller: None,
         };
         (reader, answers)
     }
@@ -340,6 +356,10 @@ impl<'a> Reader<'a> {
                     // A broken connection shows on the reading side.
                     write.window_change(cols, rows, 0, 0).await.ok();
                 },
+                word = self.echo.word() => if self.echo.take(word, &mut self.emulator) {
+                    self.dirty = true;
+                    self.publish();
+                },
                 // When writing fails the reading side says why.
                 () = &mut writing, if !written => written = true,
                 () = at(due) => self.show(),
@@ -353,6 +373,8 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.emulator.feed(bytes);
+        self.gauge.fed(bytes.len());
+        self.echo.judge(&mut self.emulator);
         self.fed = true;
         if let Some(recording) = &mut self.recording {
             recording.output(bytes);
@@ -383,6 +405,7 @@ impl<'a> Reader<'a> {
         let resized = match view {
             View::Resize(size) => {
                 self.emulator.resize(size);
+                self.echo.forget();
                 if let Some(recording) = &mut self.recording {
                     recording.resize(size);
                 }
@@ -405,6 +428,7 @@ impl<'a> Reader<'a> {
             self.emulator.stop_sync();
             self.dirty = true;
         }
+        self.dirty |= self.echo.judge(&mut self.emulator);
         self.publish();
     }
 
@@ -413,16 +437,15 @@ impl<'a> Reader<'a> {
         let frame = self
             .dirty
             .then(|| self.shown.map_or_else(Instant::now, |last| last + FRAME));
-        let sync = self.emulator.sync_deadline();
-        match (frame, sync) {
-            (Some(frame), Some(sync)) => Some(frame.min(sync)),
-            (frame, sync) => frame.or(sync),
-        }
+        let due = [frame, self.emulator.sync_deadline(), self.echo.due()];
+        due.into_iter().flatten().min()
     }
 
     pub(crate) fn publish(&mut self) {
         if self.dirty {
-            self.screens.publish(self.session, self.emulator.screen());
+            let screen = self.echo.over(self.emulator.screen());
+            self.gauge.shown(&screen, self.echo.state());
+            self.screens.publish(self.session, screen);
             self.dirty = false;
             self.shown = Some(Instant::now());
         }

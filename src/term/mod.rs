@@ -8,6 +8,7 @@ mod emulator;
 pub mod encode;
 mod envelope;
 mod outbox;
+pub mod predict;
 mod screen;
 
 pub use emulator::{Emulator, HISTORY};

@@ -99,6 +99,7 @@ impl Scene {
             pid: 1,
             probing: Probing::Asked,
             thresholds: Thresholds::default(),
+            predict: Default::default(),
             theme: Theme::default(),
             keymap: Keymap::default(),
             term: "xterm".to_owned(),

@@ -27,6 +27,7 @@ pub(super) fn state() -> State {
         ssh_program: "ssh".into(),
         probing: Probing::Asked,
         thresholds: Thresholds::default(),
+        predict: Default::default(),
         theme: Theme::default(),
         keymap: Keymap::default(),
         term: "xterm".to_owned(),

@@ -48,6 +48,8 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
     ssh::routes(state, &mut fx);
+    let when = state.setup.predict;
+    fx.push(Effect::Ssh(crate::ssh::SshAsk::Predict { when }));
     fx
 }
 

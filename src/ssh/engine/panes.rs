@@ -10,6 +10,7 @@ use crate::domain::ids::SessionId;
 
 use crate::domain::run::Exit;
 use crate::ssh::fact::SshFact;
+use crate::ssh::gauge::Gauge;
 use crate::ssh::remains::Remains;
 use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
@@ -89,18 +90,22 @@ impl Inner {
                 self.refuse(format!("Open({session})"), "this session is open already");
                 return None;
             }
+            let gauge = Arc::new(Gauge::default());
             let door = PaneDoor {
                 inputs,
                 views,
                 close,
+                gauge: Arc::clone(&gauge),
             };
             running.panes.insert(session, door);
+            Some(Inlets {
+                inputs: typed,
+                views: seen,
+                close: closed,
+                gauge,
+                predict: running.predict,
+            })
         }
-        Some(Inlets {
-            inputs: typed,
-            views: seen,
-            close: closed,
-        })
     }
 
     pub(super) fn pane(&self, session: SessionId, input: PaneInput) {
