@@ -25,6 +25,8 @@ pub enum ToWindow {
     Suspend,
     /// Put this on the terminal's clipboard.
     Clipboard(String),
+    /// Add this to what a window of words has said.
+    Said(String),
     /// The window is over.
     Close,
 }

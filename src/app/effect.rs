@@ -43,6 +43,8 @@ pub enum Effect {
     },
     /// Read a file; answers with `File`.
     File(ReqId, FileAsk),
+    /// Look at panes and connections for a window that wants to know; answers with `Looked`.
+    Stats(WindowId),
     /// Measure this machine; answers with `Local`.
     Measure,
     /// Give a command line its outcome; it ends.

@@ -9,12 +9,13 @@ use crate::command::Command;
 use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{ReqId, SessionId, WindowId};
+use crate::domain::pane::PaneRow;
 use crate::domain::run::Exit;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::time::Time;
 use crate::inventory::Scan;
-use crate::model::QuestionId;
+use crate::model::{QuestionId, WindowCost};
 use crate::ssh::{Reply, SshFact};
 use crate::store::{Answer, Committed, StoreError};
 use crate::term::{Screen, Size};
@@ -46,6 +47,8 @@ pub enum Event {
     Ssh(Box<SshFact>),
     /// The connections and forwards were looked at.
     Connections(Vec<ConnectionRow>, Vec<ForwardRow>),
+    /// Panes and connections were looked at for a window.
+    Looked(WindowId, Box<Looked>),
     /// A pane's newest screen.
     Screen(SessionId, Arc<Screen>),
     /// A file was read.
@@ -82,7 +85,11 @@ pub enum WindowEvent {
         size: Size,
         /// What it can show.
         caps: Caps,
+        /// It wants words instead of cells.
+        plain: bool,
     },
+    /// What it cost so far.
+    Cost(WindowCost),
     /// A key, a paste, a new size.
     Input(UiInput),
     /// It went.
@@ -132,4 +139,13 @@ pub enum FileFact {
     Bytes(Result<Vec<u8>, String>),
     /// Findings about a settings or theme file.
     Checked(Vec<Diagnostic>),
+}
+
+/// What there is to say about panes and connections.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The panes.
+    pub panes: Vec<PaneRow>,
+    /// The connections.
+    pub connections: Vec<ConnectionRow>,
 }

@@ -21,7 +21,7 @@ use super::client::Input;
 pub use super::client::{Client, FromLine, Gone, Line, LineClient, ToLine, ToWindow, Window};
 use super::clock;
 use super::effect::Effect;
-use super::event::Event;
+use super::event::{Event, Looked};
 use super::files::Files;
 use super::lines::Lines;
 use super::state::{Setup, State};
@@ -39,6 +39,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const FRAME: Duration = Duration::from_millis(16);
 /// How often the update learns the time.
 const TICK: Duration = Duration::from_millis(500);
+/// How many messages for a window of words must have room before more is said.
+const SPARE: usize = 12;
 /// A turn longer than this is worth a line in the log.
 const LONG_TURN: Duration = Duration::from_millis(16);
 
@@ -223,10 +225,19 @@ impl Runtime {
         let effects = update::lay_out(&mut self.state);
         self.carry_out(effects);
         for (id, window) in &self.windows {
-            if let Some(ui) = self.state.windows.get(id) {
+            let Some(ui) = self.state.windows.get_mut(id) else {
+                continue;
+            };
+            if !ui.is_plain() {
                 window
                     .frame
                     .send_replace(Some(Arc::new(ui.frame(&self.state.model))));
+            } else if window.tx.capacity() > SPARE {
+                // While its reader is behind nothing is said; then what is news is said at once.
+                let said = ui.announce(&self.state.model);
+                if !said.is_empty() {
+                    drop(window.tx.try_send(ToWindow::Said(said)));
+                }
             }
         }
     }
@@ -264,6 +275,13 @@ impl Runtime {
             }
             Effect::Ssh(ask) => self.engine.send(ask),
             Effect::Look => self.look(),
+            Effect::Stats(window) => {
+                let looked = Box::new(Looked {
+                    panes: self.engine.panes(),
+                    connections: self.engine.connections(),
+                });
+                self.turn(Event::Looked(window, looked));
+            }
             Effect::Local {
                 req,
                 stdin,
@@ -352,6 +370,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::StoreChanged => "store changed",
         Event::Ssh(_) => "ssh",
         Event::Connections(..) => "connections",
+        Event::Looked(..) => "looked",
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
         Event::Local(_) => "local",

@@ -11,6 +11,7 @@ use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
 use super::colours::Depth;
+use super::saving::{self, is_blank};
 use crate::ui::{Caps, Frame};
 
 /// Begins and ends a synchronized update; terminals that do not know it ignore it.
@@ -39,22 +40,35 @@ impl Encoder {
     /// The bytes that make the terminal show `frame`; none when it does already.
     pub fn encode(&mut self, frame: &Frame) -> Vec<u8> {
         let next = self.cleaned(frame);
-        let last = self
+        let mut last = self
             .last
             .take()
             .filter(|last| last.buffer.area == next.buffer.area);
         let mut out = String::new();
-        let mut pen = Pen::new(Depth::of(self.caps.colors));
-        if last.is_none() {
-            out.push_str("\x1b[0m\x1b[2J");
-        }
         let width = usize::from(next.buffer.area.width).max(1);
+        let mut pen = Pen::new(Depth::of(self.caps.colors), width);
+        match &mut last {
+            Some(last) => saving::scroll(&mut out, &mut last.buffer, &next.buffer),
+            None => out.push_str("\x1b[0m\x1b[2J"),
+        }
+        let mut erased = 0;
         for (index, cell) in next.buffer.content.iter().enumerate() {
             let known = last
                 .as_ref()
                 .and_then(|last| last.buffer.content.get(index));
             let same = known.map_or_else(|| is_blank(cell), |known| is_same(known, cell));
-            if !same && !cell.symbol().is_empty() {
+            if same || index < erased {
+                continue;
+            }
+            let begin = index / width * width;
+            let row = next.buffer.content.get(begin..begin + width);
+            let run = saving::blanks(row.unwrap_or_default(), index - begin);
+            if run > 0 {
+                pen.erase(&mut out, index % width, index / width, run);
+                erased = index + run;
+                continue;
+            }
+            if !cell.symbol().is_empty() {
                 pen.write(&mut out, index % width, index / width, cell);
             }
         }
@@ -124,11 +138,6 @@ impl Encoder {
     }
 }
 
-/// Whether an erased screen shows the same.
-fn is_blank(cell: &Cell) -> bool {
-    cell.symbol() == " " && cell.bg == Color::Reset && cell.modifier.is_empty()
-}
-
 fn is_same(one: &Cell, other: &Cell) -> bool {
     one.symbol() == other.symbol() && one.style() == other.style()
 }
@@ -138,21 +147,34 @@ struct Pen {
     depth: Depth,
     at: Option<(usize, usize)>,
     style: Option<(Color, Color, Modifier)>,
+    /// Columns of the screen.
+    width: usize,
 }
 
 impl Pen {
-    fn new(depth: Depth) -> Self {
+    fn new(depth: Depth, width: usize) -> Self {
         Self {
             depth,
             at: None,
-            style: None,
+            // Every frame ends so.
+            style: Some(saving::PLAIN),
+            width,
         }
     }
 
-    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell) {
-        if self.at != Some((x, y)) {
-            write!(out, "\x1b[{};{}H", y + 1, x + 1).ok();
+    /// Erases a run of cells.
+    fn erase(&mut self, out: &mut String, x: usize, y: usize, run: usize) {
+        saving::go(out, self.at, (x, y), self.width);
+        if self.style != Some(saving::PLAIN) {
+            out.push_str("\x1b[0m");
+            self.style = Some(saving::PLAIN);
         }
+        saving::erase(out, run, x + run == self.width);
+        self.at = Some((x, y));
+    }
+
+    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell) {
+        saving::go(out, self.at, (x, y), self.width);
         let style = (cell.fg, cell.bg, cell.modifier);
         if self.style != Some(style) {
             self.depth.sgr(out, cell.fg, cell.bg, cell.modifier);

@@ -4,6 +4,7 @@
 //! or over the socket of an app that serves: neither side knows which. Command lines come through the same door.
 
 mod colours;
+mod count;
 mod daemon;
 mod encoder;
 mod input;
@@ -12,6 +13,7 @@ mod pace;
 mod place;
 mod protocol;
 mod remote;
+mod saving;
 mod server;
 mod terminal;
 mod tty;

@@ -22,6 +22,9 @@ const ERROR: u64 = 1_500;
 impl Ui {
     /// Takes one input and says what the user wants because of it.
     pub fn input(&mut self, model: &Model, input: UiInput) -> Vec<Intent> {
+        if let Some(plain) = &mut self.plain {
+            plain.touched = true;
+        }
         self.sync(model);
         let mut intents = self.settle(model);
         intents.extend(match input {

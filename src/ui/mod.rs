@@ -15,6 +15,7 @@ pub mod keys;
 mod layers;
 mod list;
 mod paint;
+mod plain;
 #[cfg(test)]
 mod scenes;
 #[cfg(test)]
@@ -99,6 +100,8 @@ pub struct Ui {
     seen: u64,
     size: Size,
     areas: Areas,
+    /// It speaks in words instead of drawing.
+    plain: Option<Box<plain::Plain>>,
 }
 
 impl Ui {
@@ -119,6 +122,7 @@ impl Ui {
             seen: 0,
             size: Size::new(80, 24),
             areas: Areas::default(),
+            plain: None,
         }
     }
 

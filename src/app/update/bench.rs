@@ -50,6 +50,7 @@ pub(super) fn state() -> State {
     let opened = WindowEvent::Opened {
         size: Size { cols: 80, rows: 24 },
         caps: Caps::default(),
+        plain: false,
     };
     drop(super::update(&mut state, Event::Window(WINDOW, opened)));
     state

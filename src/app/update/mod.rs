@@ -21,6 +21,7 @@ mod question;
 mod run;
 mod session;
 mod ssh;
+mod stats;
 mod ticket;
 mod window;
 
@@ -73,6 +74,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
         }
         Event::Ssh(fact) => connection(state, *fact, fx),
+        Event::Looked(window, looked) => stats::show(state, window, &looked),
         Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),

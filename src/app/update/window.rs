@@ -20,8 +20,11 @@ use super::{alarm, gather, page, question};
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
     match event {
-        WindowEvent::Opened { size, caps } => {
+        WindowEvent::Opened { size, caps, plain } => {
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
+            if plain {
+                ui.set_plain();
+            }
             drop(ui.input(
                 &state.model,
                 UiInput::Resize {
@@ -40,8 +43,12 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 .into_iter()
                 .for_each(|intent| wanted(state, id, intent, fx));
         }
+        WindowEvent::Cost(cost) => {
+            state.costs.insert(id, cost);
+        }
         WindowEvent::Closed => {
             state.windows.remove(&id);
+            state.costs.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
                 super::stop(state, fx);
@@ -88,6 +95,7 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         Intent::Quit if state.setup.served => fx.push(Effect::CloseWindow(id)),
         Intent::Quit => leave(state, fx),
         Intent::Suspend => fx.push(Effect::Suspend(id)),
+        Intent::Stats => fx.push(Effect::Stats(id)),
         Intent::Redraw => fx.push(Effect::Redraw(id)),
     }
 }

@@ -1,0 +1,154 @@
+//! Fewer bytes for the same cells: rows that moved are moved by the terminal, blanks are erased and not written, and the cursor
+//! goes the short way. Only what every terminal has had since the VT102 is used, and ECH, which came with the VT220.
+
+use std::fmt::Write;
+
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::style::{Color, Modifier};
+
+/// At least so many rows must move for a scroll to be worth its bytes.
+const MOVED: usize = 3;
+
+/// Blanks from this many on are erased instead of written.
+const ERASED: usize = 6;
+
+/// Rows that moved: `by` up, or down when negative, within the rows from `top` to `bottom`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shift {
+    top: usize,
+    bottom: usize,
+    by: isize,
+}
+
+/// Has the terminal move rows that moved, as in a log that grows; `shown` becomes what it shows then.
+pub(super) fn scroll(out: &mut String, shown: &mut Buffer, next: &Buffer) {
+    let Some(shift) = shifted(shown, next) else {
+        return;
+    };
+    let (top, bottom) = (shift.top + 1, shift.bottom + 1);
+    // Deleting or inserting lines at the top of a region moves the rest of it; formatting into a string cannot fail.
+    let what = if shift.by > 0 { 'M' } else { 'L' };
+    let by = shift.by.unsigned_abs();
+    write!(out, "\x1b[{top};{bottom}r\x1b[{top}H\x1b[{by}{what}\x1b[r").ok();
+    let width = usize::from(shown.area.width);
+    let begin = shift.top * width;
+    let end = (shift.bottom + 1) * width;
+    let Some(region) = shown.content.get_mut(begin..end) else {
+        return;
+    };
+    let cells = (by * width).min(region.len());
+    if shift.by > 0 {
+        region.rotate_left(cells);
+        let first = region.len() - cells;
+        region.iter_mut().skip(first).for_each(Cell::reset);
+    } else {
+        region.rotate_right(cells);
+        region.iter_mut().take(cells).for_each(Cell::reset);
+    }
+}
+
+/// The longest run of rows that stand elsewhere now, if it is long enough.
+fn shifted(shown: &Buffer, next: &Buffer) -> Option<Shift> {
+    let width = usize::from(next.area.width).max(1);
+    let old: Vec<&[Cell]> = shown.content.chunks(width).collect();
+    let new: Vec<&[Cell]> = next.content.chunks(width).collect();
+    let rows = old.len().min(new.len());
+    let blank = |row: &[Cell]| row.iter().all(is_blank);
+    // A screen that stays as it is, but for a few rows, is not searched.
+    if (0..rows)
+        .filter(|row| old.get(*row) != new.get(*row))
+        .count()
+        <= MOVED
+    {
+        return None;
+    }
+    let mut best: Option<(usize, Shift)> = None;
+    for by in (1..rows).flat_map(|by| [by as isize, -(by as isize)]) {
+        let mut run: Option<(usize, usize)> = None;
+        for row in 0..=rows {
+            let from = row
+                .checked_add_signed(by)
+                .filter(|from| *from < rows && row < rows);
+            let same = from.is_some_and(|from| new.get(row) == old.get(from));
+            if same {
+                let words = new.get(row).is_some_and(|row| !blank(row));
+                let (start, gain) = run.unwrap_or((row, 0));
+                // A row that is right where it is gains nothing, and neither does a blank one.
+                let better = words && new.get(row) != old.get(row);
+                run = Some((start, gain + usize::from(better)));
+                continue;
+            }
+            let Some((start, gain)) = run.take() else {
+                continue;
+            };
+            let last = row - 1;
+            let shift = if by > 0 {
+                Shift {
+                    top: start,
+                    bottom: last + by.unsigned_abs(),
+                    by,
+                }
+            } else {
+                Shift {
+                    top: start - by.unsigned_abs(),
+                    bottom: last,
+                    by,
+                }
+            };
+            if gain >= MOVED && best.is_none_or(|(most, _)| gain > most) {
+                best = Some((gain, shift));
+            }
+        }
+    }
+    best.map(|(_, shift)| shift)
+}
+
+/// Whether an erased screen shows the same.
+pub(super) fn is_blank(cell: &Cell) -> bool {
+    cell.symbol() == " " && cell.bg == Color::Reset && cell.modifier.is_empty()
+}
+
+/// How many cells from `x` on are better erased than written, in a row of cells; 0 when none.
+pub(super) fn blanks(row: &[Cell], x: usize) -> usize {
+    let rest = row.get(x..).unwrap_or_default();
+    let run = rest.iter().take_while(|cell| is_blank(cell)).count();
+    if run >= ERASED { run } else { 0 }
+}
+
+/// Erases `run` cells from the cursor on, in the terminal's own colours, which must be set; `last` says that the row ends
+/// with them. The cursor stays.
+pub(super) fn erase(out: &mut String, run: usize, last: bool) {
+    if last {
+        out.push_str("\x1b[K");
+    } else {
+        write!(out, "\x1b[{run}X").ok();
+    }
+}
+
+/// Moves the cursor, from where it is if that is known. `width` is the screen's: beyond its last cell nobody knows.
+pub(super) fn go(
+    out: &mut String,
+    from: Option<(usize, usize)>,
+    (x, y): (usize, usize),
+    width: usize,
+) {
+    match from.filter(|(at, _)| *at < width) {
+        Some(at) if at == (x, y) => {}
+        Some((at, row)) if row == y && x == at + 1 => out.push_str("\x1b[C"),
+        Some((at, row)) if row == y && x > at => {
+            write!(out, "\x1b[{}C", x - at).ok();
+        }
+        Some((_, row)) if row == y && x == 0 => out.push('\r'),
+        // Never on the last row, so nothing scrolls.
+        Some((_, row)) if row + 1 == y && x == 0 => out.push_str("\r\n"),
+        _ if x == 0 => {
+            write!(out, "\x1b[{}H", y + 1).ok();
+        }
+        _ => {
+            write!(out, "\x1b[{};{}H", y + 1, x + 1).ok();
+        }
+    }
+}
+
+/// The terminal's own colours.
+pub(super) const PLAIN: (Color, Color, Modifier) = (Color::Reset, Color::Reset, Modifier::empty());
