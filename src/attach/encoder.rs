@@ -309,6 +309,7 @@ mod tests {
             "\x1b[0m\x1b[2J",
             "\x1b[0m",
             "\x1b[1;",
+            "\x1b[1H",
             "\x1b[?2026l",
         ];
         let rest = own.iter().fold(text, |text, own| text.replace(own, ""));

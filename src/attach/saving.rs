@@ -152,3 +152,183 @@ pub(super) fn go(
 
 /// The terminal's own colours.
 pub(super) const PLAIN: (Color, Color, Modifier) = (Color::Reset, Color::Reset, Modifier::empty());
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ratatui::layout::{Position, Rect};
+    use ratatui::style::Style;
+
+    use crate::attach::Encoder;
+    use crate::term::{self, Emulator};
+    use crate::ui::{Caps, Frame};
+
+    const AREA: Rect = Rect::new(0, 0, 40, 12);
+
+    struct Shown {
+        encoder: Encoder,
+        emulator: Emulator,
+        frame: Frame,
+    }
+
+    impl Shown {
+        fn new() -> Self {
+            Self {
+                encoder: Encoder::new(Caps::default()),
+                emulator: Emulator::new(term::Size::new(AREA.width, AREA.height)),
+                frame: Frame {
+                    buffer: ratatui::buffer::Buffer::empty(AREA),
+                    cursor: Some(Position::new(3, 2)),
+                },
+            }
+        }
+
+        /// Shows the frame, and says how many bytes that took.
+        fn show(&mut self) -> usize {
+            let bytes = self.encoder.encode(&self.frame);
+            self.emulator.feed(&bytes);
+            let screen = self.emulator.screen();
+            for y in 0..AREA.height {
+                let row: String = (0..AREA.width)
+                    .filter_map(|x| self.frame.buffer.cell((x, y)))
+                    .map(|cell| cell.symbol().to_owned())
+                    .collect();
+                let shown = screen.rows.get(usize::from(y)).map(|row| row.text());
+                // The cell after a wide character says nothing.
+                let row = row.replace("界 ", "界");
+                assert_eq!(shown.as_deref(), Some(row.trim_end()), "row {y}");
+                for x in 0..AREA.width {
+                    let bold = self.frame.buffer.cell((x, y)).map(|cell| {
+                        cell.modifier.contains(ratatui::style::Modifier::BOLD)
+                            && cell.symbol() != " "
+                    });
+                    let cell = &screen.rows[usize::from(y)].cells[usize::from(x)];
+                    let seen = cell.style.bold && &*cell.text != " " && !cell.text.is_empty();
+                    assert_eq!(Some(seen), bold.map(|bold| bold && !cell.text.is_empty()));
+                }
+            }
+            bytes.len()
+        }
+    }
+
+    fn log_line(number: usize) -> String {
+        format!(
+            "line {number} of a log that grows: {}",
+            number * 7919 % 1000
+        )
+    }
+
+    #[test]
+    fn a_log_that_grows_costs_its_new_lines() {
+        let mut shown = Shown::new();
+        let fill = |shown: &mut Shown, from: usize| {
+            shown.frame.buffer.reset();
+            for row in 0..10_u16 {
+                let text = log_line(from + usize::from(row));
+                shown
+                    .frame
+                    .buffer
+                    .set_string(0, row + 1, text, Style::default());
+            }
+            shown
+                .frame
+                .buffer
+                .set_string(0, 11, "status", Style::default());
+        };
+        fill(&mut shown, 0);
+        let whole = shown.show();
+        for (from, most) in [(1, 120), (3, 180), (1, 200)] {
+            fill(&mut shown, from);
+            let bytes = shown.show();
+            assert!(bytes <= most && bytes * 2 < whole, "{bytes} of {whole}");
+        }
+    }
+
+    #[test]
+    fn erased_lines_and_single_keys_cost_little() {
+        let mut shown = Shown::new();
+        for row in 0..12 {
+            shown
+                .frame
+                .buffer
+                .set_string(0, row, "x".repeat(40), Style::default());
+        }
+        shown.show();
+        shown
+            .frame
+            .buffer
+            .set_string(0, 4, " ".repeat(40), Style::default());
+        assert!(shown.show() < 50);
+        shown
+            .frame
+            .buffer
+            .set_string(2, 2, " ".repeat(30), Style::default());
+        assert!(shown.show() < 60);
+        shown.frame.buffer.set_string(5, 4, "k", Style::default());
+        shown.frame.cursor = Some(Position::new(6, 4));
+        assert!(shown.show() < 60);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Text(u16, u16, String, bool),
+        Scroll(usize, usize, isize),
+        Clear(u16, u16, u16),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            (0u16..40, 0u16..12, "[a-c 界]{1,20}", any::<bool>())
+                .prop_map(|(x, y, text, bold)| Act::Text(x, y, text, bold)),
+            (0usize..12, 0usize..12, -3isize..4).prop_map(|(a, b, by)| Act::Scroll(
+                a.min(b),
+                a.max(b),
+                by
+            )),
+            (0u16..40, 0u16..12, 1u16..40).prop_map(|(x, y, len)| Act::Clear(x, y, len)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_changes_the_terminal_shows_the_cells(
+            acts in prop::collection::vec(prop::collection::vec(act(), 1..6), 1..12),
+        ) {
+            let mut shown = Shown::new();
+            for row in 0..12 {
+                shown.frame.buffer.set_string(0, row, log_line(usize::from(row)), Style::default());
+            }
+            for acts in acts {
+                for act in acts {
+                    let buffer = &mut shown.frame.buffer;
+                    match act {
+                        Act::Text(x, y, text, bold) => {
+                            let style = Style::default();
+                            let style = if bold { style.bold() } else { style.not_bold() };
+                            // Half a wide character at the edge is another test's.
+                            let room = usize::from((40 - x) / 2);
+                            let text: String = text.chars().take(room).collect();
+                            buffer.set_string(x, y, text, style);
+                        }
+                        Act::Scroll(top, bottom, by) => {
+                            let region = &mut buffer.content[top * 40..(bottom + 1) * 40];
+                            let cells = (by.unsigned_abs() * 40).min(region.len());
+                            if by > 0 { region.rotate_left(cells) } else { region.rotate_right(cells) }
+                        }
+                        Act::Clear(x, y, len) => {
+                            let words = " ".repeat(usize::from(len));
+                            buffer.set_stringn(x, y, words, usize::from(40 - x), Style::reset());
+                        }
+                    }
+                }
+                // What lies over half a wide character is another test's.
+                let broken = (0..12 * 40).any(|index| {
+                    let cells = &shown.frame.buffer.content;
+                    cells[index].symbol() == "界" && (index % 40 == 39 || cells[index + 1].symbol() != " ")
+                });
+                prop_assume!(!broken);
+                shown.show();
+            }
+        }
+    }
+}

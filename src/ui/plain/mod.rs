@@ -2,6 +2,8 @@
 //! what of it is news is said; so every view and every dialog speaks, and none has to know of this.
 
 mod pane;
+#[cfg(test)]
+mod tests;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

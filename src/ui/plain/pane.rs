@@ -63,6 +63,10 @@ impl Heard {
         let (lines, line) = logical(screen);
         if !full {
             let known = overlap(&self.lines, &lines);
+            if lines.len() > known {
+                // The line with the cursor is another one, even if it says the same, as prompts do.
+                self.line.clear();
+            }
             for new in lines.iter().skip(known) {
                 // The first of them was begun before.
                 match self.said.take().and_then(|begun| new.strip_prefix(&begun)) {
@@ -76,16 +80,17 @@ impl Heard {
             self.lines = lines;
         }
         if line != self.line {
+            let begun = !self.line.is_empty();
             self.line = line;
             self.since = Some(now);
             // What is typed into a line that was said is heard at once.
-            if let Some(begun) = &self.said {
+            if let Some(begun) = self.said.take().filter(|_| begun) {
                 match self.line.strip_prefix(begun.as_str()) {
                     Some(more) if said.open => {
                         said.more(more);
                         self.said = Some(self.line.clone());
                     }
-                    _ => self.said = None,
+                    _ => {}
                 }
             }
         }
