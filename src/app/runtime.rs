@@ -275,13 +275,7 @@ impl Runtime {
             }
             Effect::Ssh(ask) => self.engine.send(ask),
             Effect::Look => self.look(),
-            Effect::Stats(window) => {
-                let looked = Box::new(Looked {
-                    panes: self.engine.panes(),
-                    connections: self.engine.connections(),
-                });
-                self.turn(Event::Looked(window, looked));
-            }
+            Effect::Stats(window) => self.look_closer(window),
             Effect::Local {
                 req,
                 stdin,
@@ -337,6 +331,14 @@ impl Runtime {
     fn look(&mut self) {
         let (connections, forwards) = (self.engine.connections(), self.engine.forwards());
         self.turn(Event::Connections(connections, forwards));
+    }
+
+    fn look_closer(&mut self, window: WindowId) {
+        let looked = Looked {
+            panes: self.engine.panes(),
+            connections: self.engine.connections(),
+        };
+        self.turn(Event::Looked(window, Box::new(looked)));
     }
 
     fn tell_window(&self, id: WindowId, message: ToWindow) {

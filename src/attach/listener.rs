@@ -12,7 +12,7 @@ use crate::term;
 use crate::ui::{Caps, Frame, UiInput, keys};
 
 /// The least size of the screen that a window of words imagines.
-const PLAIN: term::Size = term::Size::new(120, 40);
+const PLAIN: term::Size = term::Size::new(160, 40);
 
 /// Serves one window until it or the app leaves.
 pub(super) async fn serve(mut window: Window, mut link: AppLink) {

@@ -85,7 +85,13 @@ impl Ui {
             Lookup::More => Vec::new(),
             Lookup::Nothing => {
                 self.chord.clear();
-                Vec::new()
+                if !key.alt {
+                    return Vec::new();
+                }
+                // Escape and a key that came at once look like one key with Alt; nothing of ours is on this one.
+                let mut intents = self.key(model, Key::plain(KeyCode::Esc));
+                intents.extend(self.key(model, Key { alt: false, ..key }));
+                intents
             }
         }
     }

@@ -180,12 +180,14 @@ impl Predictor {
     /// that is on its way is guessed.
     pub fn typed(&mut self, seq: u64, typed: Typed, screen: &Screen, now: Instant) {
         let missing = seq != self.seq + 1;
-        let quiet = self.acked >= self.seq;
-        self.seq = seq;
         if self.when == When::Never {
+            self.seq = seq;
             return;
         }
+        // What is due is judged as if the key were not there yet: it may settle the line that the key goes on with.
         self.judge(screen, now);
+        let quiet = self.acked >= self.seq;
+        self.seq = seq;
         if missing || !line::is_open(screen) {
             return self.forget();
         }

@@ -245,6 +245,16 @@ fn what_is_typed_is_shown_at_once_after_the_first_echo() {
 }
 
 #[test]
+fn a_key_in_the_moment_of_an_answer_goes_on_with_the_line() {
+    let mut line = Line::new(When::Always, 150, 5);
+    line.text("l").wait(340);
+    // The answer to the first key counts from now on, and nobody has looked yet.
+    line.now += Duration::from_millis(40);
+    line.text("s");
+    assert_eq!(line.shown(), "welcome\n$ ls");
+}
+
+#[test]
 fn a_line_is_edited_in_the_middle() {
     let mut line = Line::new(When::Always, 150, 5);
     line.text("cat fil").wait(1_000);

@@ -39,6 +39,15 @@ fn a_list_says_what_it_is_and_each_row_that_is_reached() {
 }
 
 #[test]
+fn escape_and_a_key_at_once_are_both_keys() {
+    let mut scene = Scene::new(80, 24).keys("2 Enter");
+    assert!(matches!(scene.ui.view(), crate::ui::View::Host(_)));
+    scene.press("Alt-j");
+    assert_eq!(*scene.ui.view(), crate::ui::View::Hosts);
+    assert!(scene.text().contains("9 hosts"));
+}
+
+#[test]
 fn documents_are_read_and_notices_are_said() {
     let mut scene = plain().keys("1 Enter");
     let out = heard(&mut scene);
