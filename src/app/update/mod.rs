@@ -49,8 +49,11 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
     ssh::routes(state, &mut fx);
+    // Without a word the engine does as the default says.
     let when = state.setup.predict;
-    fx.push(Effect::Ssh(crate::ssh::SshAsk::Predict { when }));
+    if when != crate::config::Predict::default() {
+        fx.push(Effect::Ssh(crate::ssh::SshAsk::Predict { when }));
+    }
     fx
 }
 

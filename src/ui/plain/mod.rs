@@ -116,7 +116,14 @@ impl Ui {
             plain.selected.clear();
             plain.pane = pane::Heard::default();
             let summary = self.views.summary(&self.view, model);
-            let name = capital(&self.view.crumb(model));
+            let name = match self.view {
+                // It may not have its name yet.
+                View::Pane(id) => model.session(id).map_or_else(
+                    || "Session".to_owned(),
+                    |session| format!("Session on {}", session.host),
+                ),
+                _ => capital(&self.view.crumb(model)),
+            };
             let colon = if summary.is_empty() { "" } else { ": " };
             plain.said.line(&format!("{name}{colon}{summary}"));
         }
