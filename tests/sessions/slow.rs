@@ -259,14 +259,16 @@ async fn the_setting_switches_it_off() -> Result<(), Failed> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_from_far_away_stops_soon_after_control_c() -> Result<(), Failed> {
     let lab = Lab::new()?;
-    let web = lab.server("direct", "", "")?;
-    // 1 Mbit/s.
+    let bastion = lab.server("near", "", "")?;
+    // 1 Mbit/s. The test's line takes connections in at once, which looks near; so the host is behind a bastion, and how far
+    // it is, is told by the channel that leads to it.
     let thin = Line {
         delay: HALF,
         rate: Some(125_000),
         ..Line::default()
     };
-    let _line = lab.through("web1", &web, thin, "").await?;
+    let _line = lab.through("bastion", &bastion, thin, "").await?;
+    let _web = lab.server("web1", "  ProxyJump bastion", "")?;
     let mut pane = Pane::open(&lab, Predict::Auto).await?;
     pane.raw("yes flooding\n");
     let bytes = |pane: &Pane| {
@@ -283,12 +285,17 @@ async fn a_flood_from_far_away_stops_soon_after_control_c() -> Result<(), Failed
         }
     };
     tokio::time::timeout(GUARD, full).await?;
+    // What was shown before it began says nothing of its end.
+    drop(pane.client.screens.take_dirty());
+    pane.shown.clear();
+    pane.until("the flood", |text| text.ends_with("flooding"))
+        .await?;
     let (pressed, before) = (Instant::now(), bytes(&pane));
     pane.key(Key::ctrl('c'));
     let at = pane.until("quiet", |text| text.ends_with("ready:")).await?;
     let (took, stale) = (at - pressed, bytes(&pane) - before);
     // What a whole window holds, and what comes while the key is on its way.
-    assert!(stale < 160_000, "{stale} bytes after Ctrl-C, {took:?}");
+    assert!(stale < 100_000, "{stale} bytes after Ctrl-C, {took:?}");
     assert!(took < Duration::from_secs(4), "{took:?}");
     Ok(())
 }
