@@ -45,6 +45,11 @@ fn main() -> ExitCode {
         Next::Demo {
             check: false,
             globals,
-        } => cli::told(demo::open(&globals, attach::run)),
+        } => {
+            let plain = globals.plain;
+            cli::told(demo::open(&globals, move |client| {
+                attach::run(client, plain)
+            }))
+        }
     }
 }

@@ -27,6 +27,8 @@ pub enum ToWindow {
     Clipboard(String),
     /// Ring the bell, ask for a notification with these words.
     Call(Call),
+    /// Add this to what a window of words has said.
+    Said(String),
     /// The window is over.
     Close,
 }

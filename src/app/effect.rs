@@ -51,6 +51,8 @@ pub enum Effect {
     File(ReqId, FileAsk),
     /// Play a recording on the screen; answers with `Reel`.
     Reel(ReelAsk),
+    /// Look at panes and connections for a window that wants to know; answers with `Looked`.
+    Stats(WindowId),
     /// Measure this machine; answers with `Local`.
     Measure,
     /// Give a command line its outcome; it ends.

@@ -9,12 +9,13 @@ use crate::command::Command;
 use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{ReqId, SessionId, WindowId};
+use crate::domain::pane::PaneRow;
 use crate::domain::run::Exit;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::time::Time;
 use crate::inventory::Scan;
-use crate::model::{FoundRow, QuestionId};
+use crate::model::{FoundRow, QuestionId, WindowCost};
 use crate::ssh::{Reply, SshFact};
 use crate::store::{Answer, Committed, StoreError};
 use crate::term::{Screen, Size};
@@ -49,6 +50,8 @@ pub enum Event {
     Ssh(Box<SshFact>),
     /// The connections and forwards were looked at.
     Connections(Vec<ConnectionRow>, Vec<ForwardRow>),
+    /// Panes and connections were looked at for a window.
+    Looked(WindowId, Box<Looked>),
     /// A pane's newest screen.
     Screen(SessionId, Arc<Screen>),
     /// A file was read.
@@ -91,7 +94,11 @@ pub enum WindowEvent {
         caps: Caps,
         /// The session to show first, by reference.
         focus: Option<String>,
+        /// It wants words instead of cells.
+        plain: bool,
     },
+    /// What it cost so far.
+    Cost(WindowCost),
     /// A key, a paste, a new size.
     Input(UiInput),
     /// It went.
@@ -149,4 +156,13 @@ pub enum FileFact {
     Looked(String),
     /// Findings about a settings or theme file.
     Checked(Vec<Diagnostic>),
+}
+
+/// What there is to say about panes and connections.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The panes.
+    pub panes: Vec<PaneRow>,
+    /// The connections.
+    pub connections: Vec<ConnectionRow>,
 }

@@ -21,7 +21,7 @@ use super::client::Input;
 pub use super::client::{Client, FromLine, Gone, Line, LineClient, ToLine, ToWindow, Window};
 use super::clock;
 use super::effect::{Effect, FileAsk};
-use super::event::Event;
+use super::event::{Event, Looked};
 use super::files::Files;
 use super::lines::Lines;
 use super::reel::{Reel, ReelAsk};
@@ -42,6 +42,8 @@ const FRAME: Duration = Duration::from_millis(16);
 const GLANCE: Duration = Duration::from_millis(2);
 /// How often the update learns the time.
 const TICK: Duration = Duration::from_millis(500);
+/// How many messages for a window of words must have room before more is said.
+const SPARE: usize = 12;
 /// A turn longer than this is worth a line in the log.
 const LONG_TURN: Duration = Duration::from_millis(16);
 
@@ -236,7 +238,10 @@ impl Runtime {
         self.carry_out(effects);
         let mut changed = false;
         for (id, window) in &self.windows {
-            if let Some(ui) = self.state.windows.get(id) {
+            let Some(ui) = self.state.windows.get_mut(id) else {
+                continue;
+            };
+            if !ui.is_plain() {
                 let frame = ui.frame(&self.state.model);
                 changed |= window.frame.send_if_modified(|shown| {
                     let new = shown.as_deref() != Some(&frame);
@@ -245,6 +250,12 @@ impl Runtime {
                     }
                     new
                 });
+            } else if window.tx.capacity() > SPARE {
+                // While its reader is behind nothing is said; then what is news is said at once.
+                let said = ui.announce(&self.state.model);
+                if !said.is_empty() {
+                    drop(window.tx.try_send(ToWindow::Said(said)));
+                }
             }
         }
         changed
@@ -283,6 +294,7 @@ impl Runtime {
             }
             Effect::Ssh(ask) => self.engine.send(ask),
             Effect::Look => self.look(),
+            Effect::Stats(window) => self.look_closer(window),
             Effect::Local {
                 req,
                 stdin,
@@ -380,6 +392,14 @@ impl Runtime {
         self.turn(Event::Connections(connections, forwards));
     }
 
+    fn look_closer(&mut self, window: WindowId) {
+        let looked = Looked {
+            panes: self.engine.panes(),
+            connections: self.engine.connections(),
+        };
+        self.turn(Event::Looked(window, Box::new(looked)));
+    }
+
     fn tell_window(&self, id: WindowId, message: ToWindow) {
         // A window that does not take sixteen messages is gone or suspended; it is drawn anew when it comes back.
         if let Some(window) = self.windows.get(&id) {
@@ -411,6 +431,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::StoreChanged => "store changed",
         Event::Ssh(_) => "ssh",
         Event::Connections(..) => "connections",
+        Event::Looked(..) => "looked",
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
         Event::Reel(_) => "reel",

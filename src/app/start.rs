@@ -157,6 +157,7 @@ pub fn assemble(
             Probing::Visible
         },
         thresholds: thresholds(settings),
+        predict: settings.session.predict,
         theme,
         keymap,
         window_size: settings.session.window_size,

@@ -15,7 +15,7 @@ use crate::domain::time::Time;
 use crate::health::parse::Counters;
 use crate::health::schedule::{Rules, Schedule};
 use crate::health::verdict::{Hysteresis, Thresholds};
-use crate::model::{Inflight, KeyAlarm, Model, QuestionId};
+use crate::model::{Inflight, KeyAlarm, Model, QuestionId, WindowCost};
 use crate::runbook::machine::Machine;
 use crate::runbook::mask::{self, Mask};
 use crate::ssh::{self, ExecSpec};
@@ -53,6 +53,8 @@ pub struct Setup {
     pub probing: Probing,
     /// Limits for verdicts.
     pub thresholds: Thresholds,
+    /// When typed characters are shown before a far host has echoed them.
+    pub predict: crate::config::Predict,
     /// How the screen looks.
     pub theme: Theme,
     /// What the keys do.
@@ -157,6 +159,8 @@ pub struct State {
     pub model: Model,
     /// What each window shows.
     pub windows: BTreeMap<WindowId, Ui>,
+    /// What each window cost so far, as last told.
+    pub(crate) costs: BTreeMap<WindowId, WindowCost>,
     pub(crate) setup: Setup,
     pub(crate) mint: Mint,
     pub(crate) inflight: Inflight<Purpose>,
@@ -426,6 +430,7 @@ impl State {
                 ..Model::default()
             },
             windows: BTreeMap::new(),
+            costs: BTreeMap::new(),
             mint: Mint::new(setup.seed),
             inflight: Inflight::default(),
             ready: false,

@@ -7,12 +7,12 @@ use std::fmt::Write;
 
 use ratatui::buffer::Cell;
 use ratatui::layout::Position;
-use ratatui::style::Color;
 use unicode_width::UnicodeWidthStr;
 
 use super::colours::{Depth, Looks};
 use super::extras;
 use super::features::Features;
+use super::saving::{self, is_blank};
 use crate::ui::{Caps, Frame, LINKED};
 
 /// Begins and ends a synchronized update; terminals that do not know it ignore it.
@@ -46,18 +46,24 @@ impl Encoder {
     /// The bytes that make the terminal show `frame`; none when it does already.
     pub fn encode(&mut self, frame: &Frame) -> Vec<u8> {
         let next = self.cleaned(frame);
-        let last = self
+        let mut last = self
             .last
             .take()
             .filter(|last| last.buffer.area == next.buffer.area);
         let mut out = String::new();
-        let mut pen = Pen::new(Depth::of(self.caps.colors), self.features);
-        if last.is_none() {
-            out.push_str("\x1b[0m\x1b[2J");
+        let width = usize::from(next.buffer.area.width).max(1);
+        let mut pen = Pen::new(Depth::of(self.caps.colors), self.features, width);
+        match &mut last {
+            // Terminals may move links along with their rows or not, so rows with links are written anew.
+            Some(last) if last.beyond.links.is_empty() && next.beyond.links.is_empty() => {
+                saving::scroll(&mut out, &mut last.buffer, &next.buffer);
+            }
+            Some(_) => {}
+            None => out.push_str("\x1b[0m\x1b[2J"),
         }
         let before = last.as_ref().map(extras::links).unwrap_or_default();
         let links = extras::links(&next);
-        let width = usize::from(next.buffer.area.width).max(1);
+        let mut erased = 0;
         for (index, cell) in next.buffer.content.iter().enumerate() {
             let known = last
                 .as_ref()
@@ -65,7 +71,18 @@ impl Encoder {
             let same = known.map_or_else(|| is_blank(cell), |known| is_same(known, cell));
             let link = links.get(&index).copied();
             let same = same && before.get(&index).copied() == link;
-            if !same && !cell.symbol().is_empty() {
+            if same || index < erased {
+                continue;
+            }
+            let begin = index / width * width;
+            let row = next.buffer.content.get(begin..begin + width);
+            let run = saving::blanks(row.unwrap_or_default(), index - begin);
+            if run > 0 {
+                pen.erase(&mut out, index % width, index / width, run);
+                erased = index + run;
+                continue;
+            }
+            if !cell.symbol().is_empty() {
                 pen.write(&mut out, index % width, index / width, cell, link);
             }
         }
@@ -142,11 +159,6 @@ impl Encoder {
     }
 }
 
-/// Whether an erased screen shows the same.
-fn is_blank(cell: &Cell) -> bool {
-    cell.symbol() == " " && cell.bg == Color::Reset && cell.modifier.is_empty()
-}
-
 fn is_same(one: &Cell, other: &Cell) -> bool {
     one.symbol() == other.symbol() && one.style() == other.style()
 }
@@ -159,16 +171,20 @@ struct Pen<'a> {
     looks: Option<Looks>,
     /// Where what is written leads.
     link: Option<&'a str>,
+    /// Columns of the screen.
+    width: usize,
 }
 
 impl<'a> Pen<'a> {
-    fn new(depth: Depth, features: Features) -> Self {
+    fn new(depth: Depth, features: Features, width: usize) -> Self {
         Self {
             depth,
             features,
             at: None,
-            looks: None,
+            // Every frame ends so.
+            looks: Some(saving::PLAIN),
             link: None,
+            width,
         }
     }
 
@@ -179,10 +195,20 @@ impl<'a> Pen<'a> {
         }
     }
 
-    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell, link: Option<&'a str>) {
-        if self.at != Some((x, y)) {
-            write!(out, "\x1b[{};{}H", y + 1, x + 1).ok();
+    /// Erases a run of cells.
+    fn erase(&mut self, out: &mut String, x: usize, y: usize, run: usize) {
+        saving::go(out, self.at, (x, y), self.width);
+        self.link(out, None);
+        if self.looks != Some(saving::PLAIN) {
+            out.push_str("\x1b[0m");
+            self.looks = Some(saving::PLAIN);
         }
+        saving::erase(out, run, x + run == self.width);
+        self.at = Some((x, y));
+    }
+
+    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell, link: Option<&'a str>) {
+        saving::go(out, self.at, (x, y), self.width);
         let looks = Looks {
             fg: cell.fg,
             bg: cell.bg,
@@ -207,7 +233,7 @@ impl<'a> Pen<'a> {
 mod tests {
     use ratatui::buffer::Buffer;
     use ratatui::layout::Rect;
-    use ratatui::style::{Modifier, Style};
+    use ratatui::style::{Color, Modifier, Style};
 
     use super::*;
     use crate::term::{self, Emulator};
@@ -330,6 +356,7 @@ mod tests {
             "\x1b[0m\x1b[2J",
             "\x1b[0m",
             "\x1b[1;",
+            "\x1b[1H",
             "\x1b[?2026l",
         ];
         let rest = own.iter().fold(text, |text, own| text.replace(own, ""));

@@ -5,18 +5,23 @@
 
 mod call;
 mod colours;
+mod count;
 mod daemon;
 mod encoder;
 mod extras;
 mod features;
+mod input;
 mod listener;
+mod pace;
 mod place;
 mod protocol;
 mod remote;
 mod replay;
 mod sane;
+mod saving;
 mod server;
 mod terminal;
+mod tty;
 mod window;
 mod wire;
 
@@ -26,13 +31,14 @@ pub use daemon::{end_other, ensure, gone, line, serve, start};
 pub use encoder::Encoder;
 pub use features::Features;
 pub use protocol::{
-    AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,
-    pair,
+    AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, Way,
+    WindowLink, pair,
 };
 
 pub use replay::replay;
 
 use remote::Found;
+use window::Manner;
 
 use crate::app::runtime::Client;
 use crate::app::start::{self, Interactive, Refused};
@@ -46,6 +52,11 @@ use crate::command::Globals;
 pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8, Refused> {
     terminal_here()?;
     let mut places = start::places(globals)?;
+    let manner = Manner {
+        plain: globals.plain,
+        screen: places.settings.screen,
+        focus,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -56,7 +67,7 @@ pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8,
             places.served = false;
             let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
             let app = tokio::spawn(app.run());
-            let shown = run(client).await;
+            let shown = inside(client, manner).await;
             // The window was the app's reason to live; what it still writes is waited for.
             drop(app.await);
             return shown;
@@ -66,7 +77,7 @@ pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8,
         }
         match daemon::look(&places).await? {
             Found::App(stream) => {
-                let shown = window::show(remote::window(stream), focus).await;
+                let shown = window::show(remote::window(stream), manner).await;
                 shown.map_err(|error| failed(&error))
             }
             Found::Nobody => Err(Refused {
@@ -88,14 +99,22 @@ pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8,
 ///
 /// # Errors
 /// There is no terminal, or it cannot be made ready.
-pub async fn run(client: Client) -> Result<(), Refused> {
+pub async fn run(client: Client, plain: bool) -> Result<(), Refused> {
+    let manner = Manner {
+        plain,
+        ..Manner::default()
+    };
+    inside(client, manner).await
+}
+
+async fn inside(client: Client, manner: Manner) -> Result<(), Refused> {
     terminal_here()?;
     let window = client.window().await.map_err(|gone| failed(&gone))?;
     // The app ends when nobody can ask it for anything any more.
     drop(client);
     let (here, there) = pair();
     let serving = tokio::spawn(listener::serve(window, there));
-    let shown = window::show(here, None).await;
+    let shown = window::show(here, manner).await;
     // The window's end of the conversation is dropped: the app's side ends by itself, and the app knows that it did.
     serving.await.map_err(|error| failed(&error))?;
     shown.map_err(|error| failed(&error))

@@ -51,7 +51,7 @@ pub fn replay(reference: &str, file: &Path, how: Playing) -> Result<u8, Refused>
         typed: None,
         wanted: None,
     };
-    let terminal = Terminal::take().map_err(|why| failed(why.to_string()))?;
+    let terminal = Terminal::take(false).map_err(|why| failed(why.to_string()))?;
     let played = player.play(&terminal, &stop);
     // Given back before anything is said.
     drop(terminal);

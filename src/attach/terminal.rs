@@ -44,6 +44,8 @@ pub(super) struct Terminal {
     hook: Arc<Hook>,
     features: Features,
     held: bool,
+    /// Only its line discipline is changed: nothing that steers a screen is ever sent.
+    plain: bool,
 }
 
 impl Terminal {
@@ -51,13 +53,13 @@ impl Terminal {
     ///
     /// # Errors
     /// Standard output is no terminal, or refuses raw mode.
-    pub(super) fn take() -> io::Result<Self> {
+    pub(super) fn take(plain: bool) -> io::Result<Self> {
         let out = Arc::new(File::from(rustix::io::dup(io::stdout())?));
         let hook: Arc<Hook> = Arc::new(panic::take_hook());
         let features = Features::of(|name| std::env::var(name).ok());
         let (tty, before) = (Arc::clone(&out), Arc::clone(&hook));
         panic::set_hook(Box::new(move |info| {
-            give_back(&tty, features);
+            give_back(&tty, features, plain);
             before(info);
         }));
         let mut terminal = Self {
@@ -65,6 +67,7 @@ impl Terminal {
             hook,
             features,
             held: false,
+            plain,
         };
         terminal.hold()?;
         Ok(terminal)
@@ -76,6 +79,9 @@ impl Terminal {
         // Whatever stands in the way here also stands in the way of raw mode, which says so.
         sane::mend(&self.out).ok();
         enable_raw_mode()?;
+        if self.plain {
+            return Ok(());
+        }
         (&*self.out).write_all(enter(self.features))
     }
 
@@ -83,7 +89,7 @@ impl Terminal {
     pub(super) fn release(&mut self) {
         if self.held {
             self.held = false;
-            give_back(&self.out, self.features);
+            give_back(&self.out, self.features, self.plain);
         }
     }
 
@@ -106,8 +112,10 @@ impl Drop for Terminal {
 }
 
 /// Errors are of no use here: when the terminal is gone there is nothing to give back.
-fn give_back(mut out: &File, features: Features) {
-    out.write_all(leave(features)).ok();
+fn give_back(mut out: &File, features: Features, plain: bool) {
+    if !plain {
+        out.write_all(leave(features)).ok();
+    }
     disable_raw_mode().ok();
 }
 

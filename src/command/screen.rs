@@ -87,6 +87,8 @@ pub enum ScreenCommand {
     Help,
     /// Draws everything anew.
     Redraw,
+    /// Shows what windows, panes and connections cost.
+    Stats,
     /// Switches to another theme.
     Theme {
         /// Its name.
@@ -400,6 +402,14 @@ pub(super) const ROWS: &[Row] = &[
         GLOBAL,
         &["Ctrl-l"],
         |_| Ok(Command::Screen(V::Redraw)),
+    ),
+    key(
+        "stats",
+        "stats",
+        "Shows what windows, panes and connections cost: bytes, frames, distances.",
+        GLOBAL,
+        &[],
+        |_| Ok(Command::Screen(V::Stats)),
     ),
     Row {
         id: "theme.use",

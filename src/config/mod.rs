@@ -8,6 +8,7 @@ mod paths;
 mod rows;
 mod safe;
 mod settings;
+mod slow;
 
 pub use environment::Environment;
 pub use error::Error;
@@ -18,3 +19,4 @@ pub use rows::{ROWS, Row};
 pub use settings::{
     General, Health, Limit, Recording, Runbooks, Session, Settings, Ssh, WindowSize,
 };
+pub use slow::{Predict, Screen};

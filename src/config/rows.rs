@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::environment::Environment;
 use super::guard::Desktop;
 use super::settings::Settings;
+use super::slow::{self, Predict};
 use crate::domain::key::{Key, KeyCode};
 use crate::domain::look::CopyKeys;
 use crate::domain::recording::parse_size;
@@ -387,6 +388,40 @@ pub const ROWS: &[Row] = &[
             format!("[{}]", words.join(", "))
         },
         set: |settings, value, _| names(value).map(|words| settings.session.copy_command = words),
+    },
+    Row {
+        section: "session",
+        name: "predict",
+        help: "Whether typed characters are shown before a far host has echoed them: auto (from 60 ms there and back), always or never.",
+        show: |settings| quoted(settings.session.predict.word()),
+        set: |settings, value, _| {
+            Predict::read(value).map(|predict| settings.session.predict = predict)
+        },
+    },
+    Row {
+        section: "screen",
+        name: "escape_ms",
+        help: "How many milliseconds a lone Escape may be the beginning of a longer key; auto follows the distance to your terminal, from 25 to 500.",
+        show: |settings| {
+            let wait = settings.screen.escape;
+            slow::auto_text(wait.and_then(|wait| u32::try_from(wait.as_millis()).ok()))
+        },
+        set: |settings, value, _| {
+            slow::number_or_auto(value, 1, 5_000).map(|millis| {
+                settings.screen.escape =
+                    millis.map(|millis| Duration::from_millis(u64::from(millis)));
+            })
+        },
+    },
+    Row {
+        section: "screen",
+        name: "bytes_per_second",
+        help: "The most bytes a second that are sent to your terminal; auto takes at most half of what a slow link carries.",
+        show: |settings| slow::auto_text(settings.screen.bytes_per_second),
+        set: |settings, value, _| {
+            slow::number_or_auto(value, 500, 1_000_000_000)
+                .map(|rate| settings.screen.bytes_per_second = rate)
+        },
     },
 ];
 

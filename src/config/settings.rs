@@ -15,6 +15,7 @@ use super::error::Error;
 use super::guard::{self, Alerts};
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
+use super::slow::{Predict, Screen};
 use crate::domain::environment::Environments;
 use crate::domain::key::Key;
 use crate::domain::look::CopyKeys;
@@ -117,13 +118,8 @@ pub struct Session {
     pub copy_keys: Option<CopyKeys>,
     /// The program, with its arguments, that gets what is copied; empty is none.
     pub copy_command: Vec<String>,
-}
-
-/// The terminal that a window is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Screen {
-    /// Whether the window takes the mouse.
-    pub mouse: bool,
+    /// When typed characters are shown before the host has echoed them.
+    pub predict: Predict,
 }
 
 words!(
@@ -198,8 +194,9 @@ impl Settings {
                 scrollback_bytes: 4 * 1024 * 1024,
                 copy_keys: None,
                 copy_command: Vec::new(),
+                predict: Predict::default(),
             },
-            screen: Screen { mouse: true },
+            screen: Screen::default(),
             environments: Environments::default(),
             alerts: Alerts::default(),
             recording: Recording::default(),

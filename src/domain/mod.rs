@@ -13,6 +13,7 @@ pub mod layout;
 pub mod look;
 pub mod merge;
 pub mod op;
+pub mod pane;
 pub mod paste;
 pub mod pattern;
 pub mod query;

@@ -3,6 +3,7 @@
 //! It holds no handle, no channel and no closure, so that a state can be printed, compared and replayed. Host names are
 //! whole; tickets and runs are pages, never tables; queues are bounded and forget their oldest.
 
+mod cost;
 mod files;
 mod filter;
 mod guard;
@@ -33,6 +34,7 @@ use crate::domain::ticket::Ticket;
 use crate::domain::time::Time;
 use crate::term::Screen;
 
+pub use cost::WindowCost;
 pub use files::{Copies, CopyEnd, CopyView, Files, Folder, FolderKey};
 pub use filter::{Filter, Hit};
 pub use guard::{Broadcast, Broadcasting, Monitor, Receivers};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Predict;
 use crate::domain::files::CopyJob;
 use crate::domain::forward::ForwardRule;
 use crate::domain::host::Target;
@@ -84,6 +85,11 @@ pub enum SshAsk {
         recording: PathBuf,
         /// The pane's size.
         size: Size,
+    },
+    /// When typed characters are shown before a host has echoed them, in panes that are opened from now on.
+    Predict {
+        /// When.
+        when: Predict,
     },
     /// A key for a session, encoded with the modes its pane has at that moment.
     Key {
@@ -368,6 +374,7 @@ impl fmt::Debug for SshAsk {
             Self::Status { req } => write!(f, "Status({req:?})"),
             Self::Watch { req, session, .. } => write!(f, "Watch({req:?}, {session})"),
             Self::Unwatch { req, session } => write!(f, "Unwatch({req:?}, {session})"),
+            Self::Predict { when } => write!(f, "Predict({})", when.word()),
             Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
         }
     }

@@ -17,10 +17,12 @@ use crate::term::{Copied, Emulator, Look, Modes, Notice, Size};
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
 use super::commands::Commands;
+use super::echo::Echo;
 use super::ending::Ending;
 use super::exec;
 use super::fact::{Asking, SshFact};
 use super::forward::Company;
+use super::gauge::Gauge;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::recording::{Recorded, Tape};
@@ -30,6 +32,7 @@ use super::settings::Settings;
 use super::usage::Use;
 use super::watching::{Watchers, Watching};
 use super::writer::{self, Answers, PaneInput};
+use crate::config::Predict;
 
 /// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
 pub(crate) const INPUTS: usize = 1024;
@@ -95,6 +98,10 @@ pub(crate) struct Inlets {
     pub(crate) views: mpsc::Receiver<View>,
     /// Becomes true when the pane is to be closed.
     pub(crate) close: watch::Receiver<bool>,
+    /// Where its bytes are counted.
+    pub(crate) gauge: Arc<Gauge>,
+    /// When typed characters are shown before the host has echoed them.
+    pub(crate) predict: Predict,
 }
 
 /// Runs the session to its end and returns the last fact about it.
@@ -147,7 +154,10 @@ async fn live(
             return (exit, Recorded::default(), None);
         }
     };
-    let (mut reader, answers) = Reader::start(pane.frame(), screens, facts, company.lends()).await;
+    let (mut reader, mut answers) =
+        Reader::start(pane.frame(), screens, facts, company.lends()).await;
+    reader.gauge = Arc::clone(&inlets.gauge);
+    answers.teller = reader.echo.begin(inlets.predict, slot.link());
     let writing = writer::write(&write, inlets.inputs, answers);
     let exit = reader
         .drive(
@@ -238,6 +248,9 @@ pub(crate) struct Reader<'a> {
     /// Something was shown.
     fed: bool,
     watchers: Watchers,
+    pub(crate) gauge: Arc<Gauge>,
+    /// Shows what is typed before the host does; none for programs of this machine.
+    echo: Echo,
 }
 
 impl<'a> Reader<'a> {
@@ -273,10 +286,13 @@ impl<'a> Reader<'a> {
             ending: Ending::default(),
             fed: false,
             watchers: Watchers::new(frame.session, facts.clone()),
+            gauge: Arc::default(),
+            echo: Echo::default(),
         };
         let answers = Answers {
             replies: waiting,
             modes: current,
+            teller: None,
         };
         (reader, answers)
     }
@@ -346,6 +362,10 @@ impl<'a> Reader<'a> {
                     // A broken connection shows on the reading side.
                     write.window_change(cols, rows, 0, 0).await.ok();
                 },
+                word = self.echo.word() => if self.echo.take(word, &mut self.emulator) {
+                    self.dirty = true;
+                    self.publish();
+                },
                 // When writing fails the reading side says why.
                 () = &mut writing, if !written => written = true,
                 () = at(due) => self.show(),
@@ -362,6 +382,8 @@ impl<'a> Reader<'a> {
             self.tape.mark(&command);
         }
         self.emulator.feed(bytes);
+        self.gauge.fed(bytes.len());
+        self.echo.judge(&mut self.emulator);
         self.commands.after(&mut self.emulator);
         self.fed = true;
         self.watchers.feed(bytes, &self.emulator);
@@ -392,6 +414,7 @@ impl<'a> Reader<'a> {
         let resized = match view {
             View::Resize(size) => {
                 self.emulator.resize(size);
+                self.echo.forget();
                 self.tape.resize(size);
                 Some(size)
             }
@@ -430,6 +453,7 @@ impl<'a> Reader<'a> {
             self.emulator.stop_sync();
             self.dirty = true;
         }
+        self.dirty |= self.echo.judge(&mut self.emulator);
         self.publish();
     }
 
@@ -438,17 +462,17 @@ impl<'a> Reader<'a> {
         let frame = self
             .dirty
             .then(|| self.shown.map_or_else(Instant::now, |last| last + FRAME));
-        let sync = self.emulator.sync_deadline();
-        match (frame, sync) {
-            (Some(frame), Some(sync)) => Some(frame.min(sync)),
-            (frame, sync) => frame.or(sync),
-        }
+        let due = [frame, self.emulator.sync_deadline(), self.echo.due()];
+        due.into_iter().flatten().min()
     }
 
     pub(crate) fn publish(&mut self) {
         if self.dirty {
             self.watchers.show(&mut self.emulator);
-            self.screens.publish(self.session, self.emulator.screen());
+            let screen = self.echo.over(self.emulator.screen());
+            let packed = self.emulator.packed_bytes();
+            self.gauge.shown(&screen, packed, self.echo.state());
+            self.screens.publish(self.session, screen);
             self.dirty = false;
             self.shown = Some(Instant::now());
         }

@@ -22,6 +22,7 @@ mod looking;
 mod marks;
 mod outbox;
 mod past;
+pub mod predict;
 mod screen;
 pub mod watch;
 

@@ -251,6 +251,7 @@ impl Ui {
                 self.layers.push(Layer::Prompt(Box::new(prompt)));
             }
             S::Help => self.help(),
+            S::Stats => return vec![Intent::Stats],
             S::Redraw => return vec![Intent::Redraw],
             S::Theme { name } => match Theme::builtin(name) {
                 Some(theme) => self.set_theme(theme),

@@ -24,6 +24,9 @@ const ERROR: u64 = 1_500;
 impl Ui {
     /// Takes one input and says what the user wants because of it.
     pub fn input(&mut self, model: &Model, input: UiInput) -> Vec<Intent> {
+        if let Some(plain) = &mut self.plain {
+            plain.touched = true;
+        }
         self.sync(model);
         let mut intents = self.settle(model);
         intents.extend(match input {
@@ -85,7 +88,13 @@ impl Ui {
             Lookup::More => Vec::new(),
             Lookup::Nothing => {
                 self.chord.clear();
-                Vec::new()
+                if !key.alt {
+                    return Vec::new();
+                }
+                // Escape and a key that came at once look like one key with Alt; nothing of ours is on this one.
+                let mut intents = self.key(model, Key::plain(KeyCode::Esc));
+                intents.extend(self.key(model, Key { alt: false, ..key }));
+                intents
             }
         }
     }

@@ -59,6 +59,8 @@ pub enum Intent {
     Quit,
     /// Suspend the program, as Ctrl-Z does for others.
     Suspend,
+    /// Show what windows, panes and connections cost.
+    Stats,
     /// Send every window a whole frame.
     Redraw,
 }

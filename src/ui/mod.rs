@@ -18,6 +18,7 @@ mod layers;
 mod list;
 mod looking;
 mod paint;
+mod plain;
 mod reel;
 #[cfg(test)]
 mod scenes;
@@ -115,6 +116,8 @@ pub struct Ui {
     areas: Areas,
     /// The mouse and the keyboard's focus, as far as panes are concerned.
     touch: touch::Touch,
+    /// It speaks in words instead of drawing.
+    plain: Option<Box<plain::Plain>>,
 }
 
 impl Ui {
@@ -136,6 +139,7 @@ impl Ui {
             size: Size::new(80, 24),
             areas: Areas::default(),
             touch: touch::Touch::default(),
+            plain: None,
         }
     }
 

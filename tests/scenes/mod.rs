@@ -101,6 +101,7 @@ impl Scene {
             pid: 1,
             probing: Probing::Asked,
             thresholds: Thresholds::default(),
+            predict: Default::default(),
             theme: Theme::default(),
             keymap: Keymap::default(),
             window_size: quarterdeck::config::WindowSize::Latest,

@@ -10,4 +10,5 @@ mod layout;
 mod programs;
 mod record;
 mod script;
+mod slow;
 mod streams;

@@ -29,6 +29,7 @@ pub(super) fn state() -> State {
         ssh_program: "ssh".into(),
         probing: Probing::Asked,
         thresholds: Thresholds::default(),
+        predict: Default::default(),
         theme: Theme::default(),
         keymap: Keymap::default(),
         window_size: crate::config::WindowSize::Latest,
@@ -56,6 +57,7 @@ pub(super) fn state() -> State {
         size: Size { cols: 80, rows: 24 },
         caps: Caps::default(),
         focus: None,
+        plain: false,
     };
     drop(super::update(&mut state, Event::Window(WINDOW, opened)));
     state

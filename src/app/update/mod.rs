@@ -27,6 +27,7 @@ mod run;
 mod script;
 mod session;
 mod ssh;
+mod stats;
 mod ticket;
 mod window;
 mod wishes;
@@ -67,6 +68,11 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     fx.push(Effect::Ssh(SshAsk::RecordStrictly {
         on: state.setup.recording.strict,
     }));
+    // Without a word the engine does as the default says.
+    let when = state.setup.predict;
+    if when != crate::config::Predict::default() {
+        fx.push(Effect::Ssh(crate::ssh::SshAsk::Predict { when }));
+    }
     fx
 }
 
@@ -94,6 +100,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
         }
         Event::Ssh(fact) => connection(state, *fact, fx),
+        Event::Looked(window, looked) => stats::show(state, window, &looked),
         Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),

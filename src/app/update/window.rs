@@ -20,9 +20,17 @@ use super::{alarm, alert, broadcast, copied, gather, layout, page, question};
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
     match event {
-        WindowEvent::Opened { size, caps, focus } => {
+        WindowEvent::Opened {
+            size,
+            caps,
+            focus,
+            plain,
+        } => {
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
             ui.set_mouse(state.setup.terminal.mouse);
+            if plain {
+                ui.set_plain();
+            }
             drop(ui.input(
                 &state.model,
                 UiInput::Resize {
@@ -50,6 +58,9 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 .for_each(|intent| wanted(state, id, intent, fx));
             layout::settle(state, fx);
         }
+        WindowEvent::Cost(cost) => {
+            state.costs.insert(id, cost);
+        }
         WindowEvent::Closed => {
             if let Some(mut ui) = state.windows.remove(&id) {
                 ui.focused(false);
@@ -59,6 +70,7 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
             }
             layout::closed(state, id);
             broadcast::window_left(state, id, fx);
+            state.costs.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
                 super::stop(state, fx);
@@ -128,6 +140,7 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         Intent::Quit if state.setup.served => fx.push(Effect::CloseWindow(id)),
         Intent::Quit => leave(state, fx),
         Intent::Suspend => fx.push(Effect::Suspend(id)),
+        Intent::Stats => fx.push(Effect::Stats(id)),
         Intent::Redraw => fx.push(Effect::Redraw(id)),
     }
 }

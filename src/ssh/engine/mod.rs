@@ -13,9 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::config::Predict;
 use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{HostId, ReqId, SessionId};
+use crate::domain::pane::PaneRow;
 
 use crate::ssh::ask::SshAsk;
 use crate::ssh::config::EffectiveCache;
@@ -23,6 +25,7 @@ use crate::ssh::exec::{Input, Stop};
 use crate::ssh::fact::SshFact;
 use crate::ssh::files;
 use crate::ssh::forward;
+use crate::ssh::gauge::Gauge;
 use crate::ssh::manager::Manager;
 use crate::ssh::question::Questions;
 use crate::ssh::screens::Screens;
@@ -120,6 +123,8 @@ struct Running {
     strict: bool,
     /// How much a new pane keeps.
     keep: crate::term::Keep,
+    /// When typed characters are shown before a host has echoed them.
+    predict: Predict,
 }
 
 struct ExecDoor {
@@ -136,6 +141,7 @@ struct PaneDoor {
     views: mpsc::Sender<View>,
     /// Set to true to close it.
     close: watch::Sender<bool>,
+    gauge: Arc<Gauge>,
 }
 
 impl Engine {
@@ -204,6 +210,7 @@ impl Engine {
                 recording,
                 size,
             } => inner.revive(session, recording, size),
+            SshAsk::Predict { when } => inner.lock().predict = when,
             SshAsk::Key { session, key } => inner.pane(session, PaneInput::Key(key)),
             SshAsk::Paste { session, text } => inner.pane(session, PaneInput::Paste(text)),
             SshAsk::Raw { session, bytes } => inner.pane(session, PaneInput::Raw(bytes)),
@@ -321,6 +328,15 @@ impl Engine {
     /// The connections as they are now; never waits.
     pub fn connections(&self) -> Vec<ConnectionRow> {
         self.inner.manager.connections()
+    }
+
+    /// The panes as they are now; never waits.
+    pub fn panes(&self) -> Vec<PaneRow> {
+        let running = self.inner.lock();
+        let panes = running.panes.iter();
+        panes
+            .map(|(session, door)| door.gauge.row(*session))
+            .collect()
     }
 
     /// The forwards as they are now; never waits.

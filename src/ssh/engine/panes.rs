@@ -13,6 +13,7 @@ use crate::domain::run::Exit;
 use crate::ssh::capture::Wish;
 use crate::ssh::config::blocking;
 use crate::ssh::fact::SshFact;
+use crate::ssh::gauge::Gauge;
 use crate::ssh::recording;
 use crate::ssh::remains::Remains;
 use crate::ssh::revive;
@@ -128,18 +129,22 @@ impl Inner {
             }
             // The first view that the pane takes; the queue is new, so there is room.
             views.try_send(View::Look(Look::Keep(running.keep))).ok();
+            let gauge = Arc::new(Gauge::default());
             let door = PaneDoor {
                 inputs,
                 views,
                 close,
+                gauge: Arc::clone(&gauge),
             };
             running.panes.insert(session, door);
+            Some(Inlets {
+                inputs: typed,
+                views: seen,
+                close: closed,
+                gauge,
+                predict: running.predict,
+            })
         }
-        Some(Inlets {
-            inputs: typed,
-            views: seen,
-            close: closed,
-        })
     }
 
     pub(super) fn pane(&self, session: SessionId, input: PaneInput) {
