@@ -314,33 +314,14 @@ impl Runtime {
                 };
                 drop(tokio::spawn(super::local::run(job, facts)));
             }
-            Effect::File(req, FileAsk::Search { search, rows, now }) => {
-                let (files, facts) = (self.files.clone(), self.fact_tx.clone());
-                drop(tokio::task::spawn_blocking(move || {
-                    files.search(&search, rows, now, |fact| {
-                        facts.blocking_send(Event::File(req, fact)).is_ok()
-                    });
-                }));
-            }
+            Effect::File(req, ask @ FileAsk::Search { .. }) => self.search(req, ask),
             Effect::File(req, ask) => {
                 let (files, facts) = (self.files.clone(), self.fact_tx.clone());
                 drop(tokio::task::spawn_blocking(move || {
                     drop(facts.blocking_send(Event::File(req, files.read(ask))))
                 }));
             }
-            Effect::Reel(ask) => match ask {
-                ReelAsk::Open {
-                    reference,
-                    file,
-                    how,
-                } => self.reel = Some(Reel::open(reference, file, how, self.fact_tx.clone())),
-                ReelAsk::Act(ask) => {
-                    if let Some(reel) = &self.reel {
-                        reel.act(ask);
-                    }
-                }
-                ReelAsk::Close => self.reel = None,
-            },
+            Effect::Reel(ask) => self.play(ask),
             Effect::Measure => {
                 let (facts, local) = (self.fact_tx.clone(), Arc::clone(&self.local));
                 drop(tokio::task::spawn_blocking(move || {
@@ -384,6 +365,35 @@ impl Runtime {
         drop(tokio::task::spawn_blocking(move || {
             let kept = super::copied::save(&files.at_home(&path), &text);
             drop(facts.blocking_send(Event::Kept(kept)));
+        }));
+    }
+
+    fn play(&mut self, ask: ReelAsk) {
+        match ask {
+            ReelAsk::Open {
+                reference,
+                file,
+                how,
+            } => self.reel = Some(Reel::open(reference, file, how, self.fact_tx.clone())),
+            ReelAsk::Act(ask) => {
+                if let Some(reel) = &self.reel {
+                    reel.act(ask);
+                }
+            }
+            ReelAsk::Close => self.reel = None,
+        }
+    }
+
+    /// Looks through recordings on a thread of its own; it tells several times.
+    fn search(&self, req: ReqId, ask: FileAsk) {
+        let FileAsk::Search { search, rows, now } = ask else {
+            return;
+        };
+        let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+        drop(tokio::task::spawn_blocking(move || {
+            files.search(&search, rows, now, |fact| {
+                facts.blocking_send(Event::File(req, fact)).is_ok()
+            });
         }));
     }
 

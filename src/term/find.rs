@@ -11,13 +11,10 @@ use super::screen::Size;
 
 /// How long output is gathered before it is looked at, in milliseconds of the recording: the times of what is found are as
 /// exact as that.
-const GATHER: u64 = 250;
+const GATHER: u64 = 900;
 
 /// How much of a line is kept, in characters.
 const LINE: usize = 1_000;
-
-/// How many lines that match are followed while they are in view. Further ones are told at once.
-const FOLLOWED: usize = 4_096;
 
 /// A line that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +103,7 @@ impl Finder {
             && emulator.sync_deadline().is_some()
         {
             emulator.stop_sync();
-            let view = view(emulator);
+            let view = View::of(emulator);
             self.compare(&view);
         }
         self.found.append(&mut self.followed);
@@ -122,53 +119,69 @@ impl Finder {
             emulator.feed(piece);
             drop(emulator.take_replies());
             drop(emulator.take_notices());
-            let view = view(emulator);
-            if !self.followed.is_empty() || self.wanted.is_match(&view) {
+            let view = View::of(emulator);
+            let shows = self.wanted.is_match(&view.past) || self.wanted.is_match(&view.screen);
+            if shows || !self.followed.is_empty() {
                 self.compare(&view);
             }
         }
     }
 
-    /// Compares the lines that match now with those that did before: what is gone is settled, what is new is followed.
-    fn compare(&mut self, view: &str) {
+    /// Compares the lines that match now with those that did before: what is gone is settled, what is new is followed as
+    /// long as it is on the screen.
+    fn compare(&mut self, view: &View) {
         let mut before = std::mem::take(&mut self.followed);
-        for line in view.lines().filter(|line| self.wanted.is_match(line)) {
-            let line = line.trim();
-            let line: String = line.chars().take(LINE).collect();
-            // A line that is being typed grows, and one that is edited shrinks.
-            let same = before
-                .iter()
-                .position(|hit| line.starts_with(&hit.line) || hit.line.starts_with(&line));
-            let hit = match same {
-                Some(index) => {
-                    let hit = before.swap_remove(index);
-                    let longer = line.len() > hit.line.len();
-                    Hit {
-                        at: hit.at,
-                        line: if longer { line } else { hit.line },
-                    }
+        for (on_screen, text) in [(false, &view.past), (true, &view.screen)] {
+            for line in text.lines().filter(|line| self.wanted.is_match(line)) {
+                let line: String = line.trim().chars().take(LINE).collect();
+                let hit = known(&mut before, line, self.since);
+                if on_screen {
+                    self.followed.push(hit);
+                } else {
+                    self.found.push(hit);
                 }
-                None => Hit {
-                    at: self.since,
-                    line,
-                },
-            };
-            if self.followed.len() < FOLLOWED {
-                self.followed.push(hit);
-            } else {
-                self.found.push(hit);
             }
         }
         self.found.append(&mut before);
     }
 }
 
-/// What scrolled by since the last look, and the screen, as lines.
-fn view(emulator: &mut Emulator) -> String {
-    // Text that goes on at the top of the screen has no line feed in between.
-    let mut text = emulator.take_history();
-    text.push_str(&emulator.text());
-    text
+/// The hit that a line is: one that was there before, or a new one. A line that is being typed grows, and one that is edited
+/// shrinks.
+fn known(before: &mut Vec<Hit>, line: String, now: u64) -> Hit {
+    let same = before
+        .iter()
+        .position(|hit| line.starts_with(&hit.line) || hit.line.starts_with(&line));
+    match same {
+        Some(index) => {
+            let hit = before.remove(index);
+            let longer = line.len() > hit.line.len();
+            Hit {
+                at: hit.at,
+                line: if longer { line } else { hit.line },
+            }
+        }
+        None => Hit { at: now, line },
+    }
+}
+
+/// What there is to see.
+struct View {
+    /// Lines that scrolled off the screen since the last look.
+    past: String,
+    /// The lines on the screen.
+    screen: String,
+}
+
+impl View {
+    fn of(emulator: &mut Emulator) -> Self {
+        let mut past = emulator.take_history();
+        // A line that goes on at the top of the screen has no line feed, and belongs to the screen.
+        let whole = past.rfind('\n').map_or(0, |at| at + 1);
+        let mut screen = past.split_off(whole);
+        screen.push_str(&emulator.text());
+        Self { past, screen }
+    }
 }
 
 #[cfg(test)]

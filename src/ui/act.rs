@@ -203,10 +203,7 @@ impl Ui {
             S::Monitor(verb) => return self.monitor(model, verb),
             S::NextCall => self.next_call(model),
             S::Reel(verb) => return self.reel(model, verb),
-            S::Open if self.view == View::Found => {
-                let play = self.views.found.play(model);
-                return play.map(Intent::Command).into_iter().collect();
-            }
+            S::Open if self.view == View::Found => return self.play_found(model),
             S::Open if self.view == View::Files => self.enter_folder(model),
             S::NextView => self.next_view(model),
             S::Open => match self.views.target(&self.view, model) {

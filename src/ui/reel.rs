@@ -10,6 +10,12 @@ use crate::model::Model;
 use crate::term::deck::DeckAsk;
 
 impl Ui {
+    /// Plays the recording of the line that is selected.
+    pub(super) fn play_found(&self, model: &Model) -> Vec<Intent> {
+        let play = self.views.found.play(model);
+        play.map(Intent::Command).into_iter().collect()
+    }
+
     pub(super) fn reel(&mut self, model: &Model, verb: &ReelVerb) -> Vec<Intent> {
         let View::Recording(reference) = &self.view else {
             self.refused = Some("No recording is shown here.".to_owned());

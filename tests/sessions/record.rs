@@ -86,12 +86,8 @@ fn what_is_typed_blindly_is_nowhere_and_what_is_off_is_not_in_the_file() {
     let mut window = Terminal::start(day.program(), &args, &[], size);
     window.until_shows("NOT RECORDED");
     drop(window);
-    typed(
-        &day,
-        reference,
-        "echo hidden-$((6*7)); clear",
-        "hidden-42|[$#] $",
-    );
+    typed(&day, reference, "echo hidden-$((6*7))", "hidden-42");
+    typed(&day, reference, "clear; echo wiped-$((1+2))", "^wiped-3");
     let on = day.qd(&["session", "record", "on", reference]);
     assert!(on.status.success(), "{on:?}");
     until("the app knows", || {

@@ -158,7 +158,7 @@ mod tests {
     fn a_large_recording_shows_the_part_around_its_cursor() {
         let theme = Theme::default();
         let large = reel(Size::new(100, 40), "\u{1b}[40;91Hat the end");
-        let frame = reel_frame(&theme, Caps::default(), &large, (60, 10), None);
+        let frame = reel_frame(&theme, Caps::default(), &large, (80, 10), None);
         let lines = text(&frame);
         assert!(
             lines
