@@ -95,7 +95,11 @@ impl Ui {
 
     /// Goes to the next session that called; one that only wrote something comes last.
     pub(super) fn next_call(&mut self, model: &Model) {
-        let here = self.session_here(model);
+        // In the list the selected session may be the one that calls.
+        let here = match self.view {
+            View::Pane(id) => Some(id),
+            _ => None,
+        };
         let at = model
             .sessions
             .iter()
