@@ -81,12 +81,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that one file hides from all others.
-const SINGLE: &[&str] = &[
-    "tui_textarea",
-    "fuzzy_matcher",
-    "sysinfo",
-    "alacritty_terminal",
-];
+const SINGLE: &[&str] = &["tui_textarea", "fuzzy_matcher", "sysinfo"];
 
 /// Crates that wait for things, which the pure rooms must not do.
 const WAITING: &[&str] = &["tokio"];
