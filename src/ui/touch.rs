@@ -149,3 +149,97 @@ fn told(id: SessionId, area: Rect, mouse: MouseEvent) -> Intent {
     };
     Intent::Session(id, SessionInput::Mouse(event))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{EntityId, SessionId};
+    use crate::model::SessionView;
+    use crate::term::encode::Button;
+    use crate::term::{Emulator, Size};
+    use crate::ui::{Caps, Keymap, Theme, UiInput};
+
+    /// A window with a pane whose program wrote `text`.
+    fn scene(text: &str) -> (Ui, Model) {
+        let id = SessionId(EntityId::from_bytes([7; 16]));
+        let mut emulator = Emulator::new(Size::new(80, 22));
+        emulator.feed(text.as_bytes());
+        let mut view = SessionView::opening(id, "web1", None);
+        view.state = SessionState::Live;
+        view.screen = Some(emulator.screen());
+        let mut model = Model::default();
+        model.sessions.push(view);
+        let mut ui = Ui::new(Theme::default(), Keymap::default(), Caps::default());
+        ui.open(&model, View::Pane(id));
+        ui.layout(&model);
+        (ui, model)
+    }
+
+    fn at(action: MouseAction, col: u16, row: u16, shift: bool) -> UiInput {
+        UiInput::Mouse(MouseEvent {
+            action,
+            col,
+            row,
+            shift,
+            alt: false,
+            ctrl: false,
+        })
+    }
+
+    /// Column and row of what reached the pane, if something did.
+    fn reached(ui: &mut Ui, model: &Model, input: UiInput) -> Option<(u16, u16)> {
+        ui.input(model, input)
+            .into_iter()
+            .find_map(|intent| match intent {
+                Intent::Session(_, SessionInput::Mouse(event)) => Some((event.col, event.row)),
+                _ => None,
+            })
+    }
+
+    #[test]
+    fn the_mouse_is_the_programs_that_asked_for_it() {
+        let press = MouseAction::Press(Button::Left);
+        let wheel = MouseAction::WheelUp;
+        let bare = MouseAction::Move(None);
+        for (text, input, expected) in [
+            ("", at(press, 5, 3, false), None),
+            ("\x1b[?1000h", at(press, 5, 3, false), Some((5, 2))),
+            ("\x1b[?1000h", at(press, 5, 3, true), None),
+            // The rows of tabs and of status are ours.
+            ("\x1b[?1000h", at(press, 5, 0, false), None),
+            ("\x1b[?1000h", at(press, 5, 23, false), None),
+            ("\x1b[?1000h", at(wheel, 5, 3, false), Some((5, 2))),
+            ("\x1b[?1002h", at(bare, 5, 3, false), None),
+            ("\x1b[?1003h", at(bare, 5, 3, false), Some((5, 2))),
+            ("", at(wheel, 5, 3, false), None),
+            ("\x1b[?1049h", at(wheel, 5, 3, false), Some((5, 2))),
+            ("\x1b[?1049h\x1b[?1007l", at(wheel, 5, 3, false), None),
+        ] {
+            let (mut ui, model) = scene(text);
+            let found = reached(&mut ui, &model, input.clone());
+            assert_eq!(found, expected, "{text:?} {input:?}");
+        }
+    }
+
+    #[test]
+    fn a_drag_stays_with_the_pane_it_began_in() {
+        let (mut ui, model) = scene("\x1b[?1002h");
+        let button = Button::Left;
+        let drag = MouseAction::Move(Some(button));
+        // One that began elsewhere is none of its business.
+        assert_eq!(reached(&mut ui, &model, at(drag, 5, 3, false)), None);
+        let press = at(MouseAction::Press(button), 5, 3, false);
+        assert_eq!(reached(&mut ui, &model, press), Some((5, 2)));
+        assert_eq!(
+            reached(&mut ui, &model, at(drag, 9, 0, false)),
+            Some((9, 0))
+        );
+        assert_eq!(
+            reached(&mut ui, &model, at(drag, 9, 23, false)),
+            Some((9, 21))
+        );
+        let release = at(MouseAction::Release(button), 9, 23, false);
+        assert_eq!(reached(&mut ui, &model, release.clone()), Some((9, 21)));
+        assert_eq!(reached(&mut ui, &model, release), None);
+    }
+}

@@ -149,11 +149,15 @@ impl Inner {
 
     pub(super) fn pane(&self, session: SessionId, input: PaneInput) {
         let name = input.name();
+        // One report of the mouse more or less is not worth a word for each.
+        let told = !matches!(input, PaneInput::Mouse(_));
         let sent = match self.lock().panes.get(&session) {
             Some(door) => door.inputs.try_send(input),
             None => return,
         };
-        if let Err(TrySendError::Full(_)) = sent {
+        if let Err(TrySendError::Full(_)) = sent
+            && told
+        {
             let why = if name == "Paste" {
                 "the host does not take its input; nothing of the paste was sent"
             } else {
