@@ -97,7 +97,7 @@ pub(super) const ROWS: &[Row] = &[
         "prompt back",
         "Goes to the prompt before, if the shell marks its prompts.",
         PREFIX,
-        &["Ctrl-Up"],
+        &["<"],
         |_| verb(L::Go(Motion::PromptBack)),
     ),
     key(
@@ -105,7 +105,7 @@ pub(super) const ROWS: &[Row] = &[
         "next prompt",
         "Goes to the next prompt, if the shell marks its prompts.",
         PREFIX,
-        &["Ctrl-Down"],
+        &[">"],
         |_| verb(L::Go(Motion::PromptNext)),
     ),
     key(

@@ -250,13 +250,6 @@ pub const ROWS: &[Row] = &[
         set: |settings, value, _| yes_or_no(value).map(|on| settings.session.clipboard = on),
     },
     Row {
-        section: "screen",
-        name: "mouse",
-        help: "Whether the window takes the mouse, for itself and for programs in panes; Shift and the mouse are your terminal's own all the same.",
-        show: |settings| settings.screen.mouse.to_string(),
-        set: |settings, value, _| yes_or_no(value).map(|on| settings.screen.mouse = on),
-    },
-    Row {
         section: "session",
         name: "broadcast_minutes",
         help: "After how many minutes without a key a broadcast switches itself off: 1 to 60.",
@@ -267,26 +260,6 @@ pub const ROWS: &[Row] = &[
                 return Err("expected 1 to 60".to_owned());
             }
             settings.session.broadcast = Duration::from_secs_f32(minutes * 60.0);
-            Ok(())
-        },
-    },
-    Row {
-        section: "alerts",
-        name: "bell",
-        help: "Whether a session that calls rings the bell of your terminal: \"window\" or \"none\".",
-        show: |settings| {
-            quoted(if settings.alerts.bell {
-                "window"
-            } else {
-                "none"
-            })
-        },
-        set: |settings, value, _| {
-            settings.alerts.bell = match filled(value)?.as_str() {
-                "window" => true,
-                "none" => false,
-                _ => return Err("expected \"window\" or \"none\"".to_owned()),
-            };
             Ok(())
         },
     },
@@ -307,6 +280,78 @@ pub const ROWS: &[Row] = &[
                 "emacs" => CopyKeys::Emacs,
                 other => return Err(format!("{other:?} is no set of keys; write vi or emacs")),
             });
+            Ok(())
+        },
+    },
+    Row {
+        section: "session",
+        name: "copy_command",
+        help: "A program that gets what you copy on its standard input, on the machine that the app runs on: a list such as [\"xclip\", \"-i\"]. No shell is involved.",
+        show: |settings| {
+            let words = settings.session.copy_command.iter();
+            let words: Vec<String> = words.map(|word| quoted(word)).collect();
+            format!("[{}]", words.join(", "))
+        },
+        set: |settings, value, _| names(value).map(|words| settings.session.copy_command = words),
+    },
+    Row {
+        section: "session",
+        name: "predict",
+        help: "Whether typed characters are shown before a far host has echoed them: auto (from 60 ms there and back), always or never.",
+        show: |settings| quoted(settings.session.predict.word()),
+        set: |settings, value, _| {
+            Predict::read(value).map(|predict| settings.session.predict = predict)
+        },
+    },
+    Row {
+        section: "screen",
+        name: "mouse",
+        help: "Whether the window takes the mouse, for itself and for programs in panes; Shift and the mouse are your terminal's own all the same.",
+        show: |settings| settings.screen.mouse.to_string(),
+        set: |settings, value, _| yes_or_no(value).map(|on| settings.screen.mouse = on),
+    },
+    Row {
+        section: "screen",
+        name: "escape_ms",
+        help: "How many milliseconds a lone Escape may be the beginning of a longer key; auto follows the distance to your terminal, from 25 to 500.",
+        show: |settings| {
+            let wait = settings.screen.escape;
+            slow::auto_text(wait.and_then(|wait| u32::try_from(wait.as_millis()).ok()))
+        },
+        set: |settings, value, _| {
+            slow::number_or_auto(value, 1, 5_000).map(|millis| {
+                settings.screen.escape =
+                    millis.map(|millis| Duration::from_millis(u64::from(millis)));
+            })
+        },
+    },
+    Row {
+        section: "screen",
+        name: "bytes_per_second",
+        help: "The most bytes a second that are sent to your terminal; auto takes at most half of what a slow link carries.",
+        show: |settings| slow::auto_text(settings.screen.bytes_per_second),
+        set: |settings, value, _| {
+            slow::number_or_auto(value, 500, 1_000_000_000)
+                .map(|rate| settings.screen.bytes_per_second = rate)
+        },
+    },
+    Row {
+        section: "alerts",
+        name: "bell",
+        help: "Whether a session that calls rings the bell of your terminal: \"window\" or \"none\".",
+        show: |settings| {
+            quoted(if settings.alerts.bell {
+                "window"
+            } else {
+                "none"
+            })
+        },
+        set: |settings, value, _| {
+            settings.alerts.bell = match filled(value)?.as_str() {
+                "window" => true,
+                "none" => false,
+                _ => return Err("expected \"window\" or \"none\"".to_owned()),
+            };
             Ok(())
         },
     },
@@ -376,51 +421,6 @@ pub const ROWS: &[Row] = &[
                 Ok(())
             }
             other => Err(format!("expected true or false, found {}", kind(other))),
-        },
-    },
-    Row {
-        section: "session",
-        name: "copy_command",
-        help: "A program that gets what you copy on its standard input, on the machine that the app runs on: a list such as [\"xclip\", \"-i\"]. No shell is involved.",
-        show: |settings| {
-            let words = settings.session.copy_command.iter();
-            let words: Vec<String> = words.map(|word| quoted(word)).collect();
-            format!("[{}]", words.join(", "))
-        },
-        set: |settings, value, _| names(value).map(|words| settings.session.copy_command = words),
-    },
-    Row {
-        section: "session",
-        name: "predict",
-        help: "Whether typed characters are shown before a far host has echoed them: auto (from 60 ms there and back), always or never.",
-        show: |settings| quoted(settings.session.predict.word()),
-        set: |settings, value, _| {
-            Predict::read(value).map(|predict| settings.session.predict = predict)
-        },
-    },
-    Row {
-        section: "screen",
-        name: "escape_ms",
-        help: "How many milliseconds a lone Escape may be the beginning of a longer key; auto follows the distance to your terminal, from 25 to 500.",
-        show: |settings| {
-            let wait = settings.screen.escape;
-            slow::auto_text(wait.and_then(|wait| u32::try_from(wait.as_millis()).ok()))
-        },
-        set: |settings, value, _| {
-            slow::number_or_auto(value, 1, 5_000).map(|millis| {
-                settings.screen.escape =
-                    millis.map(|millis| Duration::from_millis(u64::from(millis)));
-            })
-        },
-    },
-    Row {
-        section: "screen",
-        name: "bytes_per_second",
-        help: "The most bytes a second that are sent to your terminal; auto takes at most half of what a slow link carries.",
-        show: |settings| slow::auto_text(settings.screen.bytes_per_second),
-        set: |settings, value, _| {
-            slow::number_or_auto(value, 500, 1_000_000_000)
-                .map(|rate| settings.screen.bytes_per_second = rate)
         },
     },
 ];

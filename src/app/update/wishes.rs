@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_notification_marks_a_session_that_nobody_looks_at() {
         let (mut state, id) = scene();
-        notify(&mut state, id, "make is done");
+        notify(&mut state, id, "make is done", &mut Vec::new());
         assert_eq!(said(&state), "web1: make is done");
         assert!(state.model.session(id).is_some_and(|view| view.bell));
     }
