@@ -267,6 +267,7 @@ impl Runtime {
         }
     }
 
+    // tidy: table
     fn do_one(&mut self, effect: Effect) {
         match effect {
             Effect::Append(req, batch) => {

@@ -131,57 +131,8 @@ pub fn assemble(
     let changed = Arc::new(Notify::new());
     let store = open_store(places, globals.read_only, Some(Arc::clone(&changed)))?;
     let settings = &places.settings;
-    let theme = match settings.general.theme.as_str() {
-        "default" => Theme::default(),
-        name => theme(places, name)?,
-    };
-    let keymap = keymap(places);
-    let ground = theme.ground();
-    let setup = Setup {
-        me: settings.general.author.clone(),
-        recordings: places.paths.recordings(),
-        ssh_config: settings.ssh.default_config.clone(),
-        ssh_program: settings.ssh.program.clone(),
-        openssh_hosts: settings.ssh.openssh_hosts.clone(),
-        recording: settings.recording.clone(),
-        read_only: globals.read_only,
-        demo: places.demo,
-        served: places.served,
-        logout: places
-            .served
-            .then(|| super::logout::risk(&places.environment.login()))
-            .flatten(),
-        probing: if places.demo {
-            Probing::All
-        } else {
-            Probing::Visible
-        },
-        thresholds: thresholds(settings),
-        predict: settings.session.predict,
-        theme,
-        keymap,
-        window_size: settings.session.window_size,
-        term: "xterm-256color".to_owned(),
-        terminal: super::state::TerminalRules {
-            mouse: settings.screen.mouse,
-            clipboard: settings.session.clipboard,
-        },
-        seed: clock::seed().map_err(StartError::Seed)?,
-        now: clock::now(),
-        pid: std::process::id(),
-        info: info(places, &store),
-        guard: super::state::Guarding {
-            environments: settings.environments.clone(),
-            broadcast_ms: u64::try_from(settings.session.broadcast.as_millis()).unwrap_or(300_000),
-            alerts: settings.alerts,
-        },
-        rules: crate::health::schedule::Rules {
-            visible_ms: u64::try_from(settings.health.interval.as_millis())
-                .unwrap_or(10_000)
-                .max(1_000),
-            ..crate::health::schedule::Rules::default()
-        },
-    };
+    let setup = setup(places, globals, &store)?;
+    let ground = setup.theme.ground();
     let engine = EngineOptions {
         cache: Arc::new(StoredSettings {
             store: store.clone(),
@@ -212,6 +163,60 @@ pub fn assemble(
         keys: copy_keys(places),
     });
     Ok((runtime, client))
+}
+
+/// What the update is told at the start.
+fn setup(places: &Places, globals: &Globals, store: &Store) -> Result<Setup, StartError> {
+    let settings = &places.settings;
+    let theme = match settings.general.theme.as_str() {
+        "default" => Theme::default(),
+        name => theme(places, name)?,
+    };
+    Ok(Setup {
+        me: settings.general.author.clone(),
+        recordings: places.paths.recordings(),
+        ssh_config: settings.ssh.default_config.clone(),
+        ssh_program: settings.ssh.program.clone(),
+        openssh_hosts: settings.ssh.openssh_hosts.clone(),
+        recording: settings.recording.clone(),
+        read_only: globals.read_only,
+        demo: places.demo,
+        served: places.served,
+        logout: places
+            .served
+            .then(|| super::logout::risk(&places.environment.login()))
+            .flatten(),
+        probing: if places.demo {
+            Probing::All
+        } else {
+            Probing::Visible
+        },
+        thresholds: thresholds(settings),
+        predict: settings.session.predict,
+        theme,
+        keymap: keymap(places),
+        window_size: settings.session.window_size,
+        term: "xterm-256color".to_owned(),
+        terminal: super::state::TerminalRules {
+            mouse: settings.screen.mouse,
+            clipboard: settings.session.clipboard,
+        },
+        seed: clock::seed().map_err(StartError::Seed)?,
+        now: clock::now(),
+        pid: std::process::id(),
+        info: info(places, store),
+        guard: super::state::Guarding {
+            environments: settings.environments.clone(),
+            broadcast_ms: u64::try_from(settings.session.broadcast.as_millis()).unwrap_or(300_000),
+            alerts: settings.alerts,
+        },
+        rules: crate::health::schedule::Rules {
+            visible_ms: u64::try_from(settings.health.interval.as_millis())
+                .unwrap_or(10_000)
+                .max(1_000),
+            ..crate::health::schedule::Rules::default()
+        },
+    })
 }
 
 /// The keys, with the prefix and the copy mode that the settings ask for.

@@ -9,6 +9,7 @@ mod rows;
 mod safe;
 mod settings;
 mod slow;
+mod values;
 
 pub use environment::Environment;
 pub use error::Error;

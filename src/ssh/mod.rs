@@ -27,6 +27,7 @@ mod known_hosts;
 mod link;
 mod manager;
 mod meter;
+mod news;
 mod pool;
 mod probe;
 mod pulse;

@@ -93,10 +93,12 @@ fn what_is_searched_selected_and_copied_arrives_on_the_clipboard() {
     terminal.until_shows("after2");
     // Several lines are pasted only after a yes.
     terminal.keys("\x1d]");
-    terminal.until_shows("paste 3 lines");
+    terminal.until_shows("3 lines, ");
     terminal.keys("\x1b");
     // A drag of the mouse over the last row of output selects and copies.
-    let screen = terminal.until("the question is gone", |screen| !screen.contains("paste 3"));
+    let screen = terminal.until("the question is gone", |screen| {
+        !screen.contains("3 lines, ")
+    });
     let row = screen
         .lines()
         .position(|line| line.trim_end() == "after2")

@@ -123,7 +123,7 @@ fn a_click_moves_the_cursor_of_vim() {
         screen.lines().any(|line| line == "99")
     });
     terminal.keys("\x1b[<64;8;5M");
-    terminal.until_shows("rows back");
+    terminal.until_shows("COPY");
     terminal.keys("q");
 }
 

@@ -239,9 +239,8 @@ fn a_broadcast_goes_to_the_marked_shells_and_skips_full_screen_programs() {
     });
     terminal.keys("\x1dBy");
     let screen = terminal.until_shows("BROADCAST to 2, 1 skipped");
-    assert_eq!(
-        screen.matches("BROADCAST to 2, 1 skipped").count(),
-        2,
+    assert!(
+        screen.matches("BROADCAST to 2, 1 skipped").count() >= 2,
         "in the tabs and under the pane:\n{screen}"
     );
     terminal.keys(&format!("echo $$ >> {}\r", typed.display()));

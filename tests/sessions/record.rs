@@ -66,14 +66,12 @@ fn what_is_typed_blindly_is_nowhere_and_what_is_off_is_not_in_the_file() {
     );
     typed(&day, reference, "correct-horse-battery", "got-21");
     // A shell that marks its commands gives the recording markers to jump to.
-    let sent = day.qd(&[
-        "session",
-        "send",
+    typed(
+        &day,
         reference,
-        "printf '\\033]133;C\\007'",
-        "--enter",
-    ]);
-    assert!(sent.status.success(), "{sent:?}");
+        "printf '\\033]133;C\\007'; echo marked-$((1+1))",
+        "^marked-2",
+    );
     let marked = day.qd(&["session", "mark", "before the change", reference]);
     assert!(marked.status.success(), "{marked:?}");
     let off = day.qd(&["session", "record", "off", reference]);
@@ -353,7 +351,8 @@ fn a_recording_is_played_sought_and_left_with_the_terminal_as_it_was() {
         assert!(!written.contains(raw), "{raw:?} reached the terminal");
     }
     assert!(
-        written.contains("\u{1b}[?1049l") && written.ends_with("\u{1b}[?25h"),
+        written.contains("\u{1b}[?1049l")
+            && written.rfind("\u{1b}[?25h") > written.rfind("\u{1b}[?25l"),
         "it is given back"
     );
     assert_eq!(before, player.settings());

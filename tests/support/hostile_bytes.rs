@@ -231,16 +231,35 @@ fn painting(text: &str, size: Size) -> Option<usize> {
         let plain = address.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
         return plain.then_some(4 + end + 2);
     }
+    if let Some(title) = text.strip_prefix("\x1b]2;") {
+        // Our own words for the window, one line of text.
+        let end = title.find("\x1b\\")?;
+        let plain = !title
+            .get(..end)?
+            .chars()
+            .any(|c| c.is_control() || steers(c));
+        return plain.then_some(4 + end + 2);
+    }
+    if text.starts_with('\r') {
+        return Some(if text.starts_with("\r\n") { 2 } else { 1 });
+    }
     let words = text.strip_prefix("\x1b[")?;
     let end = words.find(|c: char| !(c.is_ascii_digit() || matches!(c, ';' | ':' | '?' | ' ')))?;
     let (numbers, last) = (words.get(..end)?, words.get(end..)?.chars().next()?);
     let number = |index: usize| numbers.split(';').nth(index)?.parse::<u16>().ok();
     let well = match last {
         'm' => !numbers.contains('?') && numbers.len() < 80,
-        'H' => number(0)? <= size.rows && number(1)? <= size.cols,
+        'H' => number(0).unwrap_or(1) <= size.rows && number(1).unwrap_or(1) <= size.cols,
+        // The short ways: forward, erased cells, rows that move within a region.
+        'C' | 'X' => number(0).unwrap_or(1) <= size.cols,
+        'L' | 'M' => number(0).unwrap_or(1) <= size.rows,
+        'r' => numbers.is_empty() || (number(0)? <= number(1)? && number(1)? <= size.rows),
+        // Asks the terminal whether it is still there.
+        'n' => numbers == "5",
         'J' | 'K' => matches!(numbers, "" | "0" | "1" | "2"),
         'q' => numbers.ends_with(' '),
-        'h' | 'l' => matches!(numbers, "?25" | "?2026"),
+        // The cursor, whole frames, and the mouse as far as a pane wants it.
+        'h' | 'l' => matches!(numbers, "?25" | "?2026" | "?1002" | "?1003" | "?1006"),
         _ => false,
     };
     well.then_some(2 + end + last.len_utf8())

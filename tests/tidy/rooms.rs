@@ -67,7 +67,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite_migration", &["src/store/"]),
     (
         "alacritty_terminal",
-        &["src/term/emulator.rs", "src/term/guard.rs"],
+        &[
+            "src/term/emulator.rs",
+            "src/term/grid.rs",
+            "src/term/guard.rs",
+        ],
     ),
     ("ratatui", &["src/ui/", "src/attach/", "src/app/"]),
     ("crossterm", &["src/attach/", "src/ui/keys.rs"]),

@@ -4,6 +4,7 @@
 
 mod alarm;
 mod alert;
+mod begin;
 #[cfg(test)]
 mod bench;
 mod broadcast;
@@ -32,6 +33,8 @@ mod ticket;
 mod window;
 mod wishes;
 
+pub use begin::start;
+
 pub(crate) use alert::Watched;
 pub(crate) use broadcast::Member;
 pub(crate) use connections::Again;
@@ -55,26 +58,6 @@ use super::effect::{Effect, Emission, FileAsk};
 use super::event::{Caller, Event, FileFact};
 use super::purpose::{Gather, Purpose, Then};
 use super::state::{Call, State};
-
-/// The first effects of a process: what must be known before a command can be carried out.
-pub fn start(state: &mut State) -> Vec<Effect> {
-    let mut fx = Vec::new();
-    ask(state, Ask::Hosts, Purpose::Hosts, &mut fx);
-    ssh::routes(state, &mut fx);
-    if let Some(risk) = state.setup.logout.clone() {
-        window::say(state, Level::Warn, risk);
-    }
-    layout::start(state, &mut fx);
-    fx.push(Effect::Ssh(SshAsk::RecordStrictly {
-        on: state.setup.recording.strict,
-    }));
-    // Without a word the engine does as the default says.
-    let when = state.setup.predict;
-    if when != crate::config::Predict::default() {
-        fx.push(Effect::Ssh(crate::ssh::SshAsk::Predict { when }));
-    }
-    fx
-}
 
 /// Takes in one event and says what to do.
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
