@@ -19,31 +19,25 @@ pub(crate) struct Wish {
 impl Wish {
     /// Fulfils it.
     pub(crate) fn grant(self, emulator: &mut Emulator) {
-        let screen = emulator.screen();
-        let rows = usize::from(screen.size.rows);
-        let mut text = if self.ansi {
-            ansi::lines(&screen).join("\n")
-        } else {
-            screen.text()
+        // A script wants what the program shows, wherever somebody has scrolled to.
+        let screen = emulator.live_screen();
+        let text = match (self.scrollback, self.ansi) {
+            (false, false) => screen.text(),
+            (true, false) => emulator.text(),
+            (scrollback, true) => {
+                // What scrolled out of sight has no colours.
+                let mut text = if scrollback {
+                    emulator.history_text()
+                } else {
+                    String::new()
+                };
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                text.push_str(&ansi::lines(&screen).join("\n"));
+                text
+            }
         };
-        if self.scrollback {
-            let whole = emulator.text();
-            text = if self.ansi {
-                // What scrolled out of sight has no colours; the last lines are the screen itself.
-                let shown = screen.text().lines().count().min(rows);
-                let lines: Vec<&str> = whole.lines().collect();
-                let before = lines.len().saturating_sub(shown);
-                let mut all: Vec<String> = lines
-                    .iter()
-                    .take(before)
-                    .map(|line| (*line).to_owned())
-                    .collect();
-                all.push(text);
-                all.join("\n")
-            } else {
-                whole
-            };
-        }
         let capture = Capture {
             text,
             size: screen.size,
@@ -52,5 +46,41 @@ impl Wish {
         };
         // Whoever asked may be gone.
         self.reply.send(capture).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::term::{Look, Size};
+
+    fn captured(emulator: &mut Emulator, scrollback: bool, ansi: bool) -> String {
+        let (reply, mut answer) = oneshot::channel();
+        let wish = Wish {
+            scrollback,
+            ansi,
+            reply,
+        };
+        wish.grant(emulator);
+        answer
+            .try_recv()
+            .map_or_else(|why| why.to_string(), |capture| capture.text)
+    }
+
+    #[test]
+    fn whoever_looks_back_changes_nothing_for_scripts() {
+        let mut emulator = Emulator::new(Size::new(20, 3));
+        emulator.feed(b"one\r\ntwo\r\nthree\r\nfour\r\nfive");
+        emulator.look(Look::Scroll(2));
+        assert_eq!(captured(&mut emulator, false, false), "three\nfour\nfive");
+        assert_eq!(captured(&mut emulator, false, true), "three\nfour\nfive");
+    }
+
+    #[test]
+    fn wrapped_rows_of_the_screen_cost_no_line_of_the_history() {
+        let mut emulator = Emulator::new(Size::new(10, 3));
+        emulator.feed(b"one\r\ntwo\r\nthree\r\n0123456789abcdefghij\r\nend");
+        let text = captured(&mut emulator, true, true);
+        assert_eq!(text, "one\ntwo\nthree\n0123456789\nabcdefghij\nend");
     }
 }

@@ -51,14 +51,14 @@ impl Commands {
     /// After it took the piece: whoever was prompted types from where the cursor is.
     pub(crate) fn after(&mut self, emulator: &mut Emulator) {
         if std::mem::take(&mut self.prompted) {
-            let screen = emulator.screen();
+            let screen = emulator.live_screen();
             self.from = screen.cursor.map(|(_, col)| usize::from(col));
         }
     }
 
     /// Reads what stands after the prompt in the cursor's row.
     fn look(&mut self, emulator: &mut Emulator) {
-        let screen = emulator.screen();
+        let screen = emulator.live_screen();
         let (Some(from), Some((row, _))) = (self.from, screen.cursor) else {
             return;
         };

@@ -47,6 +47,8 @@ pub(crate) struct Tape {
     /// What the recording's times count from.
     started: Instant,
     out: Option<Out>,
+    /// Writes the end of what was switched off; whoever writes next waits for it, since the file is the same.
+    ending: Option<JoinHandle<()>>,
     written: Arc<Written>,
     /// Pieces that the disk was too slow for.
     lost: u64,
@@ -97,6 +99,7 @@ impl Tape {
             recorder: Recorder::default(),
             started: Instant::now(),
             out: None,
+            ending: None,
             written: Arc::default(),
             lost: 0,
             missing: 0,
@@ -127,7 +130,8 @@ impl Tape {
             None => {
                 let off = self.recorder.marker(self.elapsed(), "recording off");
                 self.add(off);
-                if let Some(Out { lines, .. }) = self.out.take() {
+                if let Some(Out { lines, writer }) = self.out.take() {
+                    self.ending = Some(writer);
                     // The writer empties its queue; the session need not wait for that.
                     drop(tokio::spawn(async move { lines.send(Line::Off).await }));
                 }
@@ -155,6 +159,7 @@ impl Tape {
             path,
             header,
             again,
+            before: self.ending.take(),
             written: Arc::clone(&self.written),
         };
         let writer = tokio::spawn(job.run(waiting));
@@ -185,12 +190,18 @@ impl Tape {
     /// Ends it, and says what became of it.
     pub(crate) async fn finish(mut self) -> Recorded {
         let mut late = None;
-        if let Some(Out { lines, mut writer }) = self.out.take() {
-            if let Some(line) = std::mem::take(&mut self.recorder).finish() {
-                lines.try_send(Line::Text(line)).ok();
+        let writer = match self.out.take() {
+            Some(Out { lines, writer }) => {
+                if let Some(line) = std::mem::take(&mut self.recorder).finish() {
+                    lines.try_send(Line::Text(line)).ok();
+                }
+                // The writer ends with its queue.
+                drop(lines);
+                Some(writer)
             }
-            // The writer ends with its queue.
-            drop(lines);
+            None => self.ending.take(),
+        };
+        if let Some(mut writer) = writer {
             late = match tokio::time::timeout(LAST, &mut writer).await {
                 Ok(Ok(())) => None,
                 Ok(Err(_)) => Some("the writer of the recording broke".to_owned()),
@@ -247,12 +258,18 @@ struct Job {
     header: Header,
     /// The file may be there already, and the switch is to be told.
     again: bool,
+    /// Whoever wrote into the same file before.
+    before: Option<JoinHandle<()>>,
     written: Arc<Written>,
 }
 
 impl Job {
     /// Writes lines as they come, several at once when the disk is slower.
     async fn run(mut self, mut lines: mpsc::Receiver<Line>) {
+        if let Some(before) = self.before.take() {
+            // One that broke has nothing to write any more.
+            before.await.ok();
+        }
         let (path, again) = (self.path.clone(), self.again);
         let opened = blocking(move || open(&path, again)).await;
         let (mut file, first) = match opened {
@@ -506,6 +523,30 @@ mod tests {
         let whole = cast::text(&cast::read(&text)?);
         assert!(whole.contains("on the screen and after"), "{whole}");
         assert!(kinds(&path)?.contains(&EventKind::Marker("recording off".to_owned())));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_at_once_waits_for_the_end_of_what_was_before()
+    -> Result<(), Box<dyn Error>> {
+        const TIMES: usize = 40;
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("one.cast");
+        let (mut tape, mut told) = tape();
+        drop(tokio::spawn(
+            async move { while told.recv().await.is_some() {} },
+        ));
+        let mut emulator = Emulator::new(SIZE);
+        tape.begin(path.clone(), SIZE);
+        for _ in 0..TIMES {
+            tape.output(b"line after line\r\n");
+            tape.switch(None, &emulator.screen());
+            tape.switch(Some(path.clone()), &emulator.screen());
+        }
+        assert_eq!(tape.finish().await.error, None);
+        let off = EventKind::Marker("recording off".to_owned());
+        let kinds = kinds(&path)?;
+        assert_eq!(kinds.iter().filter(|kind| **kind == off).count(), TIMES);
         Ok(())
     }
 

@@ -304,6 +304,8 @@ impl<'a> Reader<'a> {
     ) -> (Recorded, Option<Remains>) {
         // Nothing that a dead program asked of its terminal holds any longer.
         self.emulator.over();
+        // What was guessed of the last keys never came.
+        self.echo.forget();
         self.dirty = true;
         self.publish();
         let recorded = self.tape.finish().await;
@@ -427,7 +429,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
             View::Record(file) => {
-                self.tape.switch(file, &self.emulator.screen());
+                self.tape.switch(file, &self.emulator.live_screen());
                 return None;
             }
             View::Mark(text) => {

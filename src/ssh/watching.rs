@@ -78,7 +78,7 @@ impl Watchers {
     /// Looks at what is about to be shown.
     pub(crate) fn show(&mut self, emulator: &mut Emulator) {
         if !self.watches.is_empty() {
-            let found = self.watches.shown(&emulator.screen());
+            let found = self.watches.shown(&emulator.live_screen());
             self.slots.note(found);
         }
     }
@@ -91,7 +91,7 @@ impl Watchers {
                 patterns,
                 already,
             } => {
-                let screen = already.then(|| emulator.screen());
+                let screen = already.then(|| emulator.live_screen());
                 match self.watches.add(req.0, patterns, screen.as_deref()) {
                     Ok(found) => self.slots.note(found),
                     Err(why) => self.slots.change(|kept| {

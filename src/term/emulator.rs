@@ -349,8 +349,15 @@ impl Emulator {
         self.term.grid_mut().clear_history();
     }
 
-    /// The screen now. It is the very same as the one before when nothing changed, and shares all unchanged rows.
+    /// The screen as it is shown: that of now, or what somebody looks at in copy mode. It is the very same as the one before
+    /// when nothing changed, and shares all unchanged rows.
     pub fn screen(&mut self) -> Arc<Screen> {
+        let screen = self.live_screen();
+        self.looked_at(screen)
+    }
+
+    /// The screen as the program left it, whoever looks around in the pane.
+    pub fn live_screen(&mut self) -> Arc<Screen> {
         if std::mem::take(&mut self.kept.renumbered) {
             // A number of an address means something else now, so no row of before can be shared.
             self.shown = None;
@@ -383,15 +390,14 @@ impl Emulator {
             copy: None,
             shell: self.past.marks.state,
         };
-        let screen = match &self.shown {
+        match &self.shown {
             Some(before) if **before == screen => before.clone(),
             _ => {
                 let screen = Arc::new(screen);
                 self.shown = Some(screen.clone());
                 screen
             }
-        };
-        self.looked_at(screen)
+        }
     }
 
     /// The rows in view, all read anew, to compare with.

@@ -51,21 +51,26 @@ impl Emulator {
         text
     }
 
+    /// The history as text, without the screen. A line that goes on at the top of the screen ends without a line feed; a
+    /// full-screen program has none.
+    pub fn history_text(&self) -> String {
+        let mut text = String::new();
+        let grid = self.grid();
+        let lines = self.past.reading(&grid);
+        let (line, cells) = lines.live();
+        write(&lines, lines.first()..line, &mut text);
+        if cells > 0 {
+            text.push_str(&lines.line(line).upto(cells));
+        }
+        text
+    }
+
     /// Moves the history out as text, for those who keep more of it. A line that goes on at the top of the screen ends without
     /// a line feed.
     pub fn take_history(&mut self) -> String {
-        let mut text = String::new();
-        {
-            let grid = self.grid();
-            if grid.alternate() {
-                return text;
-            }
-            let lines = self.past.reading(&grid);
-            let (line, cells) = lines.live();
-            write(&lines, lines.first()..line, &mut text);
-            if cells > 0 {
-                text.push_str(&lines.line(line).upto(cells));
-            }
+        let text = self.history_text();
+        if self.grid().alternate() {
+            return text;
         }
         self.past.copy = None;
         let mut past = std::mem::take(&mut self.past);

@@ -84,7 +84,7 @@ impl Ui {
             Act::Command(command) => self.carry_out(model, *command),
             Act::Sure(command) => vec![Intent::Command(*command)],
             Act::Guard(order) => vec![Intent::Guard(order)],
-            Act::Paste(id, text) => vec![Intent::Session(id, SessionInput::Paste(text))],
+            Act::Paste(seen, text) => self.paste_seen(model, &seen, text),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::view::View;
 use super::{Intent, SessionInput, Ui};
+use crate::domain::ids::SessionId;
 use crate::domain::key::{Key, KeyCode};
 use crate::domain::time::Time;
 use crate::model::{Level, Model, SessionState};
@@ -19,6 +20,8 @@ pub(super) struct Ahead {
     since: Time,
     /// How many notices there were: an error after that is the answer.
     notices: u64,
+    /// The session that they are for, once it is known: no other ever gets them.
+    session: Option<SessionId>,
     keys: Vec<Key>,
 }
 
@@ -28,6 +31,7 @@ impl Ui {
         self.ahead = Some(Ahead {
             since: model.now,
             notices: model.notices.count(),
+            session: None,
             keys: Vec::new(),
         });
     }
@@ -44,12 +48,22 @@ impl Ui {
                 .as_ref()
                 .is_some_and(|ahead| ahead.is_expected(model)),
         };
+        let here = match self.view {
+            View::Pane(id) => Some(id),
+            _ => None,
+        };
+        let other = |ahead: &Ahead| ahead.session.is_some() && ahead.session != here;
+        let other = self.ahead.as_ref().is_some_and(other);
         if !opening || key.code == KeyCode::Esc {
-            self.ahead = None;
+            // What was typed for a session that is not on the screen any more is still meant for it.
+            self.ahead = self.ahead.take().filter(|_| other);
             return false;
         }
-        if self.ahead.is_none() {
+        if self.ahead.is_none() || other {
             self.expect_session(model);
+        }
+        if let Some(ahead) = &mut self.ahead {
+            ahead.session = ahead.session.or(here);
         }
         match &mut self.ahead {
             Some(ahead) if ahead.keys.len() < MOST => ahead.keys.push(key),
@@ -70,11 +84,21 @@ impl Ui {
     /// What became possible because the model changed: keys that were typed ahead go to their session once it lives. To
     /// be called whenever the model has changed, before [`Ui::layout`].
     pub fn settle(&mut self, model: &Model) -> Vec<Intent> {
-        let View::Pane(id) = self.view else {
+        let Some(ahead) = &mut self.ahead else {
+            return Vec::new();
+        };
+        let shown = match self.view {
+            View::Pane(id) => Some(id),
+            _ => None,
+        };
+        let Some(id) = ahead.session.or(shown) else {
             return Vec::new();
         };
         match model.session(id).map(|session| &session.state) {
-            Some(SessionState::Opening(_)) => Vec::new(),
+            Some(SessionState::Opening(_)) => {
+                ahead.session = Some(id);
+                Vec::new()
+            }
             Some(SessionState::Live) => {
                 let keys = self.ahead.take().map_or_else(Vec::new, |ahead| ahead.keys);
                 keys.into_iter()
@@ -96,6 +120,42 @@ impl Ahead {
                 .notices
                 .last()
                 .is_some_and(|notice| notice.level == Level::Error);
-        !failed && model.now.since(self.since) < PATIENCE
+        !failed && self.session.is_none() && model.now.since(self.since) < PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::EntityId;
+    use crate::model::SessionView;
+    use crate::ui::{Caps, Keymap, Theme, UiInput};
+
+    #[test]
+    fn keys_typed_ahead_reach_no_other_session() {
+        let ids = [1, 2].map(|byte| SessionId(EntityId::from_bytes([byte; 16])));
+        let mut model = Model::default();
+        for id in ids {
+            model.sessions.push(SessionView::opening(id, "web1", None));
+        }
+        let [opening, live] = ids;
+        let set = |model: &mut Model, id| {
+            if let Some(view) = model.session_mut(id) {
+                view.state = SessionState::Live;
+            }
+        };
+        set(&mut model, live);
+        let mut ui = Ui::new(Theme::default(), Keymap::default(), Caps::default());
+        ui.open(&model, View::Pane(opening));
+        let key = Key::plain(KeyCode::Char('x'));
+        assert!(ui.input(&model, UiInput::Key(key)).is_empty());
+        ui.open(&model, View::Pane(live));
+        assert!(ui.settle(&model).is_empty(), "they are for the other one");
+        set(&mut model, opening);
+        let sent = ui.settle(&model);
+        let [Intent::Session(to, SessionInput::Key(typed))] = sent.as_slice() else {
+            unreachable!("one key: {sent:?}")
+        };
+        assert_eq!((*to, *typed), (opening, key));
     }
 }

@@ -148,6 +148,18 @@ impl Ui {
         Vec::new()
     }
 
+    /// Pastes what was looked at, if it goes where was said; else that is to be looked at too.
+    pub(super) fn paste_seen(&mut self, model: &Model, seen: &Way, text: String) -> Vec<Intent> {
+        let now = way(model, seen.session);
+        if now == *seen {
+            return vec![Intent::Session(seen.session, SessionInput::Paste(text))];
+        }
+        self.refused = Some("Who gets it has changed meanwhile: look again.".to_owned());
+        let sheet = PasteSheet::new(now, text);
+        self.layers.push(Layer::Paste(Box::new(sheet)));
+        Vec::new()
+    }
+
     /// The sessions that can be seen in this window now.
     pub fn on_screen(&self) -> Vec<SessionId> {
         let View::Pane(id) = self.view else {

@@ -84,6 +84,30 @@ fn a_paste_is_shown_whenever_it_could_do_harm() {
 }
 
 #[test]
+fn a_paste_goes_only_where_was_said() {
+    let mut scene = Scene::new(80, 24).keys("3 j Enter");
+    paste(&mut scene, "uptime\n");
+    // Another window begins a broadcast while the sheet is looked at.
+    let all: Vec<SessionId> = scene.model.sessions.iter().map(|view| view.id).collect();
+    scene.model.broadcast.on = Some(Broadcasting {
+        members: all.into_iter().collect(),
+        window: WindowId(2),
+        since: NOW,
+        last: NOW,
+        keys: 0,
+        pastes: 0,
+    });
+    scene.press("y");
+    assert!(scene.intents.is_empty());
+    assert!(scene.text().contains("BROADCAST"), "{}", scene.text());
+    scene.press("y");
+    assert!(matches!(
+        scene.intents.as_slice(),
+        [Intent::Session(_, SessionInput::Paste(_))]
+    ));
+}
+
+#[test]
 fn production_is_a_word_without_colours() {
     for (colors, word) in [
         (Colors::TrueColor, "production"),

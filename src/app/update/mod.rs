@@ -511,6 +511,7 @@ fn refused(state: &mut State, ask: &str, why: &str, fx: &mut Vec<Effect>) {
     let mine = |call: &&Call| ask.contains(&format!("{:?}", call.req));
     let told = state.calls.values().filter(mine).map(|call| call.line);
     fx.extend(told.map(|line| Effect::Emit(line, Emission::Note(note.clone()))));
+    script::refused(state, ask, why, fx);
     warn(state, note);
 }
 

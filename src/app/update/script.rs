@@ -342,6 +342,20 @@ pub(super) fn ended(state: &mut State, session: SessionId, exit: &Exit, fx: &mut
     }
 }
 
+/// An ask was not taken: whoever waits for the line that it was about would wait for ever.
+pub(super) fn refused(state: &mut State, ask: &str, why: &str, fx: &mut Vec<Effect>) {
+    if !ask.starts_with("Watch(") {
+        return;
+    }
+    let waits = state.waits.keys();
+    let req = waits.copied().find(|req| ask.contains(&format!("{req:?}")));
+    let Some(wait) = req.and_then(|req| state.waits.remove(&req)) else {
+        return;
+    };
+    let text = format!("{} cannot be waited for: {why}", wait.reference);
+    reply(state, wait.caller, Outcome::error(1, text), fx);
+}
+
 /// Time passed: who waited too long is told.
 pub(super) fn tick(state: &mut State, fx: &mut Vec<Effect>) {
     let now = state.model.now;

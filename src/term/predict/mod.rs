@@ -326,6 +326,10 @@ impl Predictor {
 
     /// When to judge again, or to show, though nothing comes.
     pub fn due(&self) -> Option<Instant> {
+        // Nobody judges where nothing was guessed: an acknowledgement would stay due for ever.
+        if !self.is_waiting() {
+            return None;
+        }
         let read = self.read.front().map(|(_, due)| *due);
         let stuck = self.guesses.values().map(|guess| guess.at + STUCK).min();
         let stuck = stuck.filter(|_| self.when == When::Far && !self.far);

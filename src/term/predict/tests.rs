@@ -418,3 +418,19 @@ proptest! {
         prop_assert!(!line.predictor.is_waiting() || line.predictor.blind);
     }
 }
+
+#[test]
+fn where_nothing_is_guessed_nothing_is_due() {
+    let mut emulator = Emulator::new(Size::new(40, 5));
+    emulator.feed(b"\x1b[?1049hfull screen");
+    let mut predictor = Predictor::new(When::Far);
+    let now = Instant::now();
+    predictor.typed(1, Typed::Char('x'), &emulator.screen(), now);
+    predictor.acked(1, now);
+    assert!(!predictor.is_waiting());
+    assert_eq!(
+        predictor.due(),
+        None,
+        "a reader would wake for it again and again"
+    );
+}

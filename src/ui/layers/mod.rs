@@ -19,7 +19,6 @@ use super::paint::Painter;
 use super::views::Cx;
 use super::wizard::Pending;
 use crate::command::Command;
-use crate::domain::ids::SessionId;
 use crate::domain::key::Key;
 use crate::model::Model;
 
@@ -80,7 +79,7 @@ pub(crate) enum Act {
     /// A command whose last question was answered.
     Sure(Box<Command>),
     /// A paste into a session.
-    Paste(SessionId, String),
+    Paste(paste::Way, String),
     /// Who gets what is typed.
     Guard(GuardOrder),
 }

@@ -19,7 +19,7 @@ const SHOWN: usize = 200;
 const WIDE: usize = 200;
 
 /// Where a text would go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Way {
     /// The session that it is pasted into.
     pub(crate) session: SessionId,
@@ -81,7 +81,7 @@ impl PasteSheet {
             2 => text.trim_end_matches(['\r', '\n']).to_owned(),
             _ => return Reaction::Close,
         };
-        Reaction::Then(After::Do(Act::Paste(self.way.session, text)))
+        Reaction::Then(After::Do(Act::Paste(self.way.clone(), text)))
     }
 
     fn buttons(&self) -> &'static [&'static str] {

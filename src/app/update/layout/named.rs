@@ -5,6 +5,7 @@
 use crate::app::effect::Effect;
 use crate::app::event::Caller;
 use crate::app::purpose::{Gather, Purpose};
+use crate::app::recordings;
 use crate::app::state::State;
 use crate::command::{Answer, Outcome};
 use crate::domain::ids::{SessionId, WindowId};
@@ -356,8 +357,10 @@ fn restore(state: &mut State, tabs: Vec<SavedTab>, rows: &[SessionRow], fx: &mut
             if let Some(row) = row(place) {
                 drafts.extend(closing(state, row));
                 if let Some(recording) = &row.recording {
-                    let recording = state.setup.recordings.join(recording);
-                    state.tabs.asleep.insert(id, recording);
+                    // A name that leads out of the folder is nothing to read, whoever wrote it into the store.
+                    if let Ok(recording) = recordings::place(&state.setup.recordings, recording) {
+                        state.tabs.asleep.insert(id, recording);
+                    }
                 }
             }
             id
