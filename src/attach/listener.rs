@@ -43,15 +43,20 @@ pub(super) async fn serve(mut window: Window, mut link: AppLink) {
         plain: hello.plain,
     };
     let mut here = window.event(event).await.is_ok();
+    let mut ended = false;
     while here {
         tokio::select! {
             biased;
             told = link.from_window.recv() => here = heard(&window, &mut served, told).await.is_ok_and(|stays| stays),
             // Words wait in their own queue; the app says no more while that is full.
-            told = window.out.recv(), if !(served.plain && served.waiting) => here = pass_on(&mut served, &link, told).await,
+            told = window.out.recv(), if !(served.plain && served.waiting) => {
+                ended = told.is_none();
+                here = pass_on(&mut served, &link, told).await;
+            }
             // One frame is in flight: the next is made from what is newest when the last has arrived.
             changed = window.frames.changed() => {
                 here = changed.is_ok();
+                ended = !here;
                 if served.waiting {
                     served.count.skipped();
                 }
@@ -64,7 +69,11 @@ pub(super) async fn serve(mut window: Window, mut link: AppLink) {
     }
     // The app may have ended before its window did.
     window.event(WindowEvent::Closed).await.ok();
-    let message = String::new();
+    let message = if ended {
+        "the app has ended; `qd` starts it again".to_owned()
+    } else {
+        String::new()
+    };
     link.to_window.send(ToWindow::Bye { message }).await.ok();
 }
 

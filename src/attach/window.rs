@@ -58,6 +58,7 @@ pub(super) async fn show(link: WindowLink, manner: Manner) -> io::Result<()> {
         focus: manner.focus,
         ours: false,
         message: String::new(),
+        lost: false,
         parser: Parser::new(pace.escape(), now),
         pace,
         shown: None,
@@ -89,7 +90,11 @@ pub(super) async fn show(link: WindowLink, manner: Manner) -> io::Result<()> {
                     true
                 }
                 Some(told) => pump.told(told, &mut keyboard).await?,
-                None => false,
+                // It always says goodbye.
+                None => {
+                    pump.lost = true;
+                    false
+                }
             },
         };
     }
@@ -98,7 +103,13 @@ pub(super) async fn show(link: WindowLink, manner: Manner) -> io::Result<()> {
         tokio::time::timeout(LAST_FRAME, frame).await.ok();
     }
     let message = std::mem::take(&mut pump.message);
+    let lost = pump.lost;
     drop(pump);
+    if lost {
+        return Err(io::Error::other(
+            "the app is gone without a word; `qd` starts it again, with the tabs as they were",
+        ));
+    }
     if !message.is_empty() {
         writeln!(io::stderr(), "{message}").ok();
     }
@@ -116,6 +127,8 @@ struct Pump {
     ours: bool,
     /// What is printed once the terminal is given back.
     message: String,
+    /// The app broke off.
+    lost: bool,
     parser: Parser,
     pace: Pace,
     /// The frame that was written and that the app is not told of yet, because the terminal has not taken enough of it.

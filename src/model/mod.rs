@@ -330,6 +330,8 @@ pub struct SessionView {
     pub monitor: Monitor,
     /// The exit status of the last command, where the shell marks its commands.
     pub last_exit: Option<i32>,
+    /// The exit status of the session itself, once it has ended.
+    pub exit: Option<i32>,
 }
 
 impl SessionView {
@@ -349,6 +351,7 @@ impl SessionView {
             agent: false,
             monitor: Monitor::default(),
             last_exit: None,
+            exit: None,
         }
     }
 }

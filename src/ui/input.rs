@@ -18,6 +18,9 @@ use crate::ui::layers::question::Answering;
 /// Rows that one notch of the wheel goes.
 const NOTCH: i32 = 3;
 
+/// Keys this close together, in milliseconds, are typed in one go.
+const TYPING: u64 = 700;
+
 /// How long an error is surely shown, in milliseconds, before a key takes it away.
 const ERROR: u64 = 1_500;
 
@@ -67,6 +70,9 @@ impl Ui {
         if let Some(layer) = self.layers.last_mut() {
             let reaction = layer.key(key, model);
             return self.react(model, reaction);
+        }
+        if self.is_astray(model, key) {
+            return self.dropped();
         }
         if let View::Pane(id) = self.view {
             return self.pane_key(model, id, key);
@@ -149,7 +155,10 @@ impl Ui {
             return self.look_key(model, key);
         }
         match model.session(id).map(|session| &session.state) {
-            Some(SessionState::Live) => vec![Intent::Session(id, SessionInput::Key(key))],
+            Some(SessionState::Live) => {
+                self.views.pane.typed = Some((id, key, model.now));
+                vec![Intent::Session(id, SessionInput::Key(key))]
+            }
             // Esc leads away without giving up.
             Some(SessionState::Opening(_)) => {
                 if !self.type_ahead(model, key) {
@@ -157,29 +166,7 @@ impl Ui {
                 }
                 Vec::new()
             }
-            Some(SessionState::Closed(_)) => match key.code {
-                KeyCode::Enter => {
-                    // Where other panes stay, the tab stays on the screen.
-                    if model.tab_of(id).is_none_or(|(_, tab)| !tab.is_split()) {
-                        self.leave_pane(model);
-                    }
-                    vec![Intent::Dismiss(id)]
-                }
-                KeyCode::Esc | KeyCode::Char('q') => {
-                    self.leave_pane(model);
-                    Vec::new()
-                }
-                KeyCode::Char('r') => self.reopen(model, id),
-                KeyCode::Char('R') => {
-                    vec![Intent::Command(Command::Layout(LayoutCommand::ReopenAll))]
-                }
-                // Nothing is typed any more, so the keys that look back need no prefix.
-                KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g' | '/') => {
-                    self.views.pane.look.begun();
-                    self.look_key(model, key)
-                }
-                _ => Vec::new(),
-            },
+            Some(SessionState::Closed(_)) => self.ended_key(model, id, key),
             None => {
                 if matches!(key.code, KeyCode::Enter | KeyCode::Esc | KeyCode::Char('q')) {
                     self.leave_pane(model);
@@ -187,6 +174,69 @@ impl Ui {
                 Vec::new()
             }
         }
+    }
+
+    /// A key in a pane whose session has ended.
+    fn ended_key(&mut self, model: &Model, id: SessionId, key: Key) -> Vec<Intent> {
+        let looks = matches!(key.code, KeyCode::Char('/' | 'k' | 'g'));
+        if !looks && matches!(key.code, KeyCode::Char(_) | KeyCode::Enter) {
+            self.astray = Some(model.now);
+        }
+        if self.types_on(model, id) {
+            self.astray = Some(model.now);
+            return self.dropped();
+        }
+        match key.code {
+            KeyCode::Enter => {
+                // Where other panes stay, the tab stays on the screen.
+                if model.tab_of(id).is_none_or(|(_, tab)| !tab.is_split()) {
+                    self.leave_pane(model);
+                }
+                vec![Intent::Dismiss(id)]
+            }
+            KeyCode::Esc | KeyCode::Char('q') => {
+                self.leave_pane(model);
+                Vec::new()
+            }
+            KeyCode::Char('r') => self.reopen(model, id),
+            KeyCode::Char('R') => vec![Intent::Command(Command::Layout(LayoutCommand::ReopenAll))],
+            // Nothing is typed any more, so the keys that look back need no prefix.
+            KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g' | '/') => {
+                self.views.pane.look.begun();
+                self.look_key(model, key)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether somebody was in the middle of typing when the session ended, and types on: those keys were meant for what is
+    /// gone, and must do nothing here.
+    fn types_on(&mut self, model: &Model, id: SessionId) -> bool {
+        let Some((session, last, at)) = self.views.pane.typed.take() else {
+            return false;
+        };
+        // Whoever ended it by Enter or Ctrl-d waits for what comes of it.
+        let done = last.code == KeyCode::Enter || last == Key::ctrl('d');
+        session == id && !done && model.now.since(at) < TYPING
+    }
+
+    /// Keys that follow one another fast are typed in one go. Once they began in a pane whose session is gone, all of them were
+    /// meant for that session: none may act, nor reach another one.
+    fn is_astray(&mut self, model: &Model, key: Key) -> bool {
+        let Some(last) = self.astray else {
+            return false;
+        };
+        if key == self.keymap.prefix() || model.now.since(last) >= TYPING {
+            self.astray = None;
+            return false;
+        }
+        self.astray = Some(model.now);
+        true
+    }
+
+    fn dropped(&mut self) -> Vec<Intent> {
+        self.refused = Some("The session has ended; what you typed was dropped.".to_owned());
+        Vec::new()
     }
 
     fn after_prefix(&mut self, model: &Model, id: SessionId, key: Key) -> Vec<Intent> {
@@ -259,6 +309,16 @@ impl Ui {
             let key = Key::plain(if by < 0 { KeyCode::Up } else { KeyCode::Down });
             let reaction = layer.key(key, model);
             return self.react(model, reaction);
+        }
+        // The wheel turns what is under it, whoever has the keyboard.
+        let at = Position::new(mouse.col, mouse.row);
+        let pane = self
+            .places()
+            .into_iter()
+            .find(|(_, area)| area.contains(at));
+        if let Some((id, _)) = pane {
+            let look = Look::Scroll(-by);
+            return vec![Intent::Session(id, SessionInput::Look(look))];
         }
         self.step(by)
     }

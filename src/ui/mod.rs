@@ -110,6 +110,8 @@ pub struct Ui {
     refused: Option<String>,
     /// Keys that were typed for a session that is not there yet.
     ahead: Option<ahead::Ahead>,
+    /// When the last key came of those that are typed into what is gone.
+    astray: Option<crate::domain::time::Time>,
     /// How many notices were seen.
     seen: u64,
     size: Size,
@@ -135,6 +137,7 @@ impl Ui {
             history: Vec::new(),
             refused: None,
             ahead: None,
+            astray: None,
             seen: 0,
             size: Size::new(80, 24),
             areas: Areas::default(),

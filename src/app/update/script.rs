@@ -47,8 +47,10 @@ pub(crate) type Waits = BTreeMap<ReqId, Wait>;
 
 /// A pane of this process.
 pub(super) fn pane<'s>(state: &'s State, reference: &str) -> Option<&'s SessionView> {
+    // Until its record is written a session has no reference.
     let mut sessions = state.model.sessions.iter();
-    sessions.find(|session| session.reference.eq_ignore_ascii_case(reference))
+    let named = !reference.is_empty();
+    sessions.find(|session| named && session.reference.eq_ignore_ascii_case(reference))
 }
 
 /// The live session of this reference, or what to say instead.
@@ -237,7 +239,10 @@ pub(super) fn wait(
         Ok(session) => session,
         // Its end is what was waited for.
         Err(outcome) => {
-            let exit = gather.session.as_ref().and_then(|row| row.exit);
+            // The pane knows before the store does.
+            let shown = pane(state, reference).and_then(|view| view.exit);
+            let row = gather.session.as_ref().and_then(|row| row.exit);
+            let exit = shown.map(i64::from).or(row);
             let outcome = match (pattern, exit.and_then(|exit| u8::try_from(exit).ok())) {
                 (None, Some(exit)) => Outcome {
                     answer: Answer::Silent,

@@ -308,6 +308,7 @@ pub(super) fn closed(
     script::ended(state, id, exit, fx);
     if let Some(view) = state.model.session_mut(id) {
         view.state = SessionState::Closed(words.clone());
+        view.exit = Some(exit.code());
     }
     super::broadcast::lost(state, id, &words, fx);
     super::alert::closed(state, id);

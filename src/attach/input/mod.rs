@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
+use crate::domain::paste::LONGEST;
+
 /// How long Escape and a key may be apart to be one key with Alt. Terminals write the two at once; only a line that carries
 /// them byte by byte parts them. People need longer between two keys, however fast they leave insert mode.
 const CHORD: Duration = Duration::from_millis(10);
@@ -33,8 +35,9 @@ const BURST_PAUSE: Duration = Duration::from_millis(30);
 /// a line stalls; a terminal that brackets pastes is never judged by this.
 const BURST: usize = 64;
 
-/// The largest piece of pasted text in bytes; a longer paste comes in several.
-pub(super) const PIECE: usize = 1024 * 1024;
+/// How much of a paste is kept, in bytes: one more than anybody may paste, so that a longer one is known to be too long. The
+/// rest is swallowed; half a paste must never pass for a whole one.
+pub(super) const KEPT: usize = LONGEST + 1;
 
 /// Parameters of a sequence that are kept; longer sequences are swallowed.
 const PARAMETERS: usize = 64;
@@ -182,6 +185,8 @@ impl Parser {
             State::Paste(seen) => {
                 self.held.extend(END.iter().take(seen));
                 self.pasted();
+                // What comes late of it has no brackets, and must not pass for keys.
+                self.brackets = false;
             }
             State::Burst => self.pasted(),
             State::Ground | State::Csi | State::X10(_) | State::Text(..) | State::Char(_) => {}
@@ -416,24 +421,16 @@ impl Parser {
     }
 
     fn hold_text(&mut self, byte: u8) {
-        self.held.push(byte);
-        if self.held.len() < PIECE {
-            return;
+        if self.held.len() < KEPT {
+            self.held.push(byte);
         }
-        // A character that the piece would cut in two stays for the next.
-        let cut = match std::str::from_utf8(&self.held) {
-            Err(why) if why.error_len().is_none() => why.valid_up_to(),
-            _ => self.held.len(),
-        };
-        let rest = self.held.split_off(cut);
-        self.pasted();
-        self.held = rest;
     }
 
     /// Gives out what was pasted so far.
     fn pasted(&mut self) {
         let text = String::from_utf8_lossy(&self.held).into_owned();
-        self.held.clear();
+        // Megabytes are not kept for the next key.
+        self.held = Vec::new();
         if !text.is_empty() {
             self.event(Event::Paste(text));
         }

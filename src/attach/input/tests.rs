@@ -269,20 +269,39 @@ fn a_paste_of_any_size_takes_bounded_memory_and_loses_nothing() {
     let piece = "größe\r".repeat(500);
     for _ in 0..1_000 {
         line.after(Duration::from_millis(1), piece.as_bytes());
-        assert!(line.parser.held.capacity() <= 4 * PIECE);
+        assert!(line.parser.held.capacity() <= 2 * KEPT);
     }
     line.after(Duration::ZERO, b"\x1b[20");
     line.after(Duration::from_millis(900), b"1~");
     let came = line.end();
-    let text = |came: &Came| match came {
-        Came::Event(Event::Paste(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let pieces: Vec<String> = came.iter().filter_map(text).collect();
-    assert_eq!(pieces.len(), came.len());
-    assert!(pieces.iter().all(|piece| piece.len() <= PIECE) && pieces.len() >= 3);
-    assert_eq!(pieces.concat(), piece.repeat(1_000));
+    assert_eq!(came, [paste(&piece.repeat(1_000))], "one paste is one");
     assert!(line.parser.held.capacity() <= 4 * PARAMETERS + 64);
+}
+
+#[test]
+fn more_than_anybody_may_paste_is_known_to_be_too_long() {
+    let mut line = Line::new();
+    line.after(Duration::ZERO, b"\x1b[200~");
+    for _ in 0..10 {
+        line.after(Duration::from_millis(1), &[b'x'; 1024 * 1024]);
+        assert!(line.parser.held.capacity() <= 2 * KEPT);
+    }
+    line.after(Duration::ZERO, b"\x1b[201~y");
+    let came = line.end();
+    let [Came::Event(Event::Paste(text)), last] = came.as_slice() else {
+        unreachable!("a paste and a key")
+    };
+    assert_eq!(text.len(), KEPT);
+    assert_eq!(*last, char('y'));
+}
+
+#[test]
+fn what_comes_late_of_a_paste_is_no_typing() {
+    let mut line = Line::new();
+    line.after(Duration::ZERO, b"\x1b[200~one\rtwo\r");
+    let rest = "three three three three three three three\rfour four four four four four\r";
+    line.after(PASTE + Duration::from_secs(1), rest.as_bytes());
+    assert_eq!(line.end(), [paste("one\rtwo\r"), paste(rest)]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) use look::{Hold, Looking};
 
 use super::Cx;
 use crate::domain::ids::SessionId;
+use crate::domain::key::Key;
 use crate::domain::layout::{Area, Places, Seam, TabId};
 use crate::domain::time::Time;
 
@@ -26,6 +27,8 @@ pub(crate) struct Pane {
     pub(crate) held: Option<(Seam, u16)>,
     /// The mouse was pressed for us: what follows until it is released is ours too.
     pub(crate) pressed: bool,
+    /// The last key that went to a session, and when.
+    pub(crate) typed: Option<(SessionId, Key, Time)>,
     /// What this window knows of looking around.
     pub(crate) look: Looking,
     session: Option<SessionId>,
