@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::domain::host::Target;
 use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
-use crate::term::{Copied, Emulator, Look, Modes, Notice, Size};
+use crate::term::{Copied, Emulator, Look, Modes, Notice, Screen, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
@@ -244,6 +244,8 @@ pub(crate) struct Reader<'a> {
     /// The screen changed since it was last shown.
     dirty: bool,
     shown: Option<Instant>,
+    /// What was shown then.
+    last: Option<Arc<Screen>>,
     ending: Ending,
     /// Something was shown.
     fed: bool,
@@ -283,6 +285,7 @@ impl<'a> Reader<'a> {
             telling,
             dirty: true,
             shown: None,
+            last: None,
             ending: Ending::default(),
             fed: false,
             watchers: Watchers::new(frame.session, facts.clone()),
@@ -472,9 +475,14 @@ impl<'a> Reader<'a> {
             let screen = self.echo.over(self.emulator.screen());
             let packed = self.emulator.packed_bytes();
             self.gauge.shown(&screen, packed, self.echo.state());
-            self.screens.publish(self.session, screen);
             self.dirty = false;
-            self.shown = Some(Instant::now());
+            // A key that is only on its way changes nothing; its echo must not wait for a frame after it.
+            let same = |last: &Arc<Screen>| Arc::ptr_eq(last, &screen);
+            if !self.last.as_ref().is_some_and(same) {
+                self.last = Some(Arc::clone(&screen));
+                self.screens.publish(self.session, screen);
+                self.shown = Some(Instant::now());
+            }
         }
     }
 }
