@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::domain::host::Target;
 use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
-use crate::term::{Copied, Emulator, Look, Modes, Notice, Screen, Size};
+use crate::term::{Copied, Emulator, Look, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
@@ -245,7 +245,7 @@ pub(crate) struct Reader<'a> {
     dirty: bool,
     shown: Option<Instant>,
     /// What was shown then.
-    last: Option<Arc<Screen>>,
+    last: Option<Arc<crate::term::Screen>>,
     ending: Ending,
     /// Something was shown.
     fed: bool,
@@ -477,7 +477,7 @@ impl<'a> Reader<'a> {
             self.gauge.shown(&screen, packed, self.echo.state());
             self.dirty = false;
             // A key that is only on its way changes nothing; its echo must not wait for a frame after it.
-            let same = |last: &Arc<Screen>| Arc::ptr_eq(last, &screen);
+            let same = |last: &Arc<_>| Arc::ptr_eq(last, &screen);
             if !self.last.as_ref().is_some_and(same) {
                 self.last = Some(Arc::clone(&screen));
                 self.screens.publish(self.session, screen);
