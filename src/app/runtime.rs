@@ -36,10 +36,12 @@ const FACTS: usize = 1024;
 const SSH_FACTS: usize = 1024;
 /// How long readers of our last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// The shortest time between two frames.
+/// The time between two frames, when there are many.
 const FRAME: Duration = Duration::from_millis(16);
-/// The shortest time after a look that showed nothing new: the key of a moment ago changed nothing, but its echo will.
+/// The shortest time between two looks, also when nothing new was to be seen.
 const GLANCE: Duration = Duration::from_millis(2);
+/// How long an echo is waited for after a key: a picture without it would be drawn for nothing, and hold up the key itself.
+const ECHO: Duration = Duration::from_millis(2);
 /// How often the update learns the time.
 const TICK: Duration = Duration::from_millis(500);
 /// How many messages for a window of words must have room before more is said.
@@ -133,6 +135,11 @@ impl Runtime {
         let first = update::start(&mut self.state);
         self.carry_out(first);
         let mut next = Instant::now();
+        // When the next frame is due if there is one in every interval; behind that after a pause, so that a second one may
+        // follow at once: the first may be about the key, the second is its echo.
+        let mut slot = next;
+        // Until then an echo is waited for.
+        let mut held = next;
         let mut dirty = true;
         let mut abandoned = false;
         while !self.quitting {
@@ -141,7 +148,13 @@ impl Runtime {
             tokio::select! {
                 biased;
                 input = self.inputs.recv(), if !abandoned => match input {
-                    Some(input) => self.input(input),
+                    Some(input) => {
+                        self.input(input);
+                        // Only the first of many: who types without a pause sees pictures all the same.
+                        if !dirty {
+                            held = Instant::now() + ECHO;
+                        }
+                    }
                     None => {
                         // Nobody can ask for anything any more; what is under way is ended and recorded.
                         abandoned = true;
@@ -152,11 +165,18 @@ impl Runtime {
                 event = self.facts.recv() => if let Some(event) = event { self.turn(event) },
                 _ = tick.tick() => self.turn(Event::Tick(clock::now())),
                 () = changed.notified() => self.turn(Event::StoreChanged),
-                () = screens.notified() => self.take_screens(),
+                () = screens.notified() => {
+                    self.take_screens();
+                    held = next;
+                }
                 fact = self.ssh.recv() => if let Some(fact) = fact { self.turn(Event::Ssh(Box::new(fact))) },
-                () = sleep_until(next), if dirty && !self.windows.is_empty() => {
-                    let pause = if self.draw() { FRAME } else { GLANCE };
-                    next = Instant::now() + pause;
+                () = sleep_until(next.max(held)), if dirty && !self.windows.is_empty() => {
+                    let changed = self.draw();
+                    let now = Instant::now();
+                    if changed {
+                        slot = (slot + FRAME).max(now);
+                    }
+                    next = slot.max(now + GLANCE);
                     dirty = false;
                     continue;
                 }

@@ -242,6 +242,8 @@ pub(crate) struct Reader<'a> {
     /// The screen changed since it was last shown.
     dirty: bool,
     shown: Option<Instant>,
+    /// What was shown then.
+    last: Option<Arc<crate::term::Screen>>,
     ending: Ending,
     /// Something was shown.
     fed: bool,
@@ -281,6 +283,7 @@ impl<'a> Reader<'a> {
             telling,
             dirty: true,
             shown: None,
+            last: None,
             ending: Ending::default(),
             fed: false,
             watchers: Watchers::new(frame.session, facts.clone()),
@@ -472,9 +475,14 @@ impl<'a> Reader<'a> {
             let screen = self.echo.over(self.emulator.screen());
             let packed = self.emulator.packed_bytes();
             self.gauge.shown(&screen, packed, self.echo.state());
-            self.screens.publish(self.session, screen);
             self.dirty = false;
-            self.shown = Some(Instant::now());
+            // A key that is only on its way changes nothing; its echo must not wait for a frame after it.
+            let same = |last: &Arc<_>| Arc::ptr_eq(last, &screen);
+            if !self.last.as_ref().is_some_and(same) {
+                self.last = Some(Arc::clone(&screen));
+                self.screens.publish(self.session, screen);
+                self.shown = Some(Instant::now());
+            }
         }
     }
 }

@@ -130,6 +130,12 @@ fn screens_and_charsets() {
         ("ab\x1b[?1048h\x1b[3;3H\x1b[?1048lc", "abc||| @0,3"),
         ("main\x1b[?1049h\x1b[?1049hx\x1b[?1049l", "main||| @0,4"),
         ("main\x1b[?1049halt\x1bc", "||| @0,0"),
+        // Leaving it twice puts the cursor back twice; who was never there stays.
+        (
+            "main\x1b[?1049halt\x1b[?1049l\r\nx\x1b[?1049l!",
+            "main!|x|| @0,5",
+        ),
+        ("main\x1b[?1049l!", "main!||| @0,5"),
     ]);
 }
 

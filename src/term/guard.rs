@@ -49,6 +49,8 @@ pub(super) struct Kept {
     pub(super) links: Book,
     /// The last link, to be shared by all cells that lead to its address.
     link: Option<(u64, Hyperlink)>,
+    /// The alternate screen has been shown, so that the cursor of before is kept.
+    swapped: bool,
     /// An address had to go, so that its number means another now.
     pub(super) renumbered: bool,
 }
@@ -150,7 +152,7 @@ impl Guard<'_> {
         self.listener.with(|out| out.reply(text));
     }
 
-    /// The older private modes for the alternate screen, which the crate does not know; whether this was one.
+    /// What the crate leaves undone of the private modes for the alternate screen; whether nothing is left to do.
     fn older_mode(&mut self, mode: ansi::PrivateMode, on: bool) -> bool {
         match mode {
             ansi::PrivateMode::Unknown(47 | 1047) => {
@@ -160,6 +162,14 @@ impl Guard<'_> {
             }
             ansi::PrivateMode::Unknown(1048) if on => self.term.save_cursor_position(),
             ansi::PrivateMode::Unknown(1048) => self.term.restore_cursor_position(),
+            ansi::PrivateMode::Named(ansi::NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
+                // Leaving the other screen twice puts the cursor back twice, as in xterm and tmux.
+                if !on && !self.alternate() && self.kept.swapped {
+                    self.term.restore_cursor_position();
+                }
+                self.kept.swapped |= on;
+                return false;
+            }
             _ => return false,
         }
         true
@@ -265,6 +275,7 @@ impl Handler for Guard<'_> {
 
     fn reset_state(&mut self) {
         self.kept.keyboard = Keyboards::default();
+        self.kept.swapped = false;
         // The history of the first screen can be read only while that is shown.
         if self.alternate() {
             Handler::unset_private_mode(

@@ -143,8 +143,11 @@ fn windows_are_killed(times: u32, seed: u64) -> Result<Duration, Failed> {
     let (day, mut counter) = started()?;
     let mut terminal = loop_of_windows(&day);
     let mut dice = Dice::new(seed);
+    let number = day.folder().join("window");
     let begun = Instant::now();
     for time in 0..times {
+        // That of the window before means nobody any more.
+        std::fs::remove_file(&number).ok();
         let word = format!("victim-{time}");
         // A terminal that a killed window left raw makes no line feed of a return.
         terminal.keys(&format!("{word}\n"));
@@ -156,14 +159,15 @@ fn windows_are_killed(times: u32, seed: u64) -> Result<Duration, Failed> {
             terminal.keys(keys);
         }
         terminal.for_a_while(Duration::from_millis(dice.below(60) as u64));
-        let pid = std::fs::read_to_string(day.folder().join("window"));
-        let pid = pid.ok().and_then(|text| text.trim().parse::<u32>().ok());
-        // Killed before it was born: the next one is met later.
-        if let Some(pid) = pid {
-            signal(pid, 9)?;
-            gone(i32::try_from(pid)?)?;
-        }
-        std::fs::remove_file(day.folder().join("window")).ok();
+        // It tells its number before it becomes a window, so it may be killed before it is one.
+        let pid = || {
+            let text = std::fs::read_to_string(&number);
+            text.ok().and_then(|text| text.trim().parse::<u32>().ok())
+        };
+        until("the window has a number", || pid().is_some())?;
+        let pid = pid().ok_or("a number")?;
+        signal(pid, 9)?;
+        gone(i32::try_from(pid)?)?;
         terminal.until("the loop knows", |screen| {
             screen.contains(&format!("{word} is killed"))
         });
@@ -291,18 +295,32 @@ fn the_app_is_killed_and_nothing_acknowledged_is_lost() -> Result<(), Failed> {
 
 #[test]
 #[ignore = "takes minutes"]
-fn long() -> Result<(), Failed> {
+fn long_windows() -> Result<(), Failed> {
     let mut out = std::io::stdout();
     let took = windows_come_and_go(500)?;
     writeln!(
         out,
         "500 windows came and went in {took:?}; the session lives"
     )?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn long_kills() -> Result<(), Failed> {
+    let mut out = std::io::stdout();
     let took = windows_are_killed(200, 2)?;
     writeln!(
         out,
         "200 windows were killed in {took:?}; the session lives, the terminal is sane"
     )?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn long_app_kills() -> Result<(), Failed> {
+    let mut out = std::io::stdout();
     let tickets = the_app_is_killed(50, 3)?;
     writeln!(
         out,

@@ -92,6 +92,17 @@ impl Day {
         write(&known, &format!("{text}[127.0.0.1]:{port} {key}"));
     }
 
+    /// One more name for the first target, behind this host.
+    pub(crate) fn add_behind(&self, name: &str, jump: &str) {
+        let port = self.targets.first().expect("there is a target").port;
+        let block =
+            format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  ProxyJump {jump}\n");
+        write(
+            &self.folder.path().join(format!("config.d/{name}.conf")),
+            &block,
+        );
+    }
+
     /// Imports the config.
     pub(crate) fn import(&self) {
         let output = self.qd(&["host", "import", "--from", "ssh-config", &self.config]);

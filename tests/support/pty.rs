@@ -11,6 +11,10 @@ use quarterdeck::term::{Emulator, Modes, Size};
 /// How long a screen may take to show what a test waits for; generous, because machines are slow and a pass never waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The question whether a terminal is well (DSR, `CSI 5 n`), and what it answers.
+const ASKS: &[u8] = b"\x1b[5n";
+const ANSWER: &[u8] = b"\x1b[0n";
+
 /// A program in a terminal.
 pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
@@ -159,8 +163,17 @@ impl Terminal {
     /// Types something and tells how long it takes until this text is among what the program writes.
     pub(crate) fn typed_until(&mut self, keys: &str, text: &str) -> Duration {
         let (mut seen, begun) = (Vec::new(), Instant::now());
+        let mut looked = 0;
         self.keys(keys);
-        while !seen.windows(text.len()).any(|part| part == text.as_bytes()) {
+        loop {
+            // Only what is new is searched, and the little before it in which a part of the text or of a question may be.
+            let from = looked
+                .min(seen.len())
+                .saturating_sub(text.len().max(ASKS.len()) - 1);
+            let new: &[u8] = seen.get(from..).unwrap_or_default();
+            if new.windows(text.len()).any(|part| part == text.as_bytes()) {
+                break;
+            }
             let left = (PATIENCE * 20).saturating_sub(begun.elapsed());
             let Ok(bytes) = self.bytes.recv_timeout(left) else {
                 unreachable!(
@@ -168,14 +181,17 @@ impl Terminal {
                     self.screen()
                 )
             };
-            // A flood is searched once, not again with every piece.
-            if seen.len() > 64 * 1024 {
-                self.feed(&std::mem::take(&mut seen));
-            }
+            looked = seen.len();
             seen.extend(bytes);
+            // A terminal answers as soon as it has come so far, and whoever asked may wait for it.
+            let from = looked.saturating_sub(ASKS.len() - 1);
+            let new: &[u8] = seen.get(from..).unwrap_or_default();
+            let asked = new.windows(ASKS.len()).filter(|part| *part == ASKS);
+            drop(self.writer.write_all(&ANSWER.repeat(asked.count())));
         }
         let took = begun.elapsed();
-        self.feed(&seen);
+        self.take(&seen);
+        self.emulator.take_replies();
         took
     }
 
@@ -251,9 +267,13 @@ impl Terminal {
         format!("{:?}", self.master.get_termios())
     }
 
-    fn feed(&mut self, bytes: &[u8]) {
+    fn take(&mut self, bytes: &[u8]) {
         self.written.extend_from_slice(bytes);
         self.emulator.feed(bytes);
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.take(bytes);
         let replies = self.emulator.take_replies();
         if !replies.is_empty() {
             drop(self.writer.write_all(&replies));

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use quarterdeck::term::{Color, Size};
+use quarterdeck::term::{Color, Size, Underline};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use tempfile::TempDir;
 use unicode_width::UnicodeWidthChar;
@@ -193,7 +193,8 @@ pub(crate) struct Look {
     pub(crate) bold: bool,
     pub(crate) dim: bool,
     pub(crate) italic: bool,
-    pub(crate) underline: bool,
+    pub(crate) underline: Option<Underline>,
+    pub(crate) blink: bool,
     pub(crate) reverse: bool,
     pub(crate) hidden: bool,
     pub(crate) strike: bool,
@@ -269,16 +270,26 @@ impl Look {
     fn apply(&mut self, words: &str) {
         let mut parts = words.split(';').map(|part| {
             let (code, kind) = part.split_once(':').unwrap_or((part, "1"));
-            (code.parse::<u16>().unwrap_or(0), kind != "0")
+            (code.parse::<u16>().unwrap_or(0), kind)
         });
-        while let Some((code, on)) = parts.next() {
+        while let Some((code, kind)) = parts.next() {
             let mut number = || parts.next().map_or(0, |(code, _)| code.min(255) as u8);
             match code {
                 0 => *self = Self::default(),
                 1 => self.bold = true,
                 2 => self.dim = true,
                 3 => self.italic = true,
-                4 => self.underline = on,
+                4 => {
+                    self.underline = match kind {
+                        "0" => None,
+                        "2" => Some(Underline::Double),
+                        "3" => Some(Underline::Curly),
+                        "4" => Some(Underline::Dotted),
+                        "5" => Some(Underline::Dashed),
+                        _ => Some(Underline::Single),
+                    }
+                }
+                5 => self.blink = true,
                 7 => self.reverse = true,
                 8 => self.hidden = true,
                 9 => self.strike = true,
@@ -299,7 +310,7 @@ impl Look {
                         self.bg = color;
                     }
                 }
-                // Blinking and lines over the text are not compared.
+                // Lines over the text are not compared.
                 _ => {}
             }
         }
