@@ -363,8 +363,12 @@ fn a_pane_has_all_of_the_window_but_two_rows() {
 fn an_ended_session_is_read_and_dismissed() {
     let mut scene = Scene::new(80, 24).keys("3 j j Enter");
     assert!(scene.text().contains("Ended: exit 0"));
-    scene.press("a b");
-    assert!(scene.intents.is_empty());
+    // Whoever types on means the session that is gone: no letter opens it anew, no Enter closes it.
+    scene.press("c d Space f o o Enter r m Space x Enter q R");
+    assert!(scene.intents.is_empty(), "{:?}", scene.intents);
+    assert_eq!(*scene.ui.view(), View::Pane(session_id("ended")));
+    assert!(scene.text().contains("what you typed was dropped"));
+    scene.model.now = scene.model.now.plus(1_000);
     scene.press("Enter");
     assert!(
         matches!(scene.intents.as_slice(), [Intent::Dismiss(id)] if *id == session_id("ended"))

@@ -359,6 +359,9 @@ fn an_ended_pane_beside_others_goes_alone_and_opens_again_in_its_place() {
     assert_eq!(at(&scene), "ended", "the tab stays on the screen");
     scene.intents.clear();
     scene.press("r");
+    assert!(scene.intents.is_empty(), "typed in one go with the Enter");
+    scene.model.now = scene.model.now.plus(1_000);
+    scene.press("r");
     assert_eq!(asked(&mut scene), L::Reopen(session_id("ended")));
 }
 
