@@ -1,1 +1,16 @@
-//! Optional replication of the operation log. Nothing is replicated yet; the log in the store is shaped for it.
+//! Optional replication of the operation log between the devices of a space, through a place that is trusted with nothing.
+//!
+//! Nothing here draws or asks: the program hands in the store, a remote, the time and randomness, and gets a report. It
+//! must never hold a transaction of the store across a wait for the remote.
+
+mod error;
+mod names;
+mod random;
+mod remote;
+
+pub use error::{SyncError, Trouble};
+pub use names::{Head, ObjectKind, ObjectName, SegmentName, parse_device};
+pub use random::{Random, SystemRandom};
+pub use remote::{
+    Changed, Listing, OBJECT_MAX, Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+};
