@@ -21,7 +21,7 @@ mod record;
 mod reference;
 mod sync;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
