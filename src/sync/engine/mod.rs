@@ -108,14 +108,18 @@ pub struct SyncEngine {
     seen: BTreeMap<DeviceId, u64>,
     /// Logs that cannot be continued now.
     parked: BTreeMap<DeviceId, Parked>,
-    /// Objects in the remote that are worth nothing.
-    worthless: BTreeMap<String, String>,
+    /// Objects in the remote that cannot be read, and are not read again in this process.
+    unreadable: BTreeMap<String, String>,
+    /// Objects that count for nothing, for all that is known now.
+    worthless: BTreeMap<String, &'static str>,
     /// The small objects are to be looked through: at first, and whenever something is met that they may explain.
     look_through: bool,
     /// They were looked through in this round.
     looked: bool,
     #[cfg(test)]
     pub(super) fault: Option<super::tests::Fault>,
+    #[cfg(test)]
+    cursors: BTreeMap<DeviceId, u64>,
 }
 
 /// Whether the fault of this name was planted. In the program there are none; tests plant them to see that they are found.
@@ -159,11 +163,14 @@ impl SyncEngine {
             small: 0,
             seen: BTreeMap::new(),
             parked: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             worthless: BTreeMap::new(),
             look_through: true,
             looked: false,
             #[cfg(test)]
             fault: None,
+            #[cfg(test)]
+            cursors: BTreeMap::new(),
         };
         engine.remember(store).await?;
         Ok(engine)

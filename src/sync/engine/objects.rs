@@ -24,7 +24,6 @@ impl SyncEngine {
     /// Reads what is new among the small objects, and puts back what is missing.
     pub(crate) async fn look_through(&mut self, cx: &mut Round<'_>) -> Result<(), SyncError> {
         let mut missing = self.objects();
-        let mut facts = Vec::new();
         for kind in KINDS {
             let reply = cx.remote.objects(kind);
             let listing =
@@ -44,13 +43,10 @@ impl SyncEngine {
                 let known = missing.iter().position(|(have, _)| *have == name);
                 if let Some(at) = known {
                     missing.swap_remove(at);
-                } else if !self.worthless.contains_key(&name.to_string()) {
-                    facts.extend(self.fetch_object(cx, &name).await?);
+                } else if !self.unreadable.contains_key(&name.to_string()) {
+                    self.fetch_object(cx, &name).await?;
                 }
             }
-        }
-        if !facts.is_empty() {
-            heard(|reply| cx.store.keep(facts, reply)).await?;
         }
         for (name, bytes) in missing {
             let reply = cx.remote.put_object(&name, bytes);
@@ -79,33 +75,28 @@ impl SyncEngine {
             .collect()
     }
 
-    async fn fetch_object(
-        &mut self,
-        cx: &Round<'_>,
-        name: &ObjectName,
-    ) -> Result<Option<(String, Option<Vec<u8>>)>, SyncError> {
+    /// Reads one object and remembers it at once: what is in memory alone would be missing after the next start.
+    async fn fetch_object(&mut self, cx: &Round<'_>, name: &ObjectName) -> Result<(), SyncError> {
         let reply = cx.remote.get_object(name);
-        let bytes = match within(self.limits.deadline, cx.remote, "reading the roster", reply).await
-        {
+        let read = within(self.limits.deadline, cx.remote, "reading the roster", reply).await;
+        let bytes = match read {
             Ok(bytes) => bytes,
-            Err(RemoteError::NotFound { .. }) => return Ok(None),
+            Err(RemoteError::NotFound { .. }) => return Ok(()),
             Err(why @ RemoteError::TooLong { .. }) => {
-                self.worthless.insert(name.to_string(), why.to_string());
-                return Ok(None);
+                self.unreadable.insert(name.to_string(), why.to_string());
+                return Ok(());
             }
             Err(why) => return Err(why.into()),
         };
-        let whole = ObjectName::of(name.kind, &bytes) == *name;
-        if !whole || !self.take_object(&bytes) {
-            let why = if whole {
-                "a newer program wrote it, or nobody"
-            } else {
-                "it is not what was written"
-            };
-            self.worthless.insert(name.to_string(), why.to_owned());
-            return Ok(None);
+        if ObjectName::of(name.kind, &bytes) != *name || !is_object(&bytes) {
+            let why = "it is not what was written, or a newer program wrote it";
+            self.unreadable.insert(name.to_string(), why.to_owned());
+            return Ok(());
         }
-        Ok(Some((object_fact(name.kind, &name.name), Some(bytes))))
+        let fact = (object_fact(name.kind, &name.name), Some(bytes.clone()));
+        heard(|reply| cx.store.keep(vec![fact], reply)).await?;
+        self.take_object(&bytes);
+        Ok(())
     }
 
     /// Takes an object in; whether it is one.
@@ -123,39 +114,36 @@ impl SyncEngine {
     /// Makes roster and ring anew from all that is known.
     pub(super) fn judge(&mut self) {
         let statements: Vec<Statement> = self.statements.values().cloned().collect();
-        let (roster, worthless) = Roster::of(self.space, &statements);
+        let (roster, void) = Roster::of(self.space, &statements);
         let objects = self.keyrings.values().map(Vec::as_slice);
         let (ring, bad) = Ring::of(self.space, objects, &roster, &self.identity);
-        // A statement that a retirement made void is nothing to warn of for ever, a forged one is; they look alike here,
-        // so both are named once in a process's life.
-        for void in worthless {
-            let bytes = self
-                .statements
-                .get(&void)
-                .map(Statement::bytes)
-                .unwrap_or_default();
-            let name = ObjectName::of(ObjectKind::Roster, bytes).to_string();
-            self.worthless
-                .entry(name)
-                .or_insert_with(|| "its author may not say so".to_owned());
+        let mut worthless = std::collections::BTreeMap::new();
+        for hash in void {
+            let bytes = self.statements.get(&hash).map(Statement::bytes);
+            let name = ObjectName::of(ObjectKind::Roster, bytes.unwrap_or_default());
+            worthless.insert(name.to_string(), "its author may not say so");
         }
         for (hash, why) in bad {
-            let bytes = self
-                .keyrings
-                .get(&hash)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            let name = ObjectName::of(ObjectKind::Keyring, bytes).to_string();
-            self.worthless.entry(name).or_insert_with(|| why.to_owned());
+            let bytes = self.keyrings.get(&hash).map(Vec::as_slice);
+            let name = ObjectName::of(ObjectKind::Keyring, bytes.unwrap_or_default());
+            worthless.insert(name.to_string(), why);
         }
+        self.worthless = worthless;
         (self.roster, self.ring) = (roster, ring);
     }
 
     pub(super) fn report_worthless(&self, cx: &mut Round<'_>) {
-        let troubles = self.worthless.iter().map(|(name, why)| Trouble::BadObject {
-            name: name.clone(),
-            why: why.clone(),
-        });
+        let unreadable = self
+            .unreadable
+            .iter()
+            .map(|(name, why)| (name, why.as_str()));
+        let worthless = self.worthless.iter().map(|(name, why)| (name, *why));
+        let troubles = unreadable
+            .chain(worthless)
+            .map(|(name, why)| Trouble::BadObject {
+                name: name.clone(),
+                why: why.to_owned(),
+            });
         cx.report.troubles.extend(troubles);
     }
 
@@ -277,6 +265,10 @@ impl SyncEngine {
         }
         facts
     }
+}
+
+fn is_object(bytes: &[u8]) -> bool {
+    Statement::read(bytes).is_some() || keyring::author(bytes).is_some()
 }
 
 /// How the body of an operation about a device begins to say so, in CBOR.

@@ -148,6 +148,8 @@ impl SyncEngine {
                     self.small += 1;
                     self.keep_number(cx, "small", self.small).await?;
                     head_is = last;
+                    // A head that is lower from now on is an old one, or lost.
+                    self.seen.insert(device, last);
                 }
                 Put::Exists if planted!(self, NoReidentification) => {
                     self.set_published(cx, last).await?
