@@ -4,7 +4,7 @@
 use super::SyncError;
 
 /// A source of bytes that nobody can guess.
-pub trait Random: Send {
+pub trait Random: Send + Sync {
     /// Fills `bytes`.
     ///
     /// # Errors

@@ -179,7 +179,9 @@ impl Header {
 }
 
 /// Header, sealed text, all that is signed, signature.
-fn split(sealed: &[u8]) -> Option<(&[u8], &[u8], &[u8], [u8; SIGNATURE])> {
+type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8], [u8; SIGNATURE]);
+
+fn split(sealed: &[u8]) -> Option<Parts<'_>> {
     let (signed, signature) = sealed.split_at_checked(sealed.len().checked_sub(SIGNATURE)?)?;
     let (about, text) = signed.split_at_checked(HEADER)?;
     Some((about, text, signed, signature.try_into().ok()?))

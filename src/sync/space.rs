@@ -304,8 +304,7 @@ impl SyncEngine {
             Some(_) => {}
             None => {
                 self.tend(&mut cx).await?;
-                self.say(&mut cx, "device.added", Claim::Added(device))
-                    .await?;
+                self.say(&cx, "device.added", Claim::Added(device)).await?;
             }
         }
         let bytes = pairing::welcome(
@@ -350,7 +349,7 @@ impl SyncEngine {
             .find(|(one, _)| *one == device)
             .map_or(0, |(_, seq)| *seq);
         let claim = self.retirement(device, last);
-        self.say(&mut cx, "device.retired", claim).await?;
+        self.say(&cx, "device.retired", claim).await?;
         if device == self.identity().device() {
             return Ok(());
         }
@@ -384,7 +383,7 @@ impl SyncEngine {
     }
 
     /// Says something of a device: in the roster, and in the log, so that a remote which hides the one must hide the other.
-    async fn say(&mut self, cx: &mut Round<'_>, name: &str, claim: Claim) -> Result<(), SyncError> {
+    async fn say(&mut self, cx: &Round<'_>, name: &str, claim: Claim) -> Result<(), SyncError> {
         let subject = match &claim {
             Claim::Founded(public) | Claim::Added(public) => public.device,
             Claim::Retired { device, .. } => *device,

@@ -65,7 +65,7 @@ async fn two_stores_meet_by_a_code_and_part_again() -> Tested {
         init(&keys_b, &b, &bag, NOW, &mut random).await.is_err(),
         "the bag has a space already"
     );
-    let report = one.round(&a, &bag, NOW, &mut random).await;
+    let report = sendable(one.round(&a, &bag, NOW, &mut random)).await;
     assert_eq!(
         (report.published > 0, report.pending, report.error),
         (true, 0, None)
@@ -136,6 +136,11 @@ async fn two_stores_meet_by_a_code_and_part_again() -> Tested {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644))?;
     assert!(SyncEngine::open(&keys_b, space, &b).await.is_err());
     Ok(())
+}
+
+/// A round must be able to run on any thread of the program.
+fn sendable<T: Send>(round: T) -> T {
+    round
 }
 
 fn walk(root: &Path) -> Result<Vec<std::path::PathBuf>, Box<dyn Error>> {

@@ -133,7 +133,7 @@ impl SyncEngine {
     }
 
     /// Removes what a pack replaced, if the pack is still there and whole.
-    async fn clear(&self, cx: &mut Round<'_>, packed: Packed) -> Result<(), SyncError> {
+    async fn clear(&self, cx: &Round<'_>, packed: Packed) -> Result<(), SyncError> {
         let device = self.identity.device();
         let count = u32::try_from(packed.last - packed.first + 1).unwrap_or(u32::MAX);
         let limits = (count, usize::MAX);

@@ -63,12 +63,11 @@ impl SyncEngine {
         let named = facts
             .first()
             .and_then(|(_, value)| crate::domain::ids::EntityId::from_slice(value));
-        if let Some(device) = named.map(DeviceId) {
-            if device != self.identity.device() {
-                if let Some(identity) = Identity::load(&self.folder, device)? {
-                    return Ok(identity);
-                }
-            }
+        if let Some(device) = named.map(DeviceId)
+            && device != self.identity.device()
+            && let Some(identity) = Identity::load(&self.folder, device)?
+        {
+            return Ok(identity);
         }
         let device = DeviceId(crate::domain::ids::EntityId::from_bytes(draw(cx.random)?));
         let identity = Identity::generate(device, cx.random)?;

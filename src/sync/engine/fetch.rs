@@ -60,11 +60,12 @@ impl SyncEngine {
             if *device == self.identity.device() || *head <= have {
                 continue;
             }
-            if let Some(parked) = self.parked.get(device) {
-                if parked.head == *head && cx.now.0 < parked.until {
-                    cx.report.troubles.push(parked.why.clone());
-                    continue;
-                }
+            if let Some(parked) = self.parked.get(device)
+                && parked.head == *head
+                && cx.now.0 < parked.until
+            {
+                cx.report.troubles.push(parked.why.clone());
+                continue;
             }
             match self.fetch_log(cx, *device, *head, have, &mut left).await {
                 Ok(()) => {

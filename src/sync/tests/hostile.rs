@@ -65,7 +65,7 @@ fn opened(bytes: &[u8], author: &Public) -> Option<Segment> {
         .flatten()
 }
 
-/// One bit of every seventh byte, another one each time; all of them with `QD_ALL_BITS=1`, which takes minutes in a build
+/// One bit of about every seventh byte, another one each time; all of them with `QD_ALL_BITS=1`, which takes minutes in a build
 /// without optimisation.
 fn bits(bytes: &[u8]) -> impl Iterator<Item = usize> + use<> {
     let all = std::env::var_os("QD_ALL_BITS").is_some();

@@ -24,7 +24,7 @@ fn hex(bytes: &[u8]) -> String {
 pub(super) fn merged(logs: &[Logged]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut registers: BTreeMap<(String, String, String), Vec<Write>> = BTreeMap::new();
-    let mut flags: BTreeMap<(String, String, String, String), (Stamp, u64, bool)> = BTreeMap::new();
+    let mut flags: BTreeMap<[String; 4], (Stamp, u64, bool)> = BTreeMap::new();
     for logged in logs {
         let Ok(Some(op)) = Op::decode(&logged.body) else {
             continue;
@@ -51,7 +51,7 @@ pub(super) fn merged(logs: &[Logged]) -> Vec<String> {
             }
             Change::Flag { set, member, on } => {
                 let flag = flags
-                    .entry((entity, op.entity, set, member))
+                    .entry([entity, op.entity, set, member])
                     .or_insert((stamp, logged.seq, on));
                 if (stamp, logged.seq) > (flag.0, flag.1) {
                     *flag = (stamp, logged.seq, on);
@@ -68,7 +68,7 @@ pub(super) fn merged(logs: &[Logged]) -> Vec<String> {
             Change::Record { .. } => {}
         }
     }
-    for ((entity, kind, set, member), ((hlc, device), seq, on)) in flags {
+    for ([entity, kind, set, member], ((hlc, device), seq, on)) in flags {
         lines.push(format!(
             "flag {entity} {kind} {set} {member} {} {device} {seq} {}",
             hlc.0,

@@ -293,10 +293,10 @@ impl Remote for Shaky<'_> {
         Box::pin(async move {
             let mut listing = self.call(false, || self.inner.heads()).await?;
             if let Ok(mut line) = self.line.lock() {
-                if line.dice.once_in(4) {
-                    if let Some(stale) = line.stale.take() {
-                        listing = stale;
-                    }
+                if line.dice.once_in(4)
+                    && let Some(stale) = line.stale.take()
+                {
+                    listing = stale;
                 }
                 shuffle(&mut listing.names, &mut line.dice);
             }
