@@ -21,7 +21,7 @@ mod record;
 mod reference;
 mod sync;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ pub use ask::{
 };
 pub use carry::{Learned, Piece};
 pub use error::StoreError;
+#[cfg(test)]
+pub(crate) use tests::{difference, dump, merged};
 
 /// Jobs that may wait for the writer, and questions for the readers. When a queue is full, [`Store::append`] and
 /// [`Store::ask`] answer [`StoreError::Busy`] at once; the waiting calls wait.
