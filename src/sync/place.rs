@@ -60,6 +60,27 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), SyncError> {
     write().map_err(|why| failed("writing", path, &why))
 }
 
+/// Takes the lock on syncing this store; it ends with the file. Two processes at once would be safe for the log but not for
+/// a machine that is just getting a new device id.
+pub(crate) fn lock(folder: &Path) -> Result<File, SyncError> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|why| failed("opening", &path, &why))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(SyncError::Local {
+            attempt: "syncing".to_owned(),
+            why: "another process syncs this store now".to_owned(),
+        }),
+        Err(fs::TryLockError::Error(why)) => Err(failed("locking", &path, &why)),
+    }
+}
+
 /// Removes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> Result<(), SyncError> {
     match fs::remove_file(path) {

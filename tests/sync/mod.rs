@@ -166,6 +166,13 @@ async fn a_folder_that_is_not_there_is_not_an_empty_bag() -> Tested {
     let mut random = SystemRandom;
     let mut engine = init(&home.path().join("keys"), &store, &bag, NOW, &mut random).await?;
     write(&store, "one")?;
+    let lock = std::fs::File::open(home.path().join("keys").join("lock"))
+        .or_else(|_| std::fs::File::create(home.path().join("keys").join("lock")))?;
+    lock.lock()?;
+    let report = engine.round(&store, &bag, NOW, &mut random).await;
+    let why = report.error.map(|why| why.to_string()).unwrap_or_default();
+    assert!(why.contains("another process"), "{why}");
+    drop(lock);
     std::fs::rename(&root, home.path().join("pulled out"))?;
     let report = engine.round(&store, &bag, NOW, &mut random).await;
     let why = report.error.map(|why| why.to_string()).unwrap_or_default();

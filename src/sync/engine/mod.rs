@@ -212,6 +212,7 @@ impl SyncEngine {
     }
 
     async fn steps(&mut self, cx: &mut Round<'_>) -> Result<(), SyncError> {
+        let _alone = crate::sync::place::lock(&self.folder)?;
         self.looked = false;
         if cx.store.device() != self.identity.device() {
             self.change_identity(cx.store).await?;

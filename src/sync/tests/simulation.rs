@@ -567,8 +567,11 @@ fn planted_faults_are_found() {
         Fault::RestampPublished,
         Fault::LostReplyIsCopy,
     ] {
-        let found =
-            (1..=50).find_map(|seed| schedule(seed, 70, Some(fault)).err().map(|why| (seed, why)));
+        let found = (1..=50).find_map(|seed| {
+            schedule(seed, 120, Some(fault))
+                .err()
+                .map(|why| (seed, why))
+        });
         assert!(found.is_some(), "{fault:?} was not found");
         drop(writeln!(std::io::stderr(), "{fault:?}: {found:?}"));
     }
