@@ -9,6 +9,7 @@ use quarterdeck::{attach, demo};
 const RIDES: Rides = Rides {
     line: |places, person| Box::pin(attach::line(places, person)),
     end_other: |places, yes| Box::pin(attach::end_other(places, yes)),
+    ensure: |places, globals| Box::pin(attach::ensure(places, globals)),
     gone: |places| Box::pin(attach::gone(places)),
 };
 
@@ -19,7 +20,16 @@ fn main() -> ExitCode {
         .collect();
     match cli::main(&words, &RIDES) {
         Next::Done(exit) => exit,
-        Next::Window { start, globals } => cli::told(attach::open(&globals, start)),
+        Next::Window {
+            start,
+            focus,
+            globals,
+        } => cli::told(attach::open(&globals, start, focus)),
+        Next::Replay {
+            reference,
+            file,
+            how,
+        } => cli::told(attach::replay(&reference, &file, how)),
         Next::Serve {
             foreground: true,
             globals,
@@ -35,6 +45,11 @@ fn main() -> ExitCode {
         Next::Demo {
             check: false,
             globals,
-        } => cli::told(demo::open(&globals, attach::run)),
+        } => {
+            let plain = globals.plain;
+            cli::told(demo::open(&globals, move |client| {
+                attach::run(client, plain)
+            }))
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::command::{Command, Outcome};
 use crate::domain::ids::WindowId;
 use crate::ui::Frame;
 
-use super::effect::{Emission, Inquiry};
+use super::effect::{Call, Emission, Inquiry};
 use super::event::{Caller, Event, LineEvent, LineId, WindowEvent};
 
 /// Output of a command line that waits for its reader before the rest queues in the app.
@@ -25,6 +25,10 @@ pub enum ToWindow {
     Suspend,
     /// Put this on the terminal's clipboard.
     Clipboard(String),
+    /// Ring the bell, ask for a notification with these words.
+    Call(Call),
+    /// Add this to what a window of words has said.
+    Said(String),
     /// The window is over.
     Close,
 }

@@ -3,17 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::command::{HostHealth, Outcome};
+use crate::command::{ExportFormat, HostHealth, Outcome, Search};
+use crate::config::Desktop;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{EntityId, ReqId, WindowId};
+use crate::domain::recording::Keeping;
 use crate::domain::run::{Exit, RunFact};
+use crate::domain::session::SessionRow;
+use crate::domain::time::Time;
 use crate::model::QuestionId;
 use crate::ssh::{QuestionKind, SshAsk, Stream};
 use crate::store::{Ask, Batch};
 
 use super::event::{Caller, LineId};
+use super::reel::ReelAsk;
 
 /// Something to do.
 #[derive(Debug)]
@@ -43,6 +49,10 @@ pub enum Effect {
     },
     /// Read a file; answers with `File`.
     File(ReqId, FileAsk),
+    /// Play a recording on the screen; answers with `Reel`.
+    Reel(ReelAsk),
+    /// Look at panes and connections for a window that wants to know; answers with `Looked`.
+    Stats(WindowId),
     /// Measure this machine; answers with `Local`.
     Measure,
     /// Give a command line its outcome; it ends.
@@ -59,8 +69,23 @@ pub enum Effect {
     CloseWindow(WindowId),
     /// Put text on the clipboard of a window's terminal.
     Clipboard(WindowId, String),
+    /// Call whoever sits at a window.
+    Call(WindowId, Call),
+    /// Give a copied text to the program that the settings name for it, if they do; a failure is told by `Kept`.
+    Copied(Arc<str>),
+    /// Write a copied text to a new file; answers with `Kept`.
+    SaveCopied(PathBuf, Arc<str>),
     /// End the process, after everything before this was done.
     Quit,
+}
+
+/// How somebody at a window is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Ring the bell of its terminal.
+    pub bell: bool,
+    /// Ask for a notification of the desktop, with these words.
+    pub desktop: Option<(String, Desktop)>,
 }
 
 /// A question for a person at a command line.
@@ -103,6 +128,31 @@ pub enum FileAsk {
     Bytes(PathBuf),
     /// A recording, by its file name in the recordings' folder.
     Recording(String),
+    /// Remove the recordings that must not be kept any longer.
+    Sweep {
+        /// What may be kept.
+        keeping: Keeping,
+        /// The time.
+        now: Time,
+    },
+    /// Write a recording to a file.
+    Export {
+        /// Its file name in the recordings' folder.
+        recording: String,
+        /// As what.
+        format: ExportFormat,
+        /// Where to.
+        output: PathBuf,
+    },
+    /// Look for a text in recordings, instead of whatever was looked for before; answers several times.
+    Search {
+        /// What.
+        search: Search,
+        /// The sessions there are.
+        rows: Vec<SessionRow>,
+        /// The time.
+        now: Time,
+    },
     /// Look for errors in the settings.
     CheckConfig,
     /// Look for errors in a theme.

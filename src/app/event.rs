@@ -9,16 +9,20 @@ use crate::command::Command;
 use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{ReqId, SessionId, WindowId};
+use crate::domain::pane::PaneRow;
 use crate::domain::run::Exit;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::time::Time;
 use crate::inventory::Scan;
-use crate::model::QuestionId;
+use crate::model::{FoundRow, QuestionId, WindowCost};
 use crate::ssh::{Reply, SshFact};
 use crate::store::{Answer, Committed, StoreError};
 use crate::term::{Screen, Size};
 use crate::ui::{Caps, UiInput};
+
+use super::recordings::Swept;
+use super::reel::ReelFact;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -46,10 +50,16 @@ pub enum Event {
     Ssh(Box<SshFact>),
     /// The connections and forwards were looked at.
     Connections(Vec<ConnectionRow>, Vec<ForwardRow>),
+    /// Panes and connections were looked at for a window.
+    Looked(WindowId, Box<Looked>),
     /// A pane's newest screen.
     Screen(SessionId, Arc<Screen>),
     /// A file was read.
     File(ReqId, FileFact),
+    /// The player of recordings shows something.
+    Reel(Box<ReelFact>),
+    /// What was copied was written to a file (which says so), or the program for copied text could not take it.
+    Kept(Result<String, String>),
     /// This machine was measured.
     Local(Box<Sample>),
     /// Where the agent of somebody who came in is.
@@ -82,7 +92,13 @@ pub enum WindowEvent {
         size: Size,
         /// What it can show.
         caps: Caps,
+        /// The session to show first, by reference.
+        focus: Option<String>,
+        /// It wants words instead of cells.
+        plain: bool,
     },
+    /// What it cost so far.
+    Cost(WindowCost),
     /// A key, a paste, a new size.
     Input(UiInput),
     /// It went.
@@ -130,6 +146,23 @@ pub enum FileFact {
     Book(Result<Box<Runbook>, Vec<Diagnostic>>),
     /// Bytes of a file.
     Bytes(Result<Vec<u8>, String>),
+    /// Recordings were looked through.
+    Swept(Swept),
+    /// A file was written; a line for people.
+    Written(Result<String, String>),
+    /// Lines that were found in recordings; more may come.
+    Found(Vec<FoundRow>),
+    /// All recordings were looked through; what there is to say about it.
+    Looked(String),
     /// Findings about a settings or theme file.
     Checked(Vec<Diagnostic>),
+}
+
+/// What there is to say about panes and connections.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The panes.
+    pub panes: Vec<PaneRow>,
+    /// The connections.
+    pub connections: Vec<ConnectionRow>,
 }

@@ -4,17 +4,25 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::command::{ExportFormat, Search};
 use crate::config::{Environment, Library, Paths, Settings};
 use crate::domain::runbook::{Diagnostic, Runbook};
+use crate::domain::session::SessionRow;
+use crate::domain::time::Time;
 use crate::inventory::ssh_config;
+use crate::model::FoundRow;
 use crate::runbook::parse;
+use crate::term::film::pattern;
 use crate::ui::Theme;
 
 use super::clock;
 use super::effect::FileAsk;
 use super::event::FileFact;
+use super::update::FOUND;
+use super::{recordings, search};
 
 /// The largest file that is read whole, in bytes: a runbook, a script or a recording beyond this is a mistake.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -29,7 +37,12 @@ struct Inner {
     paths: Paths,
     settings: Settings,
     environment: Environment,
+    /// Ends the search through recordings that is under way.
+    searching: Mutex<Arc<AtomicBool>>,
 }
+
+/// How many lines are told at once.
+const BATCH: usize = 64;
 
 impl Files {
     /// Files at these places.
@@ -39,6 +52,7 @@ impl Files {
                 paths,
                 settings,
                 environment,
+                searching: Mutex::default(),
             }),
         }
     }
@@ -63,6 +77,19 @@ impl Files {
             FileAsk::Book(name) => FileFact::Book(self.book(&name)),
             FileAsk::Bytes(path) => FileFact::Bytes(bytes(&path)),
             FileAsk::Recording(name) => FileFact::Bytes(self.recording(&name)),
+            FileAsk::Sweep { keeping, now } => {
+                let paths = &self.inner.paths;
+                let swept = recordings::sweep(&paths.recordings(), &paths.data, keeping, now);
+                swept.lines.iter().for_each(|line| self.log(line));
+                FileFact::Swept(swept)
+            }
+            FileAsk::Export {
+                recording,
+                format,
+                output,
+            } => FileFact::Written(self.export(&recording, format, &output)),
+            // It answers several times and has a way of its own.
+            FileAsk::Search { .. } => FileFact::Looked(String::new()),
             FileAsk::CheckConfig => FileFact::Checked(self.check_config()),
             FileAsk::CheckTheme(path) => FileFact::Checked(check_theme(&path)),
         }
@@ -83,6 +110,20 @@ impl Files {
                 crate::domain::text::line(text)
             ));
         }
+    }
+
+    /// The program that gets what is copied, if the settings name one.
+    pub(super) fn copy_command(&self) -> Option<Vec<String>> {
+        let argv = &self.inner.settings.session.copy_command;
+        (!argv.is_empty()).then(|| argv.clone())
+    }
+
+    /// A path that a person wrote: `~` is the home, and what is relative begins there too.
+    pub(super) fn at_home(&self, path: &Path) -> std::path::PathBuf {
+        let home = self.inner.environment.home().unwrap_or(Path::new("/"));
+        self.inner
+            .environment
+            .expand(&path.display().to_string(), home)
     }
 
     fn library(&self) -> FileFact {
@@ -125,10 +166,65 @@ impl Files {
 
     /// A recording by its file name; a name that leads out of the folder is refused, whoever wrote it into the store.
     fn recording(&self, name: &str) -> Result<Vec<u8>, String> {
-        if name.is_empty() || name.contains('/') || name.starts_with('.') {
-            return Err(format!("{name:?} is no name of a recording"));
+        let path = recordings::place(&self.inner.paths.recordings(), name)?;
+        if !path.exists() {
+            return Err(recordings::GONE.to_owned());
         }
-        bytes(&self.inner.paths.recordings().join(name))
+        bytes(&path)
+    }
+
+    fn export(&self, name: &str, format: ExportFormat, output: &Path) -> Result<String, String> {
+        let text = recordings::exported(&self.recording(name)?, format)?;
+        recordings::write_new(output, &text)?;
+        Ok(format!("written to {}", output.display()))
+    }
+
+    /// Looks for a text in recordings, and tells what is found in batches; a search that began before ends.
+    pub(super) fn search(
+        &self,
+        search: &Search,
+        rows: Vec<SessionRow>,
+        now: Time,
+        tell: impl Fn(FileFact) -> bool,
+    ) {
+        let stop = Arc::new(AtomicBool::new(false));
+        {
+            let mut last = self
+                .inner
+                .searching
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *last, Arc::clone(&stop)).store(true, Ordering::Relaxed);
+        }
+        let begun = pattern(&search.wanted, search.regex)
+            .and_then(|wanted| Ok((wanted, search::chosen(rows, search, now)?)));
+        let (wanted, rows) = match begun {
+            Ok(begun) => begun,
+            Err(why) => {
+                tell(FileFact::Looked(why));
+                return;
+            }
+        };
+        let (mut batch, mut count) = (Vec::new(), 0);
+        let folder = self.inner.paths.recordings();
+        let tally = search::run(&folder, &rows, &wanted, &stop, |row, hit| {
+            let Ok(hit) = hit else { return true };
+            batch.push(FoundRow {
+                reference: row.reference.clone(),
+                host: row.host.clone(),
+                at: hit.at,
+                line: hit.line,
+            });
+            count += 1;
+            let full = batch.len() >= BATCH || count == FOUND;
+            (!full || tell(FileFact::Found(std::mem::take(&mut batch)))) && count < FOUND
+        });
+        tell(FileFact::Found(batch));
+        let more = if count >= FOUND { "the first " } else { "" };
+        tell(FileFact::Looked(format!(
+            "{more}{count} lines in {} recordings",
+            tally.recordings
+        )));
     }
 
     fn check_config(&self) -> Vec<Diagnostic> {
@@ -167,7 +263,11 @@ fn whole_file(path: &Path, message: String) -> Diagnostic {
     }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+/// The bytes of a file.
+///
+/// # Errors
+/// Why it cannot be read, in words.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |why: std::io::Error| format!("{} cannot be read: {why}", path.display());
     let mut read = Vec::new();
     let mut file = File::open(path).map_err(failed)?.take(LARGEST + 1);

@@ -5,6 +5,7 @@
 
 mod client;
 pub mod clock;
+mod copied;
 pub mod effect;
 pub mod event;
 mod files;
@@ -12,7 +13,10 @@ mod lines;
 mod local;
 mod logout;
 mod purpose;
+pub mod recordings;
+pub mod reel;
 pub mod runtime;
+pub mod search;
 pub mod start;
 pub mod state;
 pub mod update;

@@ -37,6 +37,12 @@ pub(crate) enum Purpose {
     Step(RunId, String, u32),
     /// One host of a fan-out.
     Fan(u64, String),
+    /// What a pane of this session shows, and a pattern if one is looked for there.
+    Capture(Caller, String, Option<String>),
+    /// Recordings that must not be kept.
+    Sweep,
+    /// The sessions whose recordings are to be looked through.
+    Search(Caller, Box<crate::command::Search>),
     /// The one command, or the shell, of a command line.
     Call(LineId),
     /// The keys that a host would be offered.
@@ -61,6 +67,10 @@ pub(crate) enum Purpose {
     FileAsk(u64),
     /// The entry of what became of a copy or a change of files.
     FilesEntry,
+    /// The tabs that are kept for the next start, or the end of sessions that the last one left.
+    Kept,
+    /// What was kept of tabs and layouts.
+    Layout(super::update::Wanted),
 }
 
 /// What follows when a batch is durable.
@@ -105,6 +115,8 @@ pub(crate) struct Gather {
     pub bytes: Option<Vec<u8>>,
     /// The session.
     pub session: Option<SessionRow>,
+    /// Why its recording cannot be read.
+    pub gone: Option<String>,
     /// Hosts found in a file.
     pub scan: Option<Scan>,
     /// Effective settings by host name, or why there are none.
@@ -144,6 +156,7 @@ impl Gather {
             book: None,
             bytes: None,
             session: None,
+            gone: None,
             scan: None,
             effective: BTreeMap::new(),
         }

@@ -20,10 +20,11 @@ use crate::ui::Frame;
 use super::client::Input;
 pub use super::client::{Client, FromLine, Gone, Line, LineClient, ToLine, ToWindow, Window};
 use super::clock;
-use super::effect::Effect;
-use super::event::Event;
+use super::effect::{Effect, FileAsk};
+use super::event::{Event, Looked};
 use super::files::Files;
 use super::lines::Lines;
+use super::reel::{Reel, ReelAsk};
 use super::state::{Setup, State};
 use super::update;
 
@@ -37,8 +38,12 @@ const SSH_FACTS: usize = 1024;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
+/// The shortest time after a look that showed nothing new: the key of a moment ago changed nothing, but its echo will.
+const GLANCE: Duration = Duration::from_millis(2);
 /// How often the update learns the time.
 const TICK: Duration = Duration::from_millis(500);
+/// How many messages for a window of words must have room before more is said.
+const SPARE: usize = 12;
 /// A turn longer than this is worth a line in the log.
 const LONG_TURN: Duration = Duration::from_millis(16);
 
@@ -81,6 +86,8 @@ pub struct Runtime {
     held: BTreeMap<EntityId, Held>,
     /// Steps that run on this machine; dropping a sender stops one.
     locals: BTreeMap<ReqId, watch::Sender<()>>,
+    /// The player of recordings, while one is shown.
+    reel: Option<Reel>,
     quitting: bool,
 }
 
@@ -108,9 +115,15 @@ impl Runtime {
             local: Arc::default(),
             held: BTreeMap::new(),
             locals: BTreeMap::new(),
+            reel: None,
             quitting: false,
         };
         (runtime, Client::new(input_tx))
+    }
+
+    /// How much panes keep, and how copy mode behaves in them.
+    pub(super) fn keep(&self, keep: crate::term::Keep) {
+        self.engine.send(SshAsk::Keep(keep));
     }
 
     /// Runs until it is told to end, or until nobody is left and nothing is under way.
@@ -119,7 +132,7 @@ impl Runtime {
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let first = update::start(&mut self.state);
         self.carry_out(first);
-        let mut drawn = Instant::now();
+        let mut next = Instant::now();
         let mut dirty = true;
         let mut abandoned = false;
         while !self.quitting {
@@ -141,9 +154,9 @@ impl Runtime {
                 () = changed.notified() => self.turn(Event::StoreChanged),
                 () = screens.notified() => self.take_screens(),
                 fact = self.ssh.recv() => if let Some(fact) = fact { self.turn(Event::Ssh(Box::new(fact))) },
-                () = sleep_until(drawn + FRAME), if dirty && !self.windows.is_empty() => {
-                    self.draw();
-                    drawn = Instant::now();
+                () = sleep_until(next), if dirty && !self.windows.is_empty() => {
+                    let pause = if self.draw() { FRAME } else { GLANCE };
+                    next = Instant::now() + pause;
                     dirty = false;
                     continue;
                 }
@@ -219,16 +232,33 @@ impl Runtime {
         }
     }
 
-    fn draw(&mut self) {
+    /// Draws every window; whether one of them looks other than before.
+    fn draw(&mut self) -> bool {
         let effects = update::lay_out(&mut self.state);
         self.carry_out(effects);
+        let mut changed = false;
         for (id, window) in &self.windows {
-            if let Some(ui) = self.state.windows.get(id) {
-                window
-                    .frame
-                    .send_replace(Some(Arc::new(ui.frame(&self.state.model))));
+            let Some(ui) = self.state.windows.get_mut(id) else {
+                continue;
+            };
+            if !ui.is_plain() {
+                let frame = ui.frame(&self.state.model);
+                changed |= window.frame.send_if_modified(|shown| {
+                    let new = shown.as_deref() != Some(&frame);
+                    if new {
+                        *shown = Some(Arc::new(frame));
+                    }
+                    new
+                });
+            } else if window.tx.capacity() > SPARE {
+                // While its reader is behind nothing is said; then what is news is said at once.
+                let said = ui.announce(&self.state.model);
+                if !said.is_empty() {
+                    drop(window.tx.try_send(ToWindow::Said(said)));
+                }
             }
         }
+        changed
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -264,6 +294,7 @@ impl Runtime {
             }
             Effect::Ssh(ask) => self.engine.send(ask),
             Effect::Look => self.look(),
+            Effect::Stats(window) => self.look_closer(window),
             Effect::Local {
                 req,
                 stdin,
@@ -283,12 +314,14 @@ impl Runtime {
                 };
                 drop(tokio::spawn(super::local::run(job, facts)));
             }
+            Effect::File(req, ask @ FileAsk::Search { .. }) => self.search(req, ask),
             Effect::File(req, ask) => {
                 let (files, facts) = (self.files.clone(), self.fact_tx.clone());
                 drop(tokio::task::spawn_blocking(move || {
                     drop(facts.blocking_send(Event::File(req, files.read(ask))))
                 }));
             }
+            Effect::Reel(ask) => self.play(ask),
             Effect::Measure => {
                 let (facts, local) = (self.fact_tx.clone(), Arc::clone(&self.local));
                 drop(tokio::task::spawn_blocking(move || {
@@ -308,17 +341,73 @@ impl Runtime {
             Effect::Redraw(window) => self.tell_window(window, ToWindow::Redraw),
             Effect::Suspend(window) => self.tell_window(window, ToWindow::Suspend),
             Effect::Clipboard(window, text) => self.tell_window(window, ToWindow::Clipboard(text)),
+            Effect::Call(window, call) => self.tell_window(window, ToWindow::Call(call)),
             Effect::CloseWindow(window) => {
                 self.tell_window(window, ToWindow::Close);
                 self.windows.remove(&window);
             }
+            Effect::Copied(text) => self.give_copied(text),
+            Effect::SaveCopied(path, text) => self.save_copied(path, text),
             Effect::Quit => self.quitting = true,
         }
+    }
+
+    /// Gives a copied text to the program that the settings name for it.
+    fn give_copied(&self, text: Arc<str>) {
+        if let Some(argv) = self.files.copy_command() {
+            let facts = self.fact_tx.clone();
+            drop(tokio::spawn(super::copied::pipe(argv, text, facts)));
+        }
+    }
+
+    fn save_copied(&self, path: std::path::PathBuf, text: Arc<str>) {
+        let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+        drop(tokio::task::spawn_blocking(move || {
+            let kept = super::copied::save(&files.at_home(&path), &text);
+            drop(facts.blocking_send(Event::Kept(kept)));
+        }));
+    }
+
+    fn play(&mut self, ask: ReelAsk) {
+        match ask {
+            ReelAsk::Open {
+                reference,
+                file,
+                how,
+            } => self.reel = Some(Reel::open(reference, file, how, self.fact_tx.clone())),
+            ReelAsk::Act(ask) => {
+                if let Some(reel) = &self.reel {
+                    reel.act(ask);
+                }
+            }
+            ReelAsk::Close => self.reel = None,
+        }
+    }
+
+    /// Looks through recordings on a thread of its own; it tells several times.
+    fn search(&self, req: ReqId, ask: FileAsk) {
+        let FileAsk::Search { search, rows, now } = ask else {
+            return;
+        };
+        let (files, facts) = (self.files.clone(), self.fact_tx.clone());
+        drop(tokio::task::spawn_blocking(move || {
+            files.search(&search, rows, now, |fact| {
+                facts.blocking_send(Event::File(req, fact)).is_ok()
+            });
+        }));
     }
 
     fn look(&mut self) {
         let (connections, forwards) = (self.engine.connections(), self.engine.forwards());
         self.turn(Event::Connections(connections, forwards));
+    }
+
+    fn look_closer(&mut self, window: WindowId) {
+        let looked = Looked {
+            panes: self.engine.panes(),
+            connections: self.engine.connections(),
+        };
+        self.turn(Event::Looked(window, Box::new(looked)));
     }
 
     fn tell_window(&self, id: WindowId, message: ToWindow) {
@@ -352,8 +441,11 @@ fn event_name(event: &Event) -> &'static str {
         Event::StoreChanged => "store changed",
         Event::Ssh(_) => "ssh",
         Event::Connections(..) => "connections",
+        Event::Looked(..) => "looked",
         Event::Screen(..) => "screen",
         Event::File(..) => "file",
+        Event::Reel(_) => "reel",
+        Event::Kept(_) => "kept",
         Event::Local(_) => "local",
         Event::Agent(_) => "agent",
         Event::Slow(..) => "slow",

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::command::{Globals, Info};
 use crate::config::{self, Environment, Paths, Settings};
 use crate::domain::host::{Effective, Target};
+use crate::domain::look::CopyKeys;
 use crate::health::verdict::{Limit, Thresholds};
 use crate::ssh::{AgentChoice, EffectiveCache, EngineOptions, FileStamp, Screens};
 use crate::store::{self, Answer, Ask, Batch, Local, Store, StoreError};
@@ -134,18 +135,15 @@ pub fn assemble(
         "default" => Theme::default(),
         name => theme(places, name)?,
     };
-    let keymap = settings
-        .session
-        .prefix
-        .map_or_else(Keymap::default, |prefix| {
-            Keymap::with(&std::collections::BTreeMap::new(), prefix).0
-        });
+    let keymap = keymap(places);
+    let ground = theme.ground();
     let setup = Setup {
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
         ssh_config: settings.ssh.default_config.clone(),
         ssh_program: settings.ssh.program.clone(),
         openssh_hosts: settings.ssh.openssh_hosts.clone(),
+        recording: settings.recording.clone(),
         read_only: globals.read_only,
         demo: places.demo,
         served: places.served,
@@ -159,13 +157,24 @@ pub fn assemble(
             Probing::Visible
         },
         thresholds: thresholds(settings),
+        predict: settings.session.predict,
         theme,
         keymap,
+        window_size: settings.session.window_size,
         term: "xterm-256color".to_owned(),
+        terminal: super::state::TerminalRules {
+            mouse: settings.screen.mouse,
+            clipboard: settings.session.clipboard,
+        },
         seed: clock::seed().map_err(StartError::Seed)?,
         now: clock::now(),
         pid: std::process::id(),
         info: info(places, &store),
+        guard: super::state::Guarding {
+            environments: settings.environments.clone(),
+            broadcast_ms: u64::try_from(settings.session.broadcast.as_millis()).unwrap_or(300_000),
+            alerts: settings.alerts,
+        },
         rules: crate::health::schedule::Rules {
             visible_ms: u64::try_from(settings.health.interval.as_millis())
                 .unwrap_or(10_000)
@@ -184,20 +193,39 @@ pub fn assemble(
         },
         interactive: who != Interactive::Nobody,
         ssh_program: settings.ssh.program.clone(),
-        screens: Arc::new(Screens::default()),
+        screens: Arc::new(Screens::with_ground(ground)),
     };
     let files = Files::new(
         places.paths.clone(),
         settings.clone(),
         places.environment.clone(),
     );
-    Ok(Runtime::new(Parts {
+    let (runtime, client) = Runtime::new(Parts {
         store,
         setup,
         files,
         engine,
         changed,
-    }))
+    });
+    runtime.keep(crate::term::Keep {
+        bytes: settings.session.scrollback_bytes,
+        keys: copy_keys(places),
+    });
+    Ok((runtime, client))
+}
+
+/// The keys, with the prefix and the copy mode that the settings ask for.
+fn keymap(places: &Places) -> Keymap {
+    let prefix = places.settings.session.prefix;
+    let keymap = prefix.map_or_else(Keymap::default, |prefix| {
+        Keymap::with(&std::collections::BTreeMap::new(), prefix).0
+    });
+    keymap.with_copy_keys(copy_keys(places))
+}
+
+fn copy_keys(places: &Places) -> CopyKeys {
+    let chosen = places.settings.session.copy_keys;
+    chosen.unwrap_or_else(|| places.environment.copy_keys())
 }
 
 /// Opens the store of these places.
@@ -250,6 +278,7 @@ fn info(places: &Places, store: &Store) -> Info {
         data: places.paths.data.display().to_string(),
         state: places.paths.state.display().to_string(),
         device: store.device().to_string(),
+        recordings: super::recordings::total(&places.paths.recordings()),
     }
 }
 

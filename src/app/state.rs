@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::command::Info;
+use crate::config::{Alerts, BROADCAST_MINUTES, Recording, WindowSize};
 use crate::domain::case::CaseEvent;
+use crate::domain::environment::Environments;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
@@ -13,7 +15,7 @@ use crate::domain::time::Time;
 use crate::health::parse::Counters;
 use crate::health::schedule::{Rules, Schedule};
 use crate::health::verdict::{Hysteresis, Thresholds};
-use crate::model::{Inflight, KeyAlarm, Model, QuestionId};
+use crate::model::{Inflight, KeyAlarm, Model, QuestionId, WindowCost};
 use crate::runbook::machine::Machine;
 use crate::runbook::mask::{self, Mask};
 use crate::ssh::{self, ExecSpec};
@@ -22,7 +24,7 @@ use crate::ui::{Keymap, Theme, Ui, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder};
+use super::update::{Again, FileOrder, Member, Tabs, Waits, Watched};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Setup {
     pub ssh_program: PathBuf,
     /// Patterns of the hosts that are reached by it.
     pub openssh_hosts: Vec<String>,
+    /// Which sessions are recorded, and how long that is kept.
+    pub recording: Recording,
     /// Whether everything that changes anything is refused.
     pub read_only: bool,
     /// Whether this is the demo.
@@ -49,12 +53,18 @@ pub struct Setup {
     pub probing: Probing,
     /// Limits for verdicts.
     pub thresholds: Thresholds,
+    /// When typed characters are shown before a far host has echoed them.
+    pub predict: crate::config::Predict,
     /// How the screen looks.
     pub theme: Theme,
     /// What the keys do.
     pub keymap: Keymap,
+    /// Whose size a tab has that several windows show.
+    pub window_size: WindowSize,
     /// The value of `TERM` that remote shells get.
     pub term: String,
+    /// What windows and programs in panes may do with the person's terminal.
+    pub terminal: TerminalRules,
     /// Thirty-two bytes that nobody can guess.
     pub seed: [u8; 32],
     /// When the process began.
@@ -65,6 +75,47 @@ pub struct Setup {
     pub pid: u32,
     /// Versions and places, for whoever asks.
     pub info: Info,
+    /// What keeps people from typing into the wrong place, and what calls them.
+    pub guard: Guarding,
+}
+
+/// What keeps people from typing into the wrong place, and what calls them.
+#[derive(Clone, Debug)]
+pub struct Guarding {
+    /// Which hosts are production, and what else there is.
+    pub environments: Environments,
+    /// How long a broadcast goes on without a key, in milliseconds.
+    pub broadcast_ms: u64,
+    /// How a session calls.
+    pub alerts: Alerts,
+}
+
+impl Default for Guarding {
+    fn default() -> Self {
+        Self {
+            environments: Environments::default(),
+            broadcast_ms: BROADCAST_MINUTES * 60_000,
+            alerts: Alerts::default(),
+        }
+    }
+}
+
+/// What windows and programs in panes may do with the person's terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalRules {
+    /// Windows take the mouse.
+    pub mouse: bool,
+    /// Programs in panes may put text on the clipboard (OSC 52).
+    pub clipboard: bool,
+}
+
+impl Default for TerminalRules {
+    fn default() -> Self {
+        Self {
+            mouse: true,
+            clipboard: true,
+        }
+    }
 }
 
 /// Which hosts are probed without being asked.
@@ -108,6 +159,8 @@ pub struct State {
     pub model: Model,
     /// What each window shows.
     pub windows: BTreeMap<WindowId, Ui>,
+    /// What each window cost so far, as last told.
+    pub(crate) costs: BTreeMap<WindowId, WindowCost>,
     pub(crate) setup: Setup,
     pub(crate) mint: Mint,
     pub(crate) inflight: Inflight<Purpose>,
@@ -117,6 +170,12 @@ pub struct State {
     pub(crate) runs: BTreeMap<RunId, LiveRun>,
     pub(crate) fans: BTreeMap<u64, Fan>,
     pub(crate) sessions: BTreeMap<SessionId, LiveSession>,
+    /// Who waits for something in a session.
+    pub(crate) waits: Waits,
+    /// When recordings were last looked through for what must go.
+    pub(crate) swept: Option<Time>,
+    /// The search through recordings that is under way.
+    pub(crate) searching: Option<ReqId>,
     pub(crate) calls: BTreeMap<LineId, Call>,
     pub(crate) copies: BTreeMap<ReqId, LiveCopy>,
     pub(crate) rounds: Vec<Round>,
@@ -164,8 +223,18 @@ pub struct State {
     pub(crate) orders: BTreeMap<u64, FileOrder>,
     /// Questions that tell of a changed host key, and whether a ticket is wanted is the answer.
     pub(crate) alarms_asked: BTreeMap<QuestionId, KeyAlarm>,
+    /// What is known of tabs besides the tabs themselves.
+    pub(crate) tabs: Tabs,
+    /// What is watched for in each session.
+    pub(crate) watched: BTreeMap<SessionId, Watched>,
+    /// Who is in the broadcast that goes on, for the cases.
+    pub(crate) broadcast: Vec<Member>,
+    /// When the bell of the windows last rang because of a session.
+    pub(crate) rang: Time,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
+    /// The window that looked around in a pane last: what is copied there is for its terminal.
+    pub(crate) looker: Option<WindowId>,
 }
 
 /// What is kept of a host between samples.
@@ -357,9 +426,11 @@ impl State {
                 me: setup.me.clone(),
                 demo: setup.demo,
                 read_only: setup.read_only,
+                environments: setup.guard.environments.clone(),
                 ..Model::default()
             },
             windows: BTreeMap::new(),
+            costs: BTreeMap::new(),
             mint: Mint::new(setup.seed),
             inflight: Inflight::default(),
             ready: false,
@@ -367,6 +438,9 @@ impl State {
             runs: BTreeMap::new(),
             fans: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            waits: Waits::new(),
+            swept: None,
+            searching: None,
             calls: BTreeMap::new(),
             copies: BTreeMap::new(),
             rounds: Vec::new(),
@@ -390,9 +464,14 @@ impl State {
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
             quit_asked: None,
+            looker: None,
             again: BTreeMap::new(),
             orders: BTreeMap::new(),
             alarms_asked: BTreeMap::new(),
+            tabs: Tabs::default(),
+            watched: BTreeMap::new(),
+            broadcast: Vec::new(),
+            rang: Time(0),
             stopping: None,
             setup,
         }

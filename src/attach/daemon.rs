@@ -108,7 +108,7 @@ fn no_socket(why: &io::Error) -> Refused {
 ///
 /// # Errors
 /// It cannot start, with its own words; or one of another version runs.
-pub(super) async fn ensure(places: &Places, globals: &Globals) -> Result<(), Refused> {
+pub async fn ensure(places: &Places, globals: &Globals) -> Result<(), Refused> {
     match look(places).await? {
         Found::App(_) => return Ok(()),
         Found::Other(server) => {

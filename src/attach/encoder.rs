@@ -7,11 +7,13 @@ use std::fmt::Write;
 
 use ratatui::buffer::Cell;
 use ratatui::layout::Position;
-use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
-use super::colours::Depth;
-use crate::ui::{Caps, Frame};
+use super::colours::{Depth, Looks};
+use super::extras;
+use super::features::Features;
+use super::saving::{self, is_blank};
+use crate::ui::{Caps, Frame, LINKED};
 
 /// Begins and ends a synchronized update; terminals that do not know it ignore it.
 const BEGIN: &str = "\x1b[?2026h\x1b[?25l";
@@ -21,14 +23,19 @@ const END: &str = "\x1b[?2026l";
 #[derive(Debug)]
 pub struct Encoder {
     caps: Caps,
+    features: Features,
     /// What the terminal shows, if that is known.
     last: Option<Frame>,
 }
 
 impl Encoder {
     /// An encoder for a terminal that shows nothing yet.
-    pub const fn new(caps: Caps) -> Self {
-        Self { caps, last: None }
+    pub const fn new(caps: Caps, features: Features) -> Self {
+        Self {
+            caps,
+            features,
+            last: None,
+        }
     }
 
     /// Forgets what the terminal shows: the next frame is a whole one.
@@ -39,33 +46,57 @@ impl Encoder {
     /// The bytes that make the terminal show `frame`; none when it does already.
     pub fn encode(&mut self, frame: &Frame) -> Vec<u8> {
         let next = self.cleaned(frame);
-        let last = self
+        let mut last = self
             .last
             .take()
             .filter(|last| last.buffer.area == next.buffer.area);
         let mut out = String::new();
-        let mut pen = Pen::new(Depth::of(self.caps.colors));
-        if last.is_none() {
-            out.push_str("\x1b[0m\x1b[2J");
-        }
         let width = usize::from(next.buffer.area.width).max(1);
+        let mut pen = Pen::new(Depth::of(self.caps.colors), self.features, width);
+        match &mut last {
+            // Terminals may move links along with their rows or not, so rows with links are written anew.
+            Some(last) if last.beyond.links.is_empty() && next.beyond.links.is_empty() => {
+                saving::scroll(&mut out, &mut last.buffer, &next.buffer);
+            }
+            Some(_) => {}
+            None => out.push_str("\x1b[0m\x1b[2J"),
+        }
+        let before = last.as_ref().map(extras::links).unwrap_or_default();
+        let links = extras::links(&next);
+        let mut erased = 0;
         for (index, cell) in next.buffer.content.iter().enumerate() {
             let known = last
                 .as_ref()
                 .and_then(|last| last.buffer.content.get(index));
             let same = known.map_or_else(|| is_blank(cell), |known| is_same(known, cell));
-            if !same && !cell.symbol().is_empty() {
-                pen.write(&mut out, index % width, index / width, cell);
+            let link = links.get(&index).copied();
+            let same = same && before.get(&index).copied() == link;
+            if same || index < erased {
+                continue;
+            }
+            let begin = index / width * width;
+            let row = next.buffer.content.get(begin..begin + width);
+            let run = saving::blanks(row.unwrap_or_default(), index - begin);
+            if run > 0 {
+                pen.erase(&mut out, index % width, index / width, run);
+                erased = index + run;
+                continue;
+            }
+            if !cell.symbol().is_empty() {
+                pen.write(&mut out, index % width, index / width, cell, link);
             }
         }
+        pen.link(&mut out, None);
         let moved = last.as_ref().is_none_or(|last| last.cursor != next.cursor);
         let cursor = next.cursor;
+        if !out.is_empty() {
+            out.push_str("\x1b[0m");
+        }
+        let known = last.as_ref().map(|last| &last.beyond);
+        extras::changes(&mut out, self.features, known, &next.beyond);
         self.last = Some(next);
         if out.is_empty() && !moved {
             return Vec::new();
-        }
-        if !out.is_empty() {
-            out.push_str("\x1b[0m");
         }
         if let Some(Position { x, y }) = cursor {
             // Formatting into a string cannot fail.
@@ -104,7 +135,11 @@ impl Encoder {
         }
         let area = buffer.area;
         let cursor = frame.cursor.filter(|position| area.contains(*position));
-        Frame { buffer, cursor }
+        Frame {
+            buffer,
+            cursor,
+            beyond: frame.beyond.clone(),
+        }
     }
 
     /// What must stand for a cell's text, if it cannot stay: never a control, never nothing, never wider than two columns.
@@ -124,40 +159,67 @@ impl Encoder {
     }
 }
 
-/// Whether an erased screen shows the same.
-fn is_blank(cell: &Cell) -> bool {
-    cell.symbol() == " " && cell.bg == Color::Reset && cell.modifier.is_empty()
-}
-
 fn is_same(one: &Cell, other: &Cell) -> bool {
     one.symbol() == other.symbol() && one.style() == other.style()
 }
 
 /// Where the terminal's cursor is and how it writes.
-struct Pen {
+struct Pen<'a> {
     depth: Depth,
+    features: Features,
     at: Option<(usize, usize)>,
-    style: Option<(Color, Color, Modifier)>,
+    looks: Option<Looks>,
+    /// Where what is written leads.
+    link: Option<&'a str>,
+    /// Columns of the screen.
+    width: usize,
 }
 
-impl Pen {
-    fn new(depth: Depth) -> Self {
+impl<'a> Pen<'a> {
+    fn new(depth: Depth, features: Features, width: usize) -> Self {
         Self {
             depth,
+            features,
             at: None,
-            style: None,
+            // Every frame ends so.
+            looks: Some(saving::PLAIN),
+            link: None,
+            width,
         }
     }
 
-    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell) {
-        if self.at != Some((x, y)) {
-            write!(out, "\x1b[{};{}H", y + 1, x + 1).ok();
+    fn link(&mut self, out: &mut String, link: Option<&'a str>) {
+        if self.features.links && self.link != link {
+            extras::link(out, link);
+            self.link = link;
         }
-        let style = (cell.fg, cell.bg, cell.modifier);
-        if self.style != Some(style) {
-            self.depth.sgr(out, cell.fg, cell.bg, cell.modifier);
-            self.style = Some(style);
+    }
+
+    /// Erases a run of cells.
+    fn erase(&mut self, out: &mut String, x: usize, y: usize, run: usize) {
+        saving::go(out, self.at, (x, y), self.width);
+        self.link(out, None);
+        if self.looks != Some(saving::PLAIN) {
+            out.push_str("\x1b[0m");
+            self.looks = Some(saving::PLAIN);
         }
+        saving::erase(out, run, x + run == self.width);
+        self.at = Some((x, y));
+    }
+
+    fn write(&mut self, out: &mut String, x: usize, y: usize, cell: &Cell, link: Option<&'a str>) {
+        saving::go(out, self.at, (x, y), self.width);
+        let looks = Looks {
+            fg: cell.fg,
+            bg: cell.bg,
+            line: cell.underline_color,
+            modifier: cell.modifier.difference(LINKED),
+        };
+        if self.looks != Some(looks) {
+            self.depth.sgr(out, &looks, self.features.underlines);
+            self.looks = Some(looks);
+        }
+        self.link(out, link);
         out.push_str(cell.symbol());
         // Terminals disagree about the width of pictures and of joined characters, so after one of them the cursor is
         // placed anew; then a disagreement costs one cell and not the rest of the line.
@@ -171,18 +233,25 @@ impl Pen {
 mod tests {
     use ratatui::buffer::Buffer;
     use ratatui::layout::Rect;
-    use ratatui::style::Style;
+    use ratatui::style::{Color, Modifier, Style};
 
     use super::*;
     use crate::term::{self, Emulator};
-    use crate::ui::Colors;
+    use crate::ui::{Beyond, Colors};
 
     fn frame(width: u16, height: u16) -> Frame {
         Frame {
             buffer: Buffer::empty(Rect::new(0, 0, width, height)),
             cursor: None,
+            beyond: Beyond::default(),
         }
     }
+
+    const ALL: Features = Features {
+        modern: true,
+        links: true,
+        underlines: true,
+    };
 
     fn caps(colors: Colors) -> Caps {
         Caps {
@@ -229,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_terminal_that_is_fed_the_differences_shows_the_buffer() {
-        let mut encoder = Encoder::new(caps(Colors::TrueColor));
+        let mut encoder = Encoder::new(caps(Colors::TrueColor), ALL);
         let mut emulator = Emulator::new(term::Size { cols: 20, rows: 4 });
         let mut frame = frame(20, 4);
         let red = Style::default()
@@ -280,13 +349,14 @@ mod tests {
                 .expect("inside")
                 .set_symbol(symbol);
         }
-        let bytes = Encoder::new(caps(Colors::None)).encode(&frame);
+        let bytes = Encoder::new(caps(Colors::None), Features::default()).encode(&frame);
         let text = String::from_utf8(bytes).expect("it is text");
         let own = [
             "\x1b[?2026h\x1b[?25l",
             "\x1b[0m\x1b[2J",
             "\x1b[0m",
             "\x1b[1;",
+            "\x1b[1H",
             "\x1b[?2026l",
         ];
         let rest = own.iter().fold(text, |text, own| text.replace(own, ""));
@@ -303,7 +373,7 @@ mod tests {
         frame.buffer.set_string(0, 0, "界", Style::default());
         frame.buffer.set_string(1, 0, "|", Style::default());
         let mut emulator = Emulator::new(term::Size { cols: 4, rows: 1 });
-        emulator.feed(&Encoder::new(caps(Colors::TrueColor)).encode(&frame));
+        emulator.feed(&Encoder::new(caps(Colors::TrueColor), ALL).encode(&frame));
         assert_eq!(emulator.screen().text().trim_end(), " |");
     }
 
@@ -319,7 +389,7 @@ mod tests {
             colors: Colors::None,
             unicode: false,
         };
-        let text = String::from_utf8(Encoder::new(caps).encode(&frame)).expect("it is text");
+        let text = String::from_utf8(Encoder::new(caps, ALL).encode(&frame)).expect("it is text");
         assert!(
             text.contains("\x1b[0;7m??") && text.contains('x'),
             "{text:?}"
@@ -334,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_smaller_window_gets_a_whole_frame() {
-        let mut encoder = Encoder::new(caps(Colors::Ansi16));
+        let mut encoder = Encoder::new(caps(Colors::Ansi16), ALL);
         let mut large = frame(10, 2);
         large
             .buffer

@@ -1,13 +1,19 @@
 //! The app's side of a window: its inputs become events, the app's newest frame becomes bytes for its terminal.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::call;
+use super::count::Count;
 use super::encoder::Encoder;
 use super::protocol::{AppLink, Hello, PROTOCOL, Size, ToApp, ToWindow};
 use crate::app::event::WindowEvent;
 use crate::app::runtime::{self, Gone, Window};
 use crate::term;
 use crate::ui::{Caps, Frame, UiInput, keys};
+
+/// The least size of the screen that a window of words imagines.
+const PLAIN: term::Size = term::Size::new(160, 40);
 
 /// Serves one window until it or the app leaves.
 pub(super) async fn serve(mut window: Window, mut link: AppLink) {
@@ -24,28 +30,35 @@ pub(super) async fn serve(mut window: Window, mut link: AppLink) {
     }
     let opened = opened(&hello);
     let mut served = Served {
-        encoder: Encoder::new(opened.1),
+        encoder: Encoder::new(opened.1, hello.features),
+        plain: hello.plain,
         seq: 0,
         waiting: false,
+        count: Count::new(),
     };
-    let size = term_size(hello.size);
     let event = WindowEvent::Opened {
-        size,
+        size: served.size(hello.size),
         caps: opened.1,
+        focus: hello.focus.clone(),
+        plain: hello.plain,
     };
     let mut here = window.event(event).await.is_ok();
     while here {
         tokio::select! {
             biased;
             told = link.from_window.recv() => here = heard(&window, &mut served, told).await.is_ok_and(|stays| stays),
-            told = window.out.recv() => here = pass_on(&mut served, &link, told).await,
+            // Words wait in their own queue; the app says no more while that is full.
+            told = window.out.recv(), if !(served.plain && served.waiting) => here = pass_on(&mut served, &link, told).await,
             // One frame is in flight: the next is made from what is newest when the last has arrived.
-            changed = window.frames.changed(), if !served.waiting => {
+            changed = window.frames.changed() => {
                 here = changed.is_ok();
+                if served.waiting {
+                    served.count.skipped();
+                }
             }
         }
         let frame = window.frames.borrow_and_update().clone();
-        if here && !served.waiting {
+        if here && !served.waiting && !served.plain {
             here = served.send(&link, frame).await;
         }
     }
@@ -58,18 +71,27 @@ pub(super) async fn serve(mut window: Window, mut link: AppLink) {
 /// What is kept of a window between two messages.
 struct Served {
     encoder: Encoder,
+    /// It gets words and no cells.
+    plain: bool,
     seq: u64,
     /// A frame is on its way and was not acknowledged.
     waiting: bool,
+    count: Count,
 }
 
 impl Served {
     /// Sends what is new in `frame`, if anything is; false when the window is gone.
     async fn send(&mut self, link: &AppLink, frame: Option<Arc<Frame>>) -> bool {
         let bytes = frame.map_or_else(Vec::new, |frame| self.encoder.encode(&frame));
+        self.put(link, bytes).await
+    }
+
+    /// Sends bytes for the terminal, to be acknowledged.
+    async fn put(&mut self, link: &AppLink, bytes: Vec<u8>) -> bool {
         if bytes.is_empty() {
             return true;
         }
+        self.count.frame(bytes.len());
         self.seq += 1;
         self.waiting = true;
         let seq = self.seq;
@@ -77,6 +99,16 @@ impl Served {
             .send(ToWindow::Frame { seq, bytes })
             .await
             .is_ok()
+    }
+
+    /// The size that views have in a window: words need no screen, and the more of a row there is the more can be said.
+    fn size(&self, size: Size) -> term::Size {
+        let (cols, rows) = if self.plain {
+            (size.cols.max(PLAIN.cols), size.rows.max(PLAIN.rows))
+        } else {
+            (size.cols, size.rows)
+        };
+        term::Size { cols, rows }
     }
 }
 
@@ -86,13 +118,6 @@ fn opened(hello: &Hello) -> (Size, Caps) {
         unicode: hello.unicode,
     };
     (hello.size, caps)
-}
-
-fn term_size(size: Size) -> term::Size {
-    term::Size {
-        cols: size.cols,
-        rows: size.rows,
-    }
 }
 
 /// Takes what the window said; false when it has left.
@@ -106,10 +131,16 @@ async fn heard(window: &Window, served: &mut Served, told: Option<ToApp>) -> Res
         Some(ToApp::Resize(Size { cols, rows })) => {
             // A terminal that was resized, or shown again, may show anything.
             served.encoder.reset();
+            let term::Size { cols, rows } = served.size(Size { cols, rows });
             let input = UiInput::Resize { cols, rows };
             window.event(WindowEvent::Input(input)).await?;
         }
-        Some(ToApp::Ack { seq }) => served.waiting &= seq != served.seq,
+        Some(ToApp::Ack { seq, way }) => {
+            served.waiting &= seq != served.seq;
+            if let Some(cost) = served.count.heard(way, Instant::now()) {
+                window.event(WindowEvent::Cost(cost)).await?;
+            }
+        }
         Some(ToApp::Ran { .. }) => served.encoder.reset(),
         // A second greeting says nothing new.
         Some(ToApp::Hello(_)) => {}
@@ -129,6 +160,12 @@ async fn pass_on(served: &mut Served, link: &AppLink, told: Option<runtime::ToWi
             served.encoder.reset();
             ToWindow::Suspend
         }
+        Some(runtime::ToWindow::Call(said)) => {
+            // It goes the way of a frame, so that it never falls into the middle of one.
+            let bytes = call::bytes(said.bell, said.desktop.as_ref());
+            return served.put(link, bytes).await;
+        }
+        Some(runtime::ToWindow::Said(text)) => return served.put(link, text.into_bytes()).await,
         Some(runtime::ToWindow::Clipboard(text)) => ToWindow::Clipboard(text),
         Some(runtime::ToWindow::Close) | None => return false,
     };

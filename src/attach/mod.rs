@@ -3,40 +3,60 @@
 //! The app draws cells; a window is a small pump on somebody's terminal. Between them go plain messages, inside one process
 //! or over the socket of an app that serves: neither side knows which. Command lines come through the same door.
 
+mod call;
 mod colours;
+mod count;
 mod daemon;
 mod encoder;
+mod extras;
+mod features;
+mod input;
 mod listener;
+mod pace;
 mod place;
 mod protocol;
 mod remote;
+mod replay;
+mod sane;
+mod saving;
 mod server;
 mod terminal;
+mod tty;
 mod window;
 mod wire;
 
 use std::io::{self, IsTerminal};
 
-pub use daemon::{end_other, gone, line, serve, start};
+pub use daemon::{end_other, ensure, gone, line, serve, start};
 pub use encoder::Encoder;
+pub use features::Features;
 pub use protocol::{
-    AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, WindowLink,
-    pair,
+    AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, Way,
+    WindowLink, pair,
 };
 
+pub use replay::replay;
+
 use remote::Found;
+use window::Manner;
 
 use crate::app::runtime::Client;
 use crate::app::start::{self, Interactive, Refused};
 use crate::command::Globals;
 
-/// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs.
+/// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs. With `focus` it
+/// shows the session of that reference.
 ///
 /// # Errors
 /// There is no terminal, no app runs and none is to be started, or it cannot start.
-pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
+pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8, Refused> {
     terminal_here()?;
     let mut places = start::places(globals)?;
+    let manner = Manner {
+        plain: globals.plain,
+        screen: places.settings.screen,
+        focus,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -47,7 +67,7 @@ pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
             places.served = false;
             let (app, client) = start::assemble(&places, globals, Interactive::Window)?;
             let app = tokio::spawn(app.run());
-            let shown = run(client).await;
+            let shown = inside(client, manner).await;
             // The window was the app's reason to live; what it still writes is waited for.
             drop(app.await);
             return shown;
@@ -57,7 +77,7 @@ pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
         }
         match daemon::look(&places).await? {
             Found::App(stream) => {
-                let shown = window::show(remote::window(stream)).await;
+                let shown = window::show(remote::window(stream), manner).await;
                 shown.map_err(|error| failed(&error))
             }
             Found::Nobody => Err(Refused {
@@ -79,14 +99,22 @@ pub fn open(globals: &Globals, start: bool) -> Result<u8, Refused> {
 ///
 /// # Errors
 /// There is no terminal, or it cannot be made ready.
-pub async fn run(client: Client) -> Result<(), Refused> {
+pub async fn run(client: Client, plain: bool) -> Result<(), Refused> {
+    let manner = Manner {
+        plain,
+        ..Manner::default()
+    };
+    inside(client, manner).await
+}
+
+async fn inside(client: Client, manner: Manner) -> Result<(), Refused> {
     terminal_here()?;
     let window = client.window().await.map_err(|gone| failed(&gone))?;
     // The app ends when nobody can ask it for anything any more.
     drop(client);
     let (here, there) = pair();
     let serving = tokio::spawn(listener::serve(window, there));
-    let shown = window::show(here).await;
+    let shown = window::show(here, manner).await;
     // The window's end of the conversation is dropped: the app's side ends by itself, and the app knows that it did.
     serving.await.map_err(|error| failed(&error))?;
     shown.map_err(|error| failed(&error))

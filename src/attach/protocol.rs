@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 /// The first byte of every conversation: the version of everything after it.
-pub const PROTOCOL: u8 = 1;
+pub const PROTOCOL: u8 = 2;
 
 /// How many inputs may wait for the app. When full, the window stops reading its terminal, whose own buffer then holds
 /// what is typed: nothing is lost.
@@ -37,6 +37,23 @@ pub struct Hello {
     pub colours: Colours,
     /// Whether it can show characters beyond ASCII.
     pub unicode: bool,
+    /// What else its terminal can do.
+    #[serde(default)]
+    pub features: super::features::Features,
+    /// The session to show first, by reference.
+    #[serde(default)]
+    pub focus: Option<String>,
+    /// It wants lines of text that are only ever added to, and no cells: for screen readers.
+    pub plain: bool,
+}
+
+/// What a window knows of the way to its terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// The smoothed time until the terminal answers, in microseconds; none as long as it has not answered.
+    pub round_trip_us: Option<u32>,
+    /// How many bytes a second it takes, as far as that was ever felt.
+    pub bytes_per_second: Option<u32>,
 }
 
 /// Something a terminal's user did, as crossterm read it.
@@ -51,10 +68,12 @@ pub enum ToApp {
     Input(Input),
     /// The terminal has another size.
     Resize(Size),
-    /// The frame with this number is on the terminal.
+    /// The next frame may come: this one is on the terminal, or so little is on its way that it does not matter.
     Ack {
         /// Its number.
         seq: u64,
+        /// What is known of the way to the terminal.
+        way: Way,
     },
     /// What was to run here has ended with this status.
     Ran {

@@ -97,9 +97,9 @@ async fn window(
     let window = client.window().await.map_err(io::Error::other)?;
     let (mut here, there) = pair();
     let to_app = here.to_app;
-    let mut helpers = JoinSet::new();
-    helpers.spawn(listener::serve(window, there));
-    helpers.spawn(async move {
+    let serving = tokio::spawn(listener::serve(window, there));
+    let mut hearing = JoinSet::new();
+    hearing.spawn(async move {
         // When the window is gone, dropping the sender tells the app so.
         if to_app.send(ToApp::Hello(hello)).await.is_ok() {
             while let Ok(Some(message)) = wire::receive(&mut read).await {
@@ -110,9 +110,16 @@ async fn window(
         }
     });
     while let Some(message) = here.from_app.recv().await {
-        wire::send(&mut write, &message).await?;
+        // A window that was killed hears nothing any more.
+        if wire::send(&mut write, &message).await.is_err() {
+            break;
+        }
     }
-    Ok(())
+    // Both ends of the conversation are dropped, and its other side, which is never cut off, tells the app that the window
+    // has left.
+    drop(hearing);
+    drop(here.from_app);
+    serving.await.map_err(io::Error::other)
 }
 
 async fn line(

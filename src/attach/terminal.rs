@@ -7,15 +7,32 @@ use std::sync::Arc;
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 
+use super::features::Features;
+use super::sane;
 use crate::ui::{Caps, Colors};
 
-/// Alternate screen, bracketed paste.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[0m\x1b[2J\x1b[H";
+/// Alternate screen, bracketed paste, reports of focus; the title of before is put aside. The keyboard's modes have a stack
+/// for each screen, so ours are pushed when we are on the alternate one: 1 tells keys apart that share an old code, such as
+/// Ctrl-i and Tab.
+fn enter(features: Features) -> &'static [u8] {
+    if features.modern {
+        b"\x1b[22;2t\x1b[?1049h\x1b[>1u\x1b[?2004h\x1b[?1004h\x1b[0m\x1b[2J\x1b[H"
+    } else {
+        b"\x1b[?1049h\x1b[?2004h\x1b[0m\x1b[2J\x1b[H"
+    }
+}
 
-/// Ends a synchronized update that was cut off, leaves the alternate screen first, and only then resets modes: what is
-/// reset before would be undone by the return to the main screen.
-const LEAVE: &[u8] =
-    b"\x1b[?2026l\x1b[?1049l\x1b[?2004l\x1b[?1004l\x1b[?1000l\x1b[?1006l\x1b[0m\x1b[?25h";
+/// Ends a synchronized update and a link that were cut off, pops our keyboard modes on the screen they were pushed on, leaves
+/// the alternate screen, and only then resets the other modes: what is reset before would be undone by the return to the
+/// main screen.
+fn leave(features: Features) -> &'static [u8] {
+    if features.modern {
+        b"\x1b[?2026l\x1b]8;;\x1b\\\x1b[<1u\x1b[?1049l\x1b[?2004l\x1b[?1004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\
+          \x1b[?1006l\x1b[0m\x1b[0 q\x1b[?25h\x1b[23;2t"
+    } else {
+        b"\x1b[?2026l\x1b[?1049l\x1b[?2004l\x1b[?1004l\x1b[?1000l\x1b[?1006l\x1b[0m\x1b[?25h"
+    }
+}
 
 type Hook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync + 'static>;
 
@@ -25,7 +42,10 @@ pub(super) struct Terminal {
     out: Arc<File>,
     /// The panic hook of before; ours calls it once the terminal is given back.
     hook: Arc<Hook>,
+    features: Features,
     held: bool,
+    /// Only its line discipline is changed: nothing that steers a screen is ever sent.
+    plain: bool,
 }
 
 impl Terminal {
@@ -33,18 +53,21 @@ impl Terminal {
     ///
     /// # Errors
     /// Standard output is no terminal, or refuses raw mode.
-    pub(super) fn take() -> io::Result<Self> {
+    pub(super) fn take(plain: bool) -> io::Result<Self> {
         let out = Arc::new(File::from(rustix::io::dup(io::stdout())?));
         let hook: Arc<Hook> = Arc::new(panic::take_hook());
+        let features = Features::of(|name| std::env::var(name).ok());
         let (tty, before) = (Arc::clone(&out), Arc::clone(&hook));
         panic::set_hook(Box::new(move |info| {
-            give_back(&tty);
+            give_back(&tty, features, plain);
             before(info);
         }));
         let mut terminal = Self {
             out,
             hook,
+            features,
             held: false,
+            plain,
         };
         terminal.hold()?;
         Ok(terminal)
@@ -53,15 +76,20 @@ impl Terminal {
     /// Takes the terminal again after [`Terminal::release`].
     pub(super) fn hold(&mut self) -> io::Result<()> {
         self.held = true;
+        // Whatever stands in the way here also stands in the way of raw mode, which says so.
+        sane::mend(&self.out).ok();
         enable_raw_mode()?;
-        (&*self.out).write_all(ENTER)
+        if self.plain {
+            return Ok(());
+        }
+        (&*self.out).write_all(enter(self.features))
     }
 
     /// Gives the terminal back for a while.
     pub(super) fn release(&mut self) {
         if self.held {
             self.held = false;
-            give_back(&self.out);
+            give_back(&self.out, self.features, self.plain);
         }
     }
 
@@ -84,8 +112,10 @@ impl Drop for Terminal {
 }
 
 /// Errors are of no use here: when the terminal is gone there is nothing to give back.
-fn give_back(mut out: &File) {
-    out.write_all(LEAVE).ok();
+fn give_back(mut out: &File, features: Features, plain: bool) {
+    if !plain {
+        out.write_all(leave(features)).ok();
+    }
     disable_raw_mode().ok();
 }
 
@@ -230,8 +260,22 @@ mod tests {
 
     #[test]
     fn the_screen_is_left_before_modes_are_reset() {
-        let text = String::from_utf8_lossy(LEAVE);
-        let at = |part: &str| text.find(part).expect("it is there");
-        assert!(at("?1049l") < at("?2004l") && at("?1049l") < at("?25h"));
+        for modern in [false, true] {
+            let features = Features {
+                modern,
+                ..Features::default()
+            };
+            let text = String::from_utf8_lossy(leave(features));
+            let at = |part: &str| text.find(part).expect("it is there");
+            assert!(at("?1049l") < at("?2004l") && at("?1049l") < at("?25h"));
+            let entered = String::from_utf8_lossy(enter(features));
+            let pushed = entered.find("[>1u");
+            assert_eq!(pushed.is_some(), modern);
+            // Each screen has a stack of keyboard modes of its own.
+            if let Some(pushed) = pushed {
+                assert!(entered.find("?1049h").is_some_and(|at| at < pushed));
+                assert!(at("[<1u") < at("?1049l"));
+            }
+        }
     }
 }

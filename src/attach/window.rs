@@ -1,24 +1,36 @@
 //! The tty side of a window: a small pump between somebody's terminal and the app. It decides nothing and draws nothing.
 
 use std::fs::File;
-use std::future::poll_fn;
 use std::io::{self, Write};
-use std::pin::Pin;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream};
-use futures_core::Stream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::features::Features;
+use super::input::{Came, Parser};
+use super::pace::{Next, Pace};
 use super::protocol::{Hello, PROTOCOL, Size, ToApp, ToWindow, WindowLink};
 use super::terminal::{Terminal, caps, clipboard, size};
+use super::tty::Keyboard;
+use crate::config::Screen;
 
 /// How long the last frame may take to be written before the terminal is given back all the same.
 const LAST_FRAME: Duration = Duration::from_millis(500);
+
+/// How a window is to be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Manner {
+    /// Lines that are only ever added to, for screen readers.
+    pub(super) plain: bool,
+    /// What the settings say.
+    pub(super) screen: Screen,
+    /// The session to show first, by reference.
+    pub(super) focus: Option<String>,
+}
 
 /// A frame that is being written: its number, and the thread's end.
 type Writing = Option<(u64, JoinHandle<io::Result<()>>)>;
@@ -27,41 +39,56 @@ type Writing = Option<(u64, JoinHandle<io::Result<()>>)>;
 ///
 /// # Errors
 /// The terminal cannot be taken, or cannot be read.
-pub(super) async fn show(link: WindowLink) -> io::Result<()> {
+pub(super) async fn show(link: WindowLink, manner: Manner) -> io::Result<()> {
     let Signals {
         mut ends,
         mut resumed,
+        mut resized,
     } = Signals::new()?;
     let WindowLink {
         to_app,
         mut from_app,
     } = link;
+    let now = Instant::now();
+    let pace = Pace::new(manner.screen.bytes_per_second, manner.screen.escape, now);
     let mut pump = Pump {
         to_app,
-        terminal: Terminal::take()?,
+        terminal: Terminal::take(manner.plain)?,
+        plain: manner.plain,
+        focus: manner.focus,
         ours: false,
         message: String::new(),
+        parser: Parser::new(pace.escape(), now),
+        pace,
+        shown: None,
     };
-    let mut events = Some(EventStream::new());
+    let mut keyboard = Some(Keyboard::open()?);
     // At most one frame is being written; the terminal may be slow, and this task must still hear keys and signals.
     let mut writing: Writing = None;
     let mut stays = pump.greet().await;
     while stays {
+        let due = pump.due();
         stays = tokio::select! {
             biased;
             () = end(&mut ends) => false,
             _ = resumed.recv() => pump.resumed().await?,
-            event = next(&mut events) => pump.typed(event).await,
+            _ = resized.recv() => pump.say(ToApp::Resize(measured())).await,
+            bytes = read(&mut keyboard) => match bytes {
+                // The terminal is gone, as after a hang-up.
+                Ok([]) | Err(_) => false,
+                Ok(bytes) => pump.typed(bytes).await,
+            },
             seq = written(&mut writing) => match seq {
-                Ok(seq) => pump.say(ToApp::Ack { seq }).await,
+                Ok(seq) => pump.written(seq).await,
                 Err(_) => false,
             },
+            () = at(due) => pump.tick().await,
             told = from_app.recv(), if writing.is_none() => match told {
                 Some(ToWindow::Frame { seq, bytes }) => {
-                    writing = Some((seq, write(pump.terminal.out(), bytes)));
+                    writing = Some((seq, write(pump.terminal.out(), pump.probed(bytes))));
                     true
                 }
-                Some(told) => pump.told(told, &mut events).await?,
+                Some(told) => pump.told(told, &mut keyboard).await?,
                 None => false,
             },
         };
@@ -82,10 +109,17 @@ pub(super) async fn show(link: WindowLink) -> io::Result<()> {
 struct Pump {
     to_app: mpsc::Sender<ToApp>,
     terminal: Terminal,
+    /// Lines only: nothing is asked of the terminal, and nothing steers it.
+    plain: bool,
+    focus: Option<String>,
     /// Our own stop ends with the same signal as a foreign one; it has been dealt with by then.
     ours: bool,
     /// What is printed once the terminal is given back.
     message: String,
+    parser: Parser,
+    pace: Pace,
+    /// The frame that was written and that the app is not told of yet, because the terminal has not taken enough of it.
+    shown: Option<u64>,
 }
 
 impl Pump {
@@ -100,19 +134,75 @@ impl Pump {
             size: measured(),
             colours: caps.colors,
             unicode: caps.unicode,
+            features: Features::of(|name| std::env::var(name).ok()),
+            focus: self.focus.clone(),
+            plain: self.plain,
         };
         self.say(ToApp::Hello(hello)).await
     }
 
-    async fn typed(&self, event: Option<io::Result<Event>>) -> bool {
-        match event {
-            Some(Ok(Event::Resize(cols, rows))) => {
-                self.say(ToApp::Resize(Size { cols, rows })).await
+    /// Takes what the terminal sent.
+    async fn typed(&mut self, bytes: &[u8]) -> bool {
+        let came = self.parser.feed(bytes, Instant::now());
+        self.came(came).await
+    }
+
+    async fn came(&mut self, came: Vec<Came>) -> bool {
+        for came in came {
+            let stays = match came {
+                Came::Event(event) => self.say(ToApp::Input(event)).await,
+                Came::Alive => {
+                    self.pace.answered(Instant::now());
+                    self.parser.set_escape(self.pace.escape());
+                    self.go_on().await
+                }
+                Came::Answer => true,
+            };
+            if !stays {
+                return false;
             }
-            Some(Ok(event)) => self.say(ToApp::Input(event)).await,
-            // The terminal is gone, as after a hang-up.
-            Some(Err(_)) | None => false,
         }
+        true
+    }
+
+    /// When something is to be done though nothing comes.
+    fn due(&mut self) -> Option<Instant> {
+        let held = match (self.shown, self.pace.next(Instant::now())) {
+            (Some(_), Next::At(until)) => Some(until),
+            (Some(_), Next::Now) => Some(Instant::now()),
+            (None, _) => None,
+        };
+        [held, self.parser.due()].into_iter().flatten().min()
+    }
+
+    async fn tick(&mut self) -> bool {
+        let came = self.parser.tick(Instant::now());
+        self.came(came).await && self.go_on().await
+    }
+
+    /// A frame with the question whether the terminal has taken it.
+    fn probed(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if self.plain {
+            return bytes;
+        }
+        self.pace.sent(bytes, Instant::now())
+    }
+
+    /// A frame has been written; the next may come when the terminal has taken enough of it.
+    async fn written(&mut self, seq: u64) -> bool {
+        self.shown = Some(seq);
+        self.go_on().await
+    }
+
+    /// Has the next frame come, if it may.
+    async fn go_on(&mut self) -> bool {
+        let Some(seq) = self.shown else { return true };
+        if self.pace.next(Instant::now()) != Next::Now {
+            return true;
+        }
+        self.shown = None;
+        let way = self.pace.way();
+        self.say(ToApp::Ack { seq, way }).await
     }
 
     /// The process goes on after it was stopped.
@@ -123,14 +213,15 @@ impl Pump {
         // The shell had the terminal meanwhile.
         self.terminal.release();
         self.terminal.hold()?;
+        self.pace.forget();
         Ok(self.say(ToApp::Resize(measured())).await)
     }
 
-    async fn told(&mut self, told: ToWindow, events: &mut Option<EventStream>) -> io::Result<bool> {
+    async fn told(&mut self, told: ToWindow, keyboard: &mut Option<Keyboard>) -> io::Result<bool> {
         match told {
             ToWindow::Frame { .. } => {}
             ToWindow::Clipboard(text) => {
-                if let Some(bytes) = clipboard(&text) {
+                if let Some(bytes) = clipboard(&text).filter(|_| !self.plain) {
                     // A clipboard that cannot be written is no reason to close the window.
                     write(self.terminal.out(), bytes).await.ok();
                 }
@@ -138,13 +229,15 @@ impl Pump {
             ToWindow::Suspend => {
                 suspend(&mut self.terminal)?;
                 self.ours = true;
+                self.pace.forget();
                 return Ok(self.say(ToApp::Resize(measured())).await);
             }
             ToWindow::RunHere { argv } => {
                 // Two readers of one terminal would share its keys out by chance.
-                *events = None;
+                *keyboard = None;
                 let status = run_here(&mut self.terminal, argv).await?;
-                *events = Some(EventStream::new());
+                *keyboard = Some(Keyboard::open()?);
+                self.pace.forget();
                 return Ok(self.say(ToApp::Ran { status }).await);
             }
             ToWindow::Bye { message } => {
@@ -160,6 +253,7 @@ impl Pump {
 struct Signals {
     ends: [Signal; 3],
     resumed: Signal,
+    resized: Signal,
 }
 
 impl Signals {
@@ -171,6 +265,7 @@ impl Signals {
                 signal(SignalKind::interrupt())?,
             ],
             resumed: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+            resized: signal(SignalKind::window_change())?,
         })
     }
 }
@@ -185,9 +280,16 @@ async fn end(ends: &mut [Signal; 3]) {
     }
 }
 
-async fn next(events: &mut Option<EventStream>) -> Option<io::Result<Event>> {
-    match events {
-        Some(events) => poll_fn(|cx| Pin::new(&mut *events).poll_next(cx)).await,
+async fn read(keyboard: &mut Option<Keyboard>) -> io::Result<&[u8]> {
+    match keyboard {
+        Some(keyboard) => keyboard.read().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }

@@ -14,7 +14,7 @@ use crate::app::effect::Emission;
 use crate::app::event::LineEvent;
 use crate::app::runtime::{Gone, Line, LineClient, ToLine};
 use crate::app::start::{self, Interactive, Refused};
-use crate::command::{Command, Globals, Outcome};
+use crate::command::{Answer, Command, Globals, Outcome};
 use crate::domain::run::Exit;
 
 use super::asker::Asker;
@@ -50,8 +50,29 @@ enum Ended {
     Replaced(Vec<String>),
 }
 
+/// Opens a session in the app, which is started when none runs, and shows its reference; gives it too.
+pub(super) fn open(
+    globals: &Globals,
+    command: Command,
+    rides: &Rides,
+) -> (Result<u8, Refused>, Option<String>) {
+    let mut opened = None;
+    let result = go(globals, command, rides, &mut Some(&mut opened));
+    (result, opened)
+}
+
 /// Runs one command and shows what comes of it.
 pub(super) fn run(globals: &Globals, command: Command, rides: &Rides) -> Result<u8, Refused> {
+    go(globals, command, rides, &mut None)
+}
+
+/// Runs one command. Whoever wants to know which session it opened needs the app for longer than that.
+fn go(
+    globals: &Globals,
+    command: Command,
+    rides: &Rides,
+    opened: &mut Option<&mut Option<String>>,
+) -> Result<u8, Refused> {
     let places = start::places(globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -59,6 +80,9 @@ pub(super) fn run(globals: &Globals, command: Command, rides: &Rides) -> Result<
         .build()?;
     let ended = runtime.block_on(async {
         let person = std::fs::File::open("/dev/tty").is_ok();
+        if opened.is_some() && !globals.read_only {
+            (rides.ensure)(&places, globals).await?;
+        }
         if ride::stops(&command) && (rides.end_other)(&places, globals.yes).await? {
             return Ok(Ended::Exit(0));
         }
@@ -66,7 +90,7 @@ pub(super) fn run(globals: &Globals, command: Command, rides: &Rides) -> Result<
             && let Some(line) = (rides.line)(&places, person).await?
         {
             let stops = ride::stops(&command);
-            let ended = drive(line, seated(command, globals), globals).await?;
+            let ended = drive(line, seated(command, globals), globals, opened).await?;
             if stops && matches!(ended, Ended::Exit(0)) {
                 (rides.gone)(&places).await?;
             }
@@ -83,7 +107,7 @@ pub(super) fn run(globals: &Globals, command: Command, rides: &Rides) -> Result<
         let (app, client) = start::assemble(&places, globals, someone)?;
         let app = tokio::spawn(app.run());
         let line = client.line(person).await.map_err(gone)?;
-        let ended = drive(line, seated(command, globals), globals).await;
+        let ended = drive(line, seated(command, globals), globals, opened).await;
         // A clone of the client may still be held somewhere; so the app is told to end.
         client.stop().await.ok();
         app.await.ok();
@@ -116,7 +140,12 @@ fn gone(gone: Gone) -> Refused {
 }
 
 /// Asks, and shows until the end.
-async fn drive(line: Line, command: Command, globals: &Globals) -> Result<Ended, Refused> {
+async fn drive(
+    line: Line,
+    command: Command,
+    globals: &Globals,
+    opened: &mut Option<&mut Option<String>>,
+) -> Result<Ended, Refused> {
     let mut signals = Signals::new()?;
     let fold = matches!(&command, Command::Exec(exec) if exec.fold);
     let mut drive = Drive {
@@ -158,6 +187,12 @@ async fn drive(line: Line, command: Command, globals: &Globals) -> Result<Ended,
                 drive.held = drive.held.take().and_then(|held| drive.printer.offer(held));
             }
             message = messages.recv(), if drive.listens() => {
+                if let Some(opened) = opened
+                    && let Some(ToLine::Done(outcome)) = &message
+                    && let Answer::Opened { reference, .. } = &outcome.answer
+                {
+                    **opened = Some(reference.clone());
+                }
                 if let Some(ended) = drive.message(message, &mut signals, &mut messages).await? {
                     return Ok(ended);
                 }

@@ -3,8 +3,10 @@
 //! A command line opens the same app that a window would, asks it for one command, and shows what comes back.
 
 mod asker;
+mod care;
 mod copy;
 mod escape;
+mod exchange;
 mod headless;
 mod here;
 mod intake;
@@ -12,6 +14,7 @@ mod leftovers;
 mod line_modes;
 mod output;
 mod printer;
+mod recordings;
 mod render;
 mod ride;
 mod signals;
@@ -20,6 +23,7 @@ mod terminal;
 mod typing;
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -27,8 +31,8 @@ use std::process::ExitCode;
 use crate::app::runtime::Line;
 use crate::app::start::{Places, Refused};
 use crate::command::{
-    self, Args, Command, Globals, HostCommand, ParseError, Parsed, ProgramCommand, RunCommand,
-    Surface, TicketCommand,
+    self, Args, Command, Globals, HostCommand, ParseError, Parsed, Playing, ProgramCommand,
+    RunCommand, SessionCommand, Surface, TicketCommand,
 };
 
 /// What is to be done after the words were read.
@@ -40,6 +44,8 @@ pub enum Next {
     Window {
         /// Start the app when none runs.
         start: bool,
+        /// The session to show, by reference.
+        focus: Option<String>,
         /// The options.
         globals: Globals,
     },
@@ -49,6 +55,15 @@ pub enum Next {
         foreground: bool,
         /// The options.
         globals: Globals,
+    },
+    /// Play a recording in this terminal.
+    Replay {
+        /// The session's reference.
+        reference: String,
+        /// The recording.
+        file: PathBuf,
+        /// How.
+        how: Playing,
     },
     /// Open the demo, or walk it.
     Demo {
@@ -69,6 +84,8 @@ pub struct Rides {
     pub line: for<'a> fn(&'a Places, bool) -> Later<'a, Option<Line>>,
     /// Ends an app of another version; true when there was one. The flag says whether somebody said yes to that.
     pub end_other: for<'a> fn(&'a Places, bool) -> Later<'a, bool>,
+    /// Makes sure that an app serves these places.
+    pub ensure: for<'a> fn(&'a Places, &'a Globals) -> Later<'a, ()>,
     /// Waits until the app that was told to stop is gone.
     pub gone: for<'a> fn(&'a Places) -> Later<'a, ()>,
 }
@@ -107,6 +124,7 @@ fn carry_out(parsed: Parsed, rides: &Rides) -> Next {
     let Some(row) = row else {
         return Next::Window {
             start: true,
+            focus: None,
             globals,
         };
     };
@@ -124,24 +142,93 @@ fn carry_out(parsed: Parsed, rides: &Rides) -> Next {
         Ok(Command::Program(ProgramCommand::Attach)) => {
             return Next::Window {
                 start: false,
+                focus: None,
                 globals,
             };
         }
+        Ok(Command::Session(command)) => return session(row.id, &args, command, globals, rides),
         Ok(Command::Program(ProgramCommand::ServerStart { foreground })) => {
             return Next::Serve {
                 foreground,
                 globals,
             };
         }
+        Ok(Command::Program(command)) => care::run(&globals, &command, rides)
+            .unwrap_or_else(|| headless::run(&globals, Command::Program(command), rides)),
         Ok(command) => headless::run(&globals, command, rides),
     }))
+}
+
+/// Verbs about sessions: some need no app, one starts it, two open windows.
+fn session(
+    id: &str,
+    args: &Args,
+    command: SessionCommand,
+    globals: Globals,
+    rides: &Rides,
+) -> Next {
+    if let Some(done) = recordings::run(&globals, &command) {
+        return Next::Done(told(done));
+    }
+    match command {
+        SessionCommand::Attach { reference } => {
+            // A reference that leads nowhere is told here, and not in a window.
+            if reference.is_some() {
+                let reference = reference.clone();
+                let ask = Command::Session(SessionCommand::Attach { reference });
+                let known = headless::run(&globals, ask, rides);
+                if !matches!(known, Ok(0)) {
+                    return Next::Done(told(known));
+                }
+            }
+            Next::Window {
+                start: false,
+                focus: reference,
+                globals,
+            }
+        }
+        SessionCommand::Replay { reference, how } => {
+            let terminal = std::io::stdin().is_terminal() && output::is_seen();
+            if globals.plain || !terminal {
+                return Next::Done(told(recordings::print(&globals, &reference)));
+            }
+            match recordings::find(&globals, &reference) {
+                Ok((row, file)) => Next::Replay {
+                    reference: row.reference,
+                    file,
+                    how,
+                },
+                Err(why) => Next::Done(told(Err(why))),
+            }
+        }
+        command if id == "session.open" => {
+            let (result, opened) = headless::open(&globals, Command::Session(command), rides);
+            let quiet = globals.json || globals.jsonl || globals.plain;
+            let window = !(args.has("detach") || quiet)
+                && std::io::stdin().is_terminal()
+                && output::is_seen();
+            match (result, opened) {
+                (Ok(0), Some(reference)) if window => Next::Window {
+                    start: false,
+                    focus: Some(reference),
+                    globals,
+                },
+                (result, _) => Next::Done(told(result)),
+            }
+        }
+        command => Next::Done(told(headless::run(
+            &globals,
+            Command::Session(command),
+            rides,
+        ))),
+    }
 }
 
 /// Reads what `-` stands for, where a command takes it.
 fn fill_from_stdin(id: &str, args: &mut Args) -> Result<(), String> {
     let name = match id {
         "ticket.add" => "title",
-        "ticket.comment" => "text",
+        "ticket.comment" | "session.send" => "text",
         _ => return Ok(()),
     };
     if args.all(name) != ["-"] {
@@ -197,6 +284,11 @@ fn settled(command: Command) -> Result<Command, String> {
                     .into_owned();
             }
             Command::Copy(copy)
+        }
+        Command::Program(ProgramCommand::Backup { file }) => {
+            Command::Program(ProgramCommand::Backup {
+                file: absolute(file),
+            })
         }
         Command::Run(RunCommand::Start(mut start)) => {
             let path = PathBuf::from(&start.book);

@@ -376,6 +376,18 @@ pub(super) fn err(bytes: &[u8]) {
     drop(std::io::stderr().lock().write_all(bytes));
 }
 
+/// Whether standard output is a terminal, where what hosts wrote must be made harmless.
+pub(super) fn is_seen() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Writes to standard output; false when nobody reads it any more.
+pub(super) fn write(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes());
+    written.and_then(|()| stdout.flush()).is_ok()
+}
+
 /// Writes to standard output, for texts that exist before any command runs.
 pub(super) fn print(text: &str) {
     drop(std::io::stdout().lock().write_all(text.as_bytes()));

@@ -1,7 +1,7 @@
 //! Which commands use the connections of an app that runs, and which need one.
 
 use crate::app::start::Refused;
-use crate::command::{Command, Globals, HostCommand, ProgramCommand, RunCommand};
+use crate::command::{Command, Globals, HostCommand, ProgramCommand, RunCommand, SessionCommand};
 
 /// Whether `command` goes to a running app: it needs connections that the app may have, or is about the app itself.
 ///
@@ -13,9 +13,11 @@ pub(super) fn wanted(command: &Command, globals: &Globals) -> bool {
         Command::Run(run) => matches!(run, RunCommand::Start(_)),
         Command::Host(host) => matches!(host, HostCommand::Health { .. }),
         Command::Program(program) => about_the_app(program),
-        Command::Ticket(_) | Command::Screen(_) | Command::Connection(_) | Command::Files(_) => {
-            false
-        }
+        Command::Ticket(_)
+        | Command::Layout(_)
+        | Command::Screen(_)
+        | Command::Connection(_)
+        | Command::Files(_) => false,
     };
     rides && !globals.read_only
 }
@@ -34,10 +36,33 @@ pub(super) fn stops(command: &Command) -> bool {
 
 /// Why `command` cannot be carried out without a running app, if so.
 pub(super) fn alone(command: &Command) -> Option<Refused> {
+    if let Command::Session(session) = command
+        && about_the_living(session)
+    {
+        return Some(Refused {
+            text: "no app runs here, so no session is live; `qd session open HOST` starts both"
+                .to_owned(),
+            exit: 3,
+        });
+    }
     matches!(command, Command::Program(program) if about_the_app(program)).then(|| Refused {
         text: "no app runs here; `qd` or `qd server start` starts one".to_owned(),
         exit: 3,
     })
+}
+
+/// Whether a verb means nothing without a live session.
+fn about_the_living(command: &SessionCommand) -> bool {
+    matches!(
+        command,
+        SessionCommand::Send { .. }
+            | SessionCommand::Attach { .. }
+            | SessionCommand::Capture { .. }
+            | SessionCommand::Close { .. }
+            | SessionCommand::Wait { .. }
+            | SessionCommand::Record { .. }
+            | SessionCommand::Mark { .. }
+    )
 }
 
 #[cfg(test)]

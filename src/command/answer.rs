@@ -69,6 +69,24 @@ pub enum Answer {
     Health(Vec<HostHealth>),
     /// Sessions.
     Sessions(Vec<SessionRow>),
+    /// Sessions with what this process knows of those that live, the living first.
+    SessionLines(Vec<SessionLine>),
+    /// A session was opened; its reference and its host.
+    Opened {
+        /// Its reference.
+        reference: String,
+        /// Where it leads.
+        host: String,
+    },
+    /// What a pane shows.
+    Captured(Box<CaptureRow>),
+    /// What was waited for was shown.
+    Matched {
+        /// In which session.
+        reference: String,
+        /// The line.
+        line: String,
+    },
     /// One session and its text.
     Session {
         /// The session.
@@ -195,6 +213,7 @@ impl Info {
             ("store", &self.data),
             ("log", &self.state),
             ("device", &self.device),
+            ("recorded", &self.recordings),
         ]
         .into_iter()
     }
@@ -210,6 +229,42 @@ fn forward_line(row: &ForwardRow) -> String {
         ForwardState::Stopped => "stopped".to_owned(),
     };
     format!("{:>4}  {} through {}  {how}", row.id, row.rule, row.host)
+}
+
+/// A session, and what is known of its pane. In JSON both are one object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// As the store knows it.
+    pub row: SessionRow,
+    /// `connecting`, `live`, `ended` while its pane is still shown, `closed`, `lost` when its app died, `elsewhere` when
+    /// another process has it.
+    pub state: String,
+    /// Columns and rows of its pane.
+    pub size: Option<(u16, u16)>,
+    /// What its program calls the window.
+    pub title: String,
+    /// Its place among the panes, from 0, as after the prefix.
+    pub tab: Option<usize>,
+    /// What it shows is being recorded.
+    pub recorded: bool,
+}
+
+/// What a pane shows. Field names are those of the JSON output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureRow {
+    /// The session.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// Its lines.
+    pub text: String,
+    /// Columns of the pane.
+    pub cols: u16,
+    /// Rows of the pane.
+    pub rows: u16,
+    /// Row and column of the cursor from 0; `null` when it is hidden.
+    pub cursor: Option<(u16, u16)>,
+    /// What the program calls the window.
+    pub title: String,
 }
 
 /// What an import found, by host name.
@@ -313,4 +368,6 @@ pub struct Info {
     pub state: String,
     /// This installation's id in the log.
     pub device: String,
+    /// How many recordings there are, and their size, in words.
+    pub recordings: String,
 }

@@ -59,6 +59,8 @@ pub enum FilesVerb {
     Show {
         /// The host of the right side.
         host: String,
+        /// The folder there; the account's home without it.
+        path: Option<String>,
         /// The ticket that copies are recorded on.
         ticket: Option<String>,
     },
@@ -158,8 +160,15 @@ pub(super) const ROWS: &[Row] = &[
         danger: Danger::None,
         surface: Surface::Screen,
         build: |args| {
+            let named = args.need("host")?;
+            // As with scp, what comes after the colon is a path; a name never has one.
+            let (host, path) = match named.split_once(':') {
+                Some((host, path)) if !host.is_empty() => (host.to_owned(), Some(path.to_owned())),
+                _ => (named, None),
+            };
             screen(FilesVerb::Show {
-                host: args.need("host")?,
+                host,
+                path: path.filter(|path| !path.is_empty()),
                 ticket: args.text("ticket"),
             })
         },

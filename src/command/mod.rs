@@ -4,15 +4,21 @@
 //! `:` prompt, the command line, the help and the reference are all made from the rows; [`Command`] is what they make.
 
 mod answer;
+mod broadcast;
 mod change;
 mod connection;
 mod copy;
 mod files;
 mod forward;
 mod host;
+mod layout;
 mod line;
+mod look;
+mod mistake;
+mod monitor;
 mod parse;
 mod program;
+mod recording;
 mod row;
 mod run;
 mod screen;
@@ -23,21 +29,27 @@ mod ticket;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{
-    Answer, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus, StepPreview,
+    Answer, CaptureRow, DoctorLine, HostHealth, ImportReport, Info, Outcome, ServerStatus,
+    SessionLine, StepPreview,
 };
+pub use broadcast::BroadcastVerb;
 pub use change::{ChangeContext, Edited, new_ticket};
 pub use connection::ConnectionCommand;
 pub use copy::{CopyCommand, place};
 pub use files::{FilesCommand, FilesVerb};
 pub use forward::ForwardCommand;
 pub use host::{HostCommand, ImportSource};
+pub use layout::{LayoutCommand, PaneVerb, Spot, repeats};
 pub use line::split;
+pub use look::LookVerb;
+pub use monitor::{MonitorVerb, Monitored};
 pub use parse::{Globals, ParseError, Parsed, cli, parse_line, parse_words};
 pub use program::ProgramCommand;
+pub use recording::ReelVerb;
 pub use row::{Arg, ArgError, Args, Danger, Form, Row, Scope, Subject, Surface};
 pub use run::{ExecCommand, RunCommand, RunStart};
 pub use screen::ScreenCommand;
-pub use session::SessionCommand;
+pub use session::{ExportFormat, Playing, Search, SessionCommand};
 pub use ssh::{Seat, SshCommand, Tty, escape_char};
 pub use ticket::{TicketChange, TicketCommand};
 
@@ -50,6 +62,8 @@ pub enum Command {
     Host(HostCommand),
     /// About sessions.
     Session(SessionCommand),
+    /// About tabs and the panes in them.
+    Layout(LayoutCommand),
     /// A raw session or one command, in this terminal.
     Ssh(SshCommand),
     /// One command on many hosts.
@@ -76,6 +90,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         ticket::ROWS,
         host::ROWS,
         session::ROWS,
+        layout::ROWS,
+        recording::ROWS,
         forward::ROWS,
         copy::ROWS,
         ssh::ROWS,
@@ -84,6 +100,9 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         files::ROWS,
         program::ROWS,
         screen::ROWS,
+        broadcast::ROWS,
+        monitor::ROWS,
+        look::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -108,7 +127,9 @@ mod tests {
             assert!(row.id.split('.').count() <= 2, "{}", row.id);
             for chord in row.keys {
                 assert!(
-                    chord.parse::<crate::domain::key::Key>().is_ok(),
+                    chord
+                        .split_whitespace()
+                        .all(|key| key.parse::<crate::domain::key::Key>().is_ok()),
                     "{}: {chord}",
                     row.id
                 );

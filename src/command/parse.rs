@@ -111,6 +111,10 @@ pub fn parse_words(words: &[String], surface: Surface) -> Result<Parsed, ParseEr
     };
     match tree.try_get_matches_from(shield(words)) {
         Ok(matches) => Ok(read(&matches)),
+        Err(error) if surface == Surface::Screen && error.use_stderr() => Err(ParseError {
+            text: super::mistake::words(&error, words),
+            asked_for: false,
+        }),
         Err(error) => Err(ParseError {
             text: error.render().to_string().trim_end().to_owned(),
             asked_for: !error.use_stderr(),
@@ -204,13 +208,18 @@ fn noun_help(noun: &str) -> &'static str {
         "forward" => "Connections carried through a host",
         "session" => "Sessions and their recordings",
         "server" => "The app that windows and commands come to",
+        "replay" => "The recording that is played",
         "runbook" => "Runbooks: Markdown files with shell fences",
         "run" => "Runs of runbooks on hosts",
         "config" => "Settings",
         "connection" => "Connections that this process holds",
         "file" => "What is selected in the view of two folders",
         "theme" => "Themes",
+        "monitor" => "What calls you to a session",
         "view" => "What the screen shows",
+        "layout" => "How panes are arranged, and arrangements with a name",
+        "tab" => "Tabs of sessions",
+        "pane" => "The panes of a tab",
         _ => "More commands",
     }
 }

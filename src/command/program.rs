@@ -12,9 +12,32 @@ use super::{Command, ProgramCommand as P};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProgramCommand {
     /// Examines the store.
-    Doctor,
+    Doctor {
+        /// Make everything anew that is derived from the log.
+        repair: bool,
+    },
+    /// Copies the store into a new file.
+    Backup {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Puts a backup in the place of the store.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
     /// Prints versions and the places of files.
     Info,
+    /// Writes the whole store as files into a new folder.
+    Export {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Takes in what was exported.
+    Import {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Looks for errors in the settings.
     ConfigCheck,
     /// Lists the themes.
@@ -62,15 +85,106 @@ const fn plain(
     }
 }
 
+const FILE: Arg = Arg {
+    name: "file",
+    form: Positional,
+    required: true,
+    subject: None,
+    help: "A backup",
+};
+
+const FOLDER: Arg = Arg {
+    name: "dir",
+    help: "The folder",
+    ..FILE
+};
+
 /// The verbs. // tidy: table
 pub(super) const ROWS: &[Row] = &[
-    plain(
-        "doctor",
-        "examine the store",
-        "Examines the store and says what is wrong with it.",
-        Surface::Everywhere,
-        |_| Ok(Command::Program(P::Doctor)),
-    ),
+    Row {
+        id: "doctor",
+        title: "examine the store",
+        help: "Examines the store and says what is wrong with it.",
+        args: &[Arg {
+            name: "repair",
+            form: Switch(None),
+            required: false,
+            subject: None,
+            help: "First make lists, fields and the search index anew from the log (in a shell only)",
+        }],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Everywhere,
+        build: |args| {
+            Ok(Command::Program(P::Doctor {
+                repair: args.has("repair"),
+            }))
+        },
+    },
+    Row {
+        id: "backup",
+        title: "back up the store",
+        help: "Copies the store into a new file while everything goes on, and reads the copy back.",
+        args: &[Arg {
+            help: "The new file; one that exists is left alone",
+            ..FILE
+        }],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Backup {
+                file: args.need("file")?.into(),
+            }))
+        },
+    },
+    Row {
+        id: "restore",
+        title: "restore a backup",
+        help: "Puts a backup in the place of the store, after examining it; the store of before is kept.",
+        args: &[FILE],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Restore {
+                file: args.need("file")?.into(),
+            }))
+        },
+    },
+    Row {
+        id: "export",
+        title: "export the store",
+        help: "Writes everything into a new folder: the log as JSON lines, and each ticket as a folder of its own.",
+        args: &[FOLDER],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Export {
+                folder: args.need("dir")?.into(),
+            }))
+        },
+    },
+    Row {
+        id: "import",
+        title: "import an export",
+        help: "Takes in a folder that was exported, after reading all of it; what is here already is passed over.",
+        args: &[FOLDER],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(P::Import {
+                folder: args.need("dir")?.into(),
+            }))
+        },
+    },
     plain(
         "info",
         "about this program",

@@ -120,10 +120,14 @@ pub enum Scope {
     Files,
     /// In the list of host keys that changed.
     Alarms,
+    /// In the recording of a session.
+    Recording,
     /// After the prefix chord in a session pane.
     Prefix,
-    /// While a session pane shows its scrollback.
+    /// In copy mode with the keys of vi.
     Scrollback,
+    /// In copy mode with the keys of emacs.
+    ScrollbackEmacs,
 }
 
 /// What must be asked before a command.

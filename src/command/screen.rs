@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Form::Positional;
 use super::row::{Arg, Danger, Row, Scope, Surface};
-use super::{Command, FilesVerb, ScreenCommand as V};
+use super::{
+    BroadcastVerb, Command, FilesVerb, LookVerb, MonitorVerb, PaneVerb, ScreenCommand as V,
+};
 
 /// A verb about what is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +33,16 @@ pub enum ScreenCommand {
     AlarmTicket,
     /// Sorts by the next column.
     Sort,
+    /// Types into several sessions at once, or prepares for it.
+    Broadcast(BroadcastVerb),
+    /// Says what calls people to a session.
+    Monitor(MonitorVerb),
+    /// Goes to the next session that called.
+    NextCall,
     /// Does something in the view of two folders.
     Files(FilesVerb),
+    /// Works the player of recordings.
+    Reel(super::ReelVerb),
     /// Goes to the next view.
     NextView,
     /// Opens what is selected.
@@ -77,6 +87,8 @@ pub enum ScreenCommand {
     Help,
     /// Draws everything anew.
     Redraw,
+    /// Shows what windows, panes and connections cost.
+    Stats,
     /// Switches to another theme.
     Theme {
         /// Its name.
@@ -86,16 +98,18 @@ pub enum ScreenCommand {
     Quit,
     /// Suspends the program, as Ctrl-Z does for others.
     Suspend,
-    /// The next session.
+    /// The next tab.
     NextSession,
-    /// The session before.
+    /// The tab before.
     PreviousSession,
-    /// A session by its place.
+    /// A tab by its place.
     Session(u8),
     /// Leaves the pane and goes back to the list; the session goes on.
     LeavePane,
-    /// Looks at what scrolled away.
-    Scrollback,
+    /// Goes to another pane or tab.
+    Pane(PaneVerb),
+    /// Looks around in a pane, and copies.
+    Look(LookVerb),
 }
 
 const fn key(
@@ -389,6 +403,14 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-l"],
         |_| Ok(Command::Screen(V::Redraw)),
     ),
+    key(
+        "stats",
+        "stats",
+        "Shows what windows, panes and connections cost: bytes, frames, distances.",
+        GLOBAL,
+        &[],
+        |_| Ok(Command::Screen(V::Stats)),
+    ),
     Row {
         id: "theme.use",
         title: "theme",
@@ -428,16 +450,16 @@ pub(super) const ROWS: &[Row] = &[
     ),
     key(
         "pane.next",
-        "next session",
-        "Goes to the next session.",
+        "next tab",
+        "Goes to the next tab.",
         PREFIX,
         &["n"],
         |_| Ok(Command::Screen(V::NextSession)),
     ),
     key(
         "pane.previous",
-        "previous session",
-        "Goes to the session before.",
+        "previous tab",
+        "Goes to the tab before.",
         PREFIX,
         &["p"],
         |_| Ok(Command::Screen(V::PreviousSession)),
@@ -447,16 +469,8 @@ pub(super) const ROWS: &[Row] = &[
         "leave pane",
         "Goes back to the list; the session goes on.",
         PREFIX,
-        &["d", "w"],
+        &["d"],
         |_| Ok(Command::Screen(V::LeavePane)),
-    ),
-    key(
-        "pane.scrollback",
-        "scrollback",
-        "Looks at what scrolled away.",
-        PREFIX,
-        &["["],
-        |_| Ok(Command::Screen(V::Scrollback)),
     ),
     key(
         "pane.prompt",
@@ -476,80 +490,80 @@ pub(super) const ROWS: &[Row] = &[
     ),
     key(
         "pane.0",
-        "session 0",
-        "Goes to the first session.",
+        "tab 0",
+        "Goes to the first tab.",
         PREFIX,
         &["0"],
         |_| Ok(Command::Screen(V::Session(0))),
     ),
     key(
         "pane.1",
-        "session 1",
-        "Goes to the second session.",
+        "tab 1",
+        "Goes to the second tab.",
         PREFIX,
         &["1"],
         |_| Ok(Command::Screen(V::Session(1))),
     ),
     key(
         "pane.2",
-        "session 2",
-        "Goes to the third session.",
+        "tab 2",
+        "Goes to the third tab.",
         PREFIX,
         &["2"],
         |_| Ok(Command::Screen(V::Session(2))),
     ),
     key(
         "pane.3",
-        "session 3",
-        "Goes to the fourth session.",
+        "tab 3",
+        "Goes to the fourth tab.",
         PREFIX,
         &["3"],
         |_| Ok(Command::Screen(V::Session(3))),
     ),
     key(
         "pane.4",
-        "session 4",
-        "Goes to the fifth session.",
+        "tab 4",
+        "Goes to the fifth tab.",
         PREFIX,
         &["4"],
         |_| Ok(Command::Screen(V::Session(4))),
     ),
     key(
         "pane.5",
-        "session 5",
-        "Goes to the sixth session.",
+        "tab 5",
+        "Goes to the sixth tab.",
         PREFIX,
         &["5"],
         |_| Ok(Command::Screen(V::Session(5))),
     ),
     key(
         "pane.6",
-        "session 6",
-        "Goes to the seventh session.",
+        "tab 6",
+        "Goes to the seventh tab.",
         PREFIX,
         &["6"],
         |_| Ok(Command::Screen(V::Session(6))),
     ),
     key(
         "pane.7",
-        "session 7",
-        "Goes to the eighth session.",
+        "tab 7",
+        "Goes to the eighth tab.",
         PREFIX,
         &["7"],
         |_| Ok(Command::Screen(V::Session(7))),
     ),
     key(
         "pane.8",
-        "session 8",
-        "Goes to the ninth session.",
+        "tab 8",
+        "Goes to the ninth tab.",
         PREFIX,
         &["8"],
         |_| Ok(Command::Screen(V::Session(8))),
     ),
     key(
         "pane.9",
-        "session 9",
-        "Goes to the tenth session.",
+        "tab 9",
+        "Goes to the tenth tab.",
         PREFIX,
         &["9"],
         |_| Ok(Command::Screen(V::Session(9))),

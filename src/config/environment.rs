@@ -1,5 +1,6 @@
 //! The environment of the process as a value, so that whatever depends on it can be tested with another one.
 
+use crate::domain::look::CopyKeys;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,21 @@ impl Environment {
     /// As [`Self::get`], for values that are text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(OsStr::to_str)
+    }
+
+    /// The keys of copy mode that fit the editor: those of emacs if `VISUAL` or `EDITOR` is one, else those of vi.
+    pub fn copy_keys(&self) -> CopyKeys {
+        let editor = self
+            .text("VISUAL")
+            .or_else(|| self.text("EDITOR"))
+            .unwrap_or_default();
+        let program = editor.split_whitespace().next().unwrap_or_default();
+        let name = program.rsplit('/').next().unwrap_or_default();
+        if name.contains("emacs") || matches!(name, "mg" | "jove" | "zile") {
+            CopyKeys::Emacs
+        } else {
+            CopyKeys::Vi
+        }
     }
 
     /// The home folder, when `HOME` names an absolute one.

@@ -2,15 +2,21 @@
 
 mod environment;
 mod error;
+mod guard;
 mod library;
 mod paths;
 mod rows;
 mod safe;
 mod settings;
+mod slow;
 
 pub use environment::Environment;
 pub use error::Error;
+pub use guard::{Alerts, BROADCAST_MINUTES, Desktop};
 pub use library::{Book, Library};
 pub use paths::Paths;
 pub use rows::{ROWS, Row};
-pub use settings::{General, Health, Limit, Runbooks, Session, Settings, Ssh};
+pub use settings::{
+    General, Health, Limit, Recording, Runbooks, Session, Settings, Ssh, WindowSize,
+};
+pub use slow::{Predict, Screen};

@@ -6,8 +6,12 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::environment::Environment;
+use super::guard::Desktop;
 use super::settings::Settings;
+use super::slow::{self, Predict};
 use crate::domain::key::{Key, KeyCode};
+use crate::domain::look::CopyKeys;
+use crate::domain::recording::parse_size;
 use crate::domain::time::parse_span;
 
 /// What relative paths and `~` in a settings file refer to.
@@ -218,6 +222,207 @@ pub const ROWS: &[Row] = &[
                 .map(|key| settings.session.prefix = Some(key))
         },
     },
+    Row {
+        section: "session",
+        name: "window_size",
+        help: "Whose size a tab has that several windows show: latest (the window that was typed in last), smallest or largest.",
+        show: |settings| quoted(settings.session.window_size.word()),
+        set: |settings, value, _| {
+            filled(value)
+                .and_then(|text| text.parse())
+                .map(|size| settings.session.window_size = size)
+        },
+    },
+    Row {
+        section: "session",
+        name: "scrollback_bytes",
+        help: "How many bytes of lines that scrolled away each pane keeps, packed: 0 to 1073741824. About 60 a line.",
+        show: |settings| settings.session.scrollback_bytes.to_string(),
+        set: |settings, value, _| {
+            bytes(value).map(|bytes| settings.session.scrollback_bytes = bytes)
+        },
+    },
+    Row {
+        section: "session",
+        name: "clipboard",
+        help: "Whether programs in sessions may put text on your clipboard (OSC 52); reading it they may never.",
+        show: |settings| settings.session.clipboard.to_string(),
+        set: |settings, value, _| yes_or_no(value).map(|on| settings.session.clipboard = on),
+    },
+    Row {
+        section: "session",
+        name: "broadcast_minutes",
+        help: "After how many minutes without a key a broadcast switches itself off: 1 to 60.",
+        show: |settings| (settings.session.broadcast.as_secs() / 60).to_string(),
+        set: |settings, value, _| {
+            let minutes = number(value, 60.0)?;
+            if minutes < 1.0 {
+                return Err("expected 1 to 60".to_owned());
+            }
+            settings.session.broadcast = Duration::from_secs_f32(minutes * 60.0);
+            Ok(())
+        },
+    },
+    Row {
+        section: "session",
+        name: "copy_keys",
+        help: "The keys of copy mode: vi or emacs. Without it, emacs if $VISUAL or $EDITOR is one, else vi.",
+        show: |settings| {
+            quoted(match settings.session.copy_keys {
+                None => "",
+                Some(CopyKeys::Vi) => "vi",
+                Some(CopyKeys::Emacs) => "emacs",
+            })
+        },
+        set: |settings, value, _| {
+            settings.session.copy_keys = Some(match filled(value)?.as_str() {
+                "vi" => CopyKeys::Vi,
+                "emacs" => CopyKeys::Emacs,
+                other => return Err(format!("{other:?} is no set of keys; write vi or emacs")),
+            });
+            Ok(())
+        },
+    },
+    Row {
+        section: "session",
+        name: "copy_command",
+        help: "A program that gets what you copy on its standard input, on the machine that the app runs on: a list such as [\"xclip\", \"-i\"]. No shell is involved.",
+        show: |settings| {
+            let words = settings.session.copy_command.iter();
+            let words: Vec<String> = words.map(|word| quoted(word)).collect();
+            format!("[{}]", words.join(", "))
+        },
+        set: |settings, value, _| names(value).map(|words| settings.session.copy_command = words),
+    },
+    Row {
+        section: "session",
+        name: "predict",
+        help: "Whether typed characters are shown before a far host has echoed them: auto (from 60 ms there and back), always or never.",
+        show: |settings| quoted(settings.session.predict.word()),
+        set: |settings, value, _| {
+            Predict::read(value).map(|predict| settings.session.predict = predict)
+        },
+    },
+    Row {
+        section: "screen",
+        name: "mouse",
+        help: "Whether the window takes the mouse, for itself and for programs in panes; Shift and the mouse are your terminal's own all the same.",
+        show: |settings| settings.screen.mouse.to_string(),
+        set: |settings, value, _| yes_or_no(value).map(|on| settings.screen.mouse = on),
+    },
+    Row {
+        section: "screen",
+        name: "escape_ms",
+        help: "How many milliseconds a lone Escape may be the beginning of a longer key; auto follows the distance to your terminal, from 25 to 500.",
+        show: |settings| {
+            let wait = settings.screen.escape;
+            slow::auto_text(wait.and_then(|wait| u32::try_from(wait.as_millis()).ok()))
+        },
+        set: |settings, value, _| {
+            slow::number_or_auto(value, 1, 5_000).map(|millis| {
+                settings.screen.escape =
+                    millis.map(|millis| Duration::from_millis(u64::from(millis)));
+            })
+        },
+    },
+    Row {
+        section: "screen",
+        name: "bytes_per_second",
+        help: "The most bytes a second that are sent to your terminal; auto takes at most half of what a slow link carries.",
+        show: |settings| slow::auto_text(settings.screen.bytes_per_second),
+        set: |settings, value, _| {
+            slow::number_or_auto(value, 500, 1_000_000_000)
+                .map(|rate| settings.screen.bytes_per_second = rate)
+        },
+    },
+    Row {
+        section: "alerts",
+        name: "bell",
+        help: "Whether a session that calls rings the bell of your terminal: \"window\" or \"none\".",
+        show: |settings| {
+            quoted(if settings.alerts.bell {
+                "window"
+            } else {
+                "none"
+            })
+        },
+        set: |settings, value, _| {
+            settings.alerts.bell = match filled(value)?.as_str() {
+                "window" => true,
+                "none" => false,
+                _ => return Err("expected \"window\" or \"none\"".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Row {
+        section: "alerts",
+        name: "desktop",
+        help: "How a session that calls asks your terminal for a notification of the desktop: \"none\", \"osc9\" (or true) or \"osc777\".",
+        show: |settings| {
+            quoted(match settings.alerts.desktop {
+                None => "none",
+                Some(Desktop::Osc9) => "osc9",
+                Some(Desktop::Osc777) => "osc777",
+            })
+        },
+        set: |settings, value, _| {
+            settings.alerts.desktop = match value {
+                DeValue::Boolean(on) => on.then_some(Desktop::Osc9),
+                DeValue::String(word) => match word.as_ref() {
+                    "none" => None,
+                    "osc9" => Some(Desktop::Osc9),
+                    "osc777" => Some(Desktop::Osc777),
+                    _ => return Err("expected \"none\", \"osc9\" or \"osc777\"".to_owned()),
+                },
+                other => {
+                    return Err(format!(
+                        "expected \"none\", \"osc9\" or \"osc777\", found {}",
+                        kind(other)
+                    ));
+                }
+            };
+            Ok(())
+        },
+    },
+    Row {
+        section: "recording",
+        name: "off",
+        help: "Hosts whose sessions are not recorded: names or patterns, as after Host in ssh_config.",
+        show: |settings| {
+            let hosts = settings.recording.off.iter();
+            let hosts: Vec<String> = hosts.map(|host| quoted(host)).collect();
+            format!("[{}]", hosts.join(", "))
+        },
+        set: |settings, value, _| names(value).map(|hosts| settings.recording.off = hosts),
+    },
+    Row {
+        section: "recording",
+        name: "quota",
+        help: "How much all recordings may take; then the oldest closed ones go. 0 is no limit.",
+        show: |settings| quoted(&settings.recording.keeping.quota.to_string()),
+        set: |settings, value, _| size(value).map(|bytes| settings.recording.keeping.quota = bytes),
+    },
+    Row {
+        section: "recording",
+        name: "keep_days",
+        help: "How many days a recording is kept after its end. 0 is for ever.",
+        show: |settings| settings.recording.keeping.days.to_string(),
+        set: |settings, value, _| days(value).map(|days| settings.recording.keeping.days = days),
+    },
+    Row {
+        section: "recording",
+        name: "strict",
+        help: "Whether a session that cannot be recorded is refused; without, it goes on and says NOT RECORDED.",
+        show: |settings| settings.recording.strict.to_string(),
+        set: |settings, value, _| match value {
+            DeValue::Boolean(on) => {
+                settings.recording.strict = *on;
+                Ok(())
+            }
+            other => Err(format!("expected true or false, found {}", kind(other))),
+        },
+    },
 ];
 
 /// The known name that `name` was probably meant to be: at most two letters differ, and fewer than it has.
@@ -317,6 +522,16 @@ fn names(value: &DeValue<'_>) -> Result<Vec<String>, String> {
     array.iter().map(|item| filled(item.get_ref())).collect()
 }
 
+/// A number of bytes up to a gibibyte.
+fn bytes(value: &DeValue<'_>) -> Result<usize, String> {
+    let wrong = || format!("expected a number of bytes from 0 to {}", 1 << 30);
+    let number = match value {
+        DeValue::Integer(number) => number.to_string().parse::<usize>().map_err(|_| wrong())?,
+        other => return Err(format!("{}, found {}", wrong(), kind(other))),
+    };
+    (number <= 1 << 30).then_some(number).ok_or_else(wrong)
+}
+
 /// A span as systemd.time(7) writes it, or a number of seconds, between two limits in seconds.
 fn span(value: &DeValue<'_>, least: u64, most: u64) -> Result<Duration, String> {
     let text = match value {
@@ -340,6 +555,39 @@ fn span(value: &DeValue<'_>, least: u64, most: u64) -> Result<Duration, String> 
         ));
     }
     Ok(Duration::from_millis(millis))
+}
+
+fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    match value {
+        DeValue::Boolean(on) => Ok(*on),
+        other => Err(format!("this must be true or false, not {}", kind(other))),
+    }
+}
+
+/// A size in bytes.
+fn size(value: &DeValue<'_>) -> Result<u64, String> {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        other => {
+            return Err(format!(
+                "expected a size such as \"2 GiB\", found {}",
+                kind(other)
+            ));
+        }
+    };
+    parse_size(&text).ok_or_else(|| {
+        format!("{text:?} is no size; write for example \"2 GiB\", \"500 MiB\" or 0 for no limit")
+    })
+}
+
+fn days(value: &DeValue<'_>) -> Result<u64, String> {
+    let read = match value {
+        DeValue::Integer(number) => number.to_string().parse::<u64>().ok(),
+        other => return Err(format!("expected a number of days, found {}", kind(other))),
+    };
+    read.filter(|days| *days <= 36_500)
+        .ok_or_else(|| "expected 0 to 36500 days".to_owned())
 }
 
 fn number(value: &DeValue<'_>, most: f32) -> Result<f32, String> {

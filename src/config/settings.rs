@@ -1,18 +1,27 @@
 //! The settings in `config.toml`: what they are, reading them with every mistake at its place, and changing one.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
 use super::error::Error;
+use super::guard::{self, Alerts};
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
+use super::slow::{Predict, Screen};
+use crate::domain::environment::Environments;
 use crate::domain::key::Key;
+use crate::domain::look::CopyKeys;
+use crate::domain::recording::Keeping;
 use crate::domain::runbook::Diagnostic;
+use crate::domain::ticket::words;
 
 /// Everything that can be set. The rows in [`ROWS`] name each setting once, with its help.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +36,14 @@ pub struct Settings {
     pub health: Health,
     /// `[session]`
     pub session: Session,
+    /// `[screen]`
+    pub screen: Screen,
+    /// `[environments]`
+    pub environments: Environments,
+    /// `[alerts]`
+    pub alerts: Alerts,
+    /// `[recording]`
+    pub recording: Recording,
 }
 
 /// Who and how.
@@ -89,6 +106,55 @@ pub struct Limit {
 pub struct Session {
     /// The one chord that is not sent to the remote; `None` while its user has not been asked.
     pub prefix: Option<Key>,
+    /// Whose size a tab has that several windows show.
+    pub window_size: WindowSize,
+    /// Whether programs in sessions may put text on the clipboard of the window's terminal (OSC 52).
+    pub clipboard: bool,
+    /// How long a broadcast goes on without a key.
+    pub broadcast: Duration,
+    /// The most bytes of packed scrollback that a pane keeps.
+    pub scrollback_bytes: usize,
+    /// The keys of copy mode; `None` follows the editor.
+    pub copy_keys: Option<CopyKeys>,
+    /// The program, with its arguments, that gets what is copied; empty is none.
+    pub copy_command: Vec<String>,
+    /// When typed characters are shown before the host has echoed them.
+    pub predict: Predict,
+}
+
+words!(
+    /// Whose size a tab has that several windows show.
+    WindowSize, "window size" {
+        /// The window's that was typed in last.
+        Latest = "latest",
+        /// The least of all.
+        Smallest = "smallest",
+        /// The greatest of all.
+        Largest = "largest",
+    }
+);
+/// Recordings of sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Patterns of the hosts whose sessions are not recorded.
+    pub off: Vec<String>,
+    /// How much is kept, and how long.
+    pub keeping: Keeping,
+    /// A session that cannot be recorded is not opened.
+    pub strict: bool,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            off: Vec::new(),
+            keeping: Keeping {
+                quota: 2 << 30,
+                days: 90,
+            },
+            strict: false,
+        }
+    }
 }
 
 impl Session {
@@ -120,7 +186,20 @@ impl Settings {
                 cpu: percent(90.0, 98.0),
                 load: percent(1.5, 3.0),
             },
-            session: Session { prefix: None },
+            session: Session {
+                prefix: None,
+                window_size: WindowSize::Latest,
+                clipboard: true,
+                broadcast: Duration::from_secs(guard::BROADCAST_MINUTES * 60),
+                scrollback_bytes: 4 * 1024 * 1024,
+                copy_keys: None,
+                copy_command: Vec::new(),
+                predict: Predict::default(),
+            },
+            screen: Screen::default(),
+            environments: Environments::default(),
+            alerts: Alerts::default(),
+            recording: Recording::default(),
         }
     }
 
@@ -209,8 +288,13 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn document(&mut self, document: &DeTable<'_>) {
         for (section, value) in document {
-            let known = ROWS.iter().any(|row| row.section == section.get_ref());
+            let known = section.get_ref().as_ref() == "environments"
+                || ROWS.iter().any(|row| row.section == section.get_ref());
             match value.get_ref().as_table() {
+                // Its names are the house's own.
+                Some(table) if section.get_ref().as_ref() == "environments" => {
+                    self.settings.environments = guard::environments(table, &mut self.mistakes);
+                }
                 _ if !known => {
                     self.unknown(section.span(), section.get_ref(), "section", sections())
                 }
@@ -305,6 +389,7 @@ impl Reading<'_> {
 fn sections() -> Vec<&'static str> {
     let mut names: Vec<&str> = ROWS.iter().map(|row| row.section).collect();
     names.dedup();
+    names.push("environments");
     names
 }
 

@@ -254,13 +254,17 @@ impl<'a> Walk<'a> {
             host: "web2".to_owned(),
             ticket: Some(reference.clone()),
         };
-        let Told::Done(session) = self.ask(Command::Session(open)).await? else {
+        let Told::Opened {
+            reference: session, ..
+        } = self.ask(Command::Session(open)).await?
+        else {
             return Err(failed("opening a session did not answer with it"));
         };
         let text = "echo I am on $(hostname); exit\n".to_owned();
         self.ask(Command::Session(SessionCommand::Send {
             reference: session.clone(),
             text,
+            keys: Vec::new(),
         }))
         .await?;
         let row = self.closed(&session).await?;

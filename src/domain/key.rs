@@ -38,7 +38,7 @@ pub enum KeyCode {
     Insert,
     /// Delete.
     Delete,
-    /// F1 to F12.
+    /// F1 to F35; few keyboards have more than twelve.
     F(u8),
 }
 
@@ -152,7 +152,7 @@ impl FromStr for Key {
                     .strip_prefix(['F', 'f'])
                     .and_then(|number| number.parse().ok())
                 {
-                    Some(number @ 1..=12) => KeyCode::F(number),
+                    Some(number @ 1..=35) => KeyCode::F(number),
                     _ => {
                         return Err(format!(
                             "{text:?} is no key; write for example j, G, Ctrl-d, Space, Enter or F1"
@@ -179,6 +179,7 @@ mod tests {
             "Enter",
             "Shift-Tab",
             "F10",
+            "F35",
             "Space",
             "Ctrl-Alt-x",
             "-",
@@ -190,6 +191,6 @@ mod tests {
             assert_eq!(key.to_string(), text);
         }
         assert!("Hyper-x".parse::<Key>().is_err());
-        assert!("F13".parse::<Key>().is_err());
+        assert!("F36".parse::<Key>().is_err());
     }
 }

@@ -15,6 +15,13 @@ impl Time {
         Some(Self(stamp.as_millisecond()))
     }
 
+    /// Reads a day such as `2026-11-23`, as its beginning in the local zone.
+    pub fn day(text: &str) -> Option<Self> {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        let begin = day.to_zoned(jiff::tz::TimeZone::system()).ok()?;
+        Some(Self(begin.timestamp().as_millisecond()))
+    }
+
     /// Milliseconds from `earlier` to `self`; zero when the clock stepped back.
     pub fn since(self, earlier: Time) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)

@@ -3,10 +3,13 @@
 //! It holds no handle, no channel and no closure, so that a state can be printed, compared and replayed. Host names are
 //! whole; tickets and runs are pages, never tables; queues are bounded and forget their oldest.
 
+mod cost;
 mod files;
 mod filter;
+mod guard;
 mod inflight;
 mod keys;
+mod reel;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -18,9 +21,11 @@ use std::sync::Arc;
 use crate::domain::case::Entry;
 use crate::domain::check::HostState;
 use crate::domain::connection::ConnectionRow;
+use crate::domain::environment::Environments;
 use crate::domain::forward::ForwardRow;
 use crate::domain::host::{Effective, Host};
 use crate::domain::ids::{HostId, SessionId};
+use crate::domain::layout::Tab;
 use crate::domain::run::RunRow;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
@@ -29,10 +34,13 @@ use crate::domain::ticket::Ticket;
 use crate::domain::time::Time;
 use crate::term::Screen;
 
+pub use cost::WindowCost;
 pub use files::{Copies, CopyEnd, CopyView, Files, Folder, FolderKey};
 pub use filter::{Filter, Hit};
+pub use guard::{Broadcast, Broadcasting, Monitor, Receivers};
 pub use inflight::{Flight, Inflight};
 pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
+pub use reel::{Found, FoundRow, Reel};
 
 /// How many samples of a host are kept for its sparkline; older ones are forgotten.
 pub const SERIES: usize = 120;
@@ -65,10 +73,16 @@ pub struct Model {
     pub run: Option<RunRow>,
     /// Live sessions, in the order they were opened; a closed one stays until it is dismissed.
     pub sessions: Vec<SessionView>,
+    /// The tabs in which they are, in the order of their numbers; every session is in just one.
+    pub tabs: Vec<Tab>,
     /// Recorded sessions, newest first.
     pub recorded: Vec<SessionRow>,
     /// The recording that is open, and its text.
     pub recording: Option<Recording>,
+    /// The recording that is played.
+    pub reel: Option<Reel>,
+    /// What was looked for in recordings last.
+    pub found: Option<Found>,
     /// The host whose details are open.
     pub host: Option<HostDetail>,
     /// The connections as they were last looked at.
@@ -93,12 +107,18 @@ pub struct Model {
     pub books: Vec<Runbook>,
     /// What is wrong with the runbooks that cannot be read.
     pub broken: Vec<Diagnostic>,
+    /// What was copied out of a pane last.
+    pub copied: Option<Arc<str>>,
     /// What was said to the user, newest last.
     pub notices: Notices,
     /// Questions of workers, oldest first; the oldest is asked.
     pub questions: VecDeque<Question>,
     /// How many requests are under way, for the sign that something is being waited for.
     pub busy: usize,
+    /// Which hosts are production, and what else there is.
+    pub environments: Environments,
+    /// The marked sessions, and the broadcast that goes on.
+    pub broadcast: Broadcast,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether everything that changes anything is refused.
@@ -137,6 +157,17 @@ impl Model {
     /// The live session `id`, to be written by the update.
     pub fn session_mut(&mut self, id: SessionId) -> Option<&mut SessionView> {
         self.sessions.iter_mut().find(|session| session.id == id)
+    }
+
+    /// The tab that holds a session, and its number.
+    pub fn tab_of(&self, id: SessionId) -> Option<(usize, &Tab)> {
+        let mut tabs = self.tabs.iter().enumerate();
+        tabs.find(|(_, tab)| tab.contains(id))
+    }
+
+    /// The tab that holds a session, to be written by the update.
+    pub fn tab_of_mut(&mut self, id: SessionId) -> Option<&mut Tab> {
+        self.tabs.iter_mut().find(|tab| tab.contains(id))
     }
 
     /// What the server of `host` said last: its banner, or what to do before a login goes on.
@@ -295,6 +326,10 @@ pub struct SessionView {
     pub recording: bool,
     /// Our agent is forwarded to it: whoever is root there can use our keys while it lasts.
     pub agent: bool,
+    /// What is watched for in it, and what of it happened.
+    pub monitor: Monitor,
+    /// The exit status of the last command, where the shell marks its commands.
+    pub last_exit: Option<i32>,
 }
 
 impl SessionView {
@@ -312,6 +347,8 @@ impl SessionView {
             activity: false,
             recording: true,
             agent: false,
+            monitor: Monitor::default(),
+            last_exit: None,
         }
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Predict;
 use crate::domain::files::CopyJob;
 use crate::domain::forward::ForwardRule;
 use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::key::Key;
-use crate::term::Size;
 use crate::term::encode::MouseEvent;
+use crate::term::{Keep, Look, Size};
 
 use super::fact::QuestionId;
 
@@ -85,6 +86,11 @@ pub enum SshAsk {
         /// The pane's size.
         size: Size,
     },
+    /// When typed characters are shown before a host has echoed them, in panes that are opened from now on.
+    Predict {
+        /// When.
+        when: Predict,
+    },
     /// A key for a session, encoded with the modes its pane has at that moment.
     Key {
         /// The session.
@@ -127,17 +133,50 @@ pub enum SshAsk {
         /// The new size.
         size: Size,
     },
-    /// Scrolls a pane.
-    Scroll {
+    /// Looks around in a pane; what is copied there comes as [`super::SshFact::Copied`].
+    Look {
         /// The session.
         session: SessionId,
-        /// How far: positive is back in time, 0 is to the end.
-        lines: i32,
+        /// How.
+        look: Look,
     },
+    /// How much every pane opened from now on keeps.
+    Keep(Keep),
     /// Ends a session as a hangup would.
     Close {
         /// The session.
         session: SessionId,
+    },
+    /// Switches the recording of a session's pane; told by [`super::SshFact::RecordingChanged`], and by
+    /// [`super::SshFact::RecordingStopped`] when the disk does not take it.
+    Record {
+        /// The session.
+        session: SessionId,
+        /// The file to begin or to go on with; `None` stops.
+        file: Option<PathBuf>,
+    },
+    /// Sets a marker in the recording of a session's pane; none when it is not recorded.
+    MarkRecording {
+        /// The session.
+        session: SessionId,
+        /// What it says.
+        text: String,
+    },
+    /// Asks what a pane shows, the program in it alive or dead; answered by [`super::SshFact::Captured`].
+    Capture {
+        /// Names the request.
+        req: ReqId,
+        /// The session.
+        session: SessionId,
+        /// The lines before the screen too.
+        scrollback: bool,
+        /// Colours and attributes as escape sequences.
+        ansi: bool,
+    },
+    /// Whether sessions from now on must be recorded: one that cannot be is refused.
+    RecordStrictly {
+        /// They must.
+        on: bool,
     },
     /// Starts the one long probe channel of a host, or keeps the one that runs; never asks a person.
     Probe {
@@ -251,6 +290,26 @@ pub enum SshAsk {
         /// Names the request.
         req: ReqId,
     },
+    /// Looks for patterns in what a session shows; each line found is told by [`super::SshFact::Matched`] with the same `req`,
+    /// until [`SshAsk::Unwatch`] or the end of the session. Patterns that are none are answered by `Refused`, with
+    /// `Watch(req, …)` as the ask. A pane may have several watchers.
+    Watch {
+        /// Names the watcher.
+        req: ReqId,
+        /// The session.
+        session: SessionId,
+        /// Regular expressions; a line with one of them is found.
+        patterns: Vec<String>,
+        /// Whether what is on the screen already counts.
+        already: bool,
+    },
+    /// Ends a watch.
+    Unwatch {
+        /// The watcher.
+        req: ReqId,
+        /// Its session.
+        session: SessionId,
+    },
     /// Closes the connections to a destination; what runs there ends as unreachable.
     Disconnect {
         /// Where.
@@ -282,8 +341,13 @@ impl fmt::Debug for SshAsk {
             Self::Mouse { session, .. } => write!(f, "Mouse({session})"),
             Self::Focus { session, gained } => write!(f, "Focus({session}, {gained})"),
             Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),
-            Self::Scroll { session, lines } => write!(f, "Scroll({session}, {lines})"),
+            Self::Look { session, .. } => write!(f, "Look({session})"),
+            Self::Keep(keep) => write!(f, "Keep({keep:?})"),
             Self::Close { session } => write!(f, "Close({session})"),
+            Self::Record { session, file } => write!(f, "Record({session}, {})", file.is_some()),
+            Self::MarkRecording { session, .. } => write!(f, "MarkRecording({session})"),
+            Self::Capture { req, session, .. } => write!(f, "Capture({req:?}, {session})"),
+            Self::RecordStrictly { on } => write!(f, "RecordStrictly({on})"),
             Self::Probe { host, target, .. } => write!(f, "Probe({host}, {})", target.name),
             Self::ProbeAsk { req, host } => write!(f, "ProbeAsk({req:?}, {host})"),
             Self::ProbeStop { host } => write!(f, "ProbeStop({host})"),
@@ -308,6 +372,9 @@ impl fmt::Debug for SshAsk {
             Self::Rekey { req } => write!(f, "Rekey({req:?})"),
             Self::HangUp { req } => write!(f, "HangUp({req:?})"),
             Self::Status { req } => write!(f, "Status({req:?})"),
+            Self::Watch { req, session, .. } => write!(f, "Watch({req:?}, {session})"),
+            Self::Unwatch { req, session } => write!(f, "Unwatch({req:?}, {session})"),
+            Self::Predict { when } => write!(f, "Predict({})", when.word()),
             Self::Disconnect { target } => write!(f, "Disconnect({})", target.name),
         }
     }

@@ -219,6 +219,12 @@ pub enum Error {
         /// The failure, in words.
         why: String,
     },
+    /// A person took the attempt back.
+    #[error("{hop} was not reached: the attempt was given up")]
+    GivenUp {
+        /// The hop.
+        hop: String,
+    },
     /// The engine ends.
     #[error("{hop} was not reached: the program is closing its connections")]
     Closing {

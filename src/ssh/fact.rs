@@ -132,10 +132,58 @@ pub enum SshFact {
         /// The text.
         text: String,
     },
+    /// The remote program wants a person to know this (OSC 9, OSC 777): one line without controls.
+    SessionNotify {
+        /// The session.
+        session: SessionId,
+        /// The line.
+        text: String,
+    },
+    /// A session is recorded from now on, or no more, as `Record` asked.
+    RecordingChanged {
+        /// The session.
+        session: SessionId,
+        /// It is recorded.
+        on: bool,
+    },
+    /// What a pane shows.
+    Captured {
+        /// The request.
+        req: ReqId,
+        /// What it shows, or why nothing can be said.
+        result: Result<Capture, String>,
+    },
+    /// A person copied text out of a session's pane.
+    Copied {
+        /// The session.
+        session: SessionId,
+        /// The text.
+        text: String,
+        /// It was longer than what can be copied at once.
+        cut: bool,
+    },
     /// There was output; at most once a second.
     SessionActivity {
         /// The session.
         session: SessionId,
+    },
+    /// What a session shows is not recorded any more, from here on; the session goes on.
+    RecordingStopped {
+        /// The session.
+        session: SessionId,
+        /// Why, in words.
+        why: String,
+    },
+    /// A line that somebody watches for was written; the first at once, further ones a few times a second at most.
+    Matched {
+        /// The watcher, as in [`super::SshAsk::Watch`].
+        req: ReqId,
+        /// The session.
+        session: SessionId,
+        /// The line, without control characters.
+        line: String,
+        /// How many more lines matched since the fact before, besides this one.
+        more: u64,
     },
     /// A probe answered, or could not.
     ProbeDone {
@@ -243,6 +291,19 @@ pub enum SshFact {
         /// Why.
         why: String,
     },
+}
+
+/// What a pane shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Its lines; without escape sequences unless they were asked for.
+    pub text: String,
+    /// Its size in cells.
+    pub size: crate::term::Size,
+    /// Row and column of the cursor from 0; `None` when it is hidden.
+    pub cursor: Option<(u16, u16)>,
+    /// What the program called the window.
+    pub title: String,
 }
 
 /// What a host would be offered to log in with.

@@ -211,6 +211,12 @@ impl Link {
         }
     }
 
+    /// Waits until the host has read everything that was sent before: requests and channel data keep their order.
+    pub(crate) async fn answer(&self) {
+        // A connection that is gone ends everything that waits for it.
+        self.parts.handle.send_ping().await.ok();
+    }
+
     /// How long a sign of life has been waited for, once that is longer than any healthy line takes.
     fn silence(&self) -> Option<Duration> {
         let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);

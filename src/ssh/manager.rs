@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::domain::connection::ConnectionRow;
 use crate::domain::host::{Effective, Target};
@@ -301,6 +301,7 @@ impl Manager {
         let route = jump::route(&self.resolver, target).await?;
         let pool = self.lock().remove(&Path::of(&route));
         let Some(pool) = pool else { return Ok(()) };
+        pool.give_up();
         for link in pool.links() {
             link.hang_up("closed by the user").await;
         }
@@ -402,12 +403,20 @@ impl Manager {
         let (tell, done) = watch::channel(None);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (me, path, route) = (Weak::clone(&self.me), path.clone(), route.to_vec());
+        let stop = Arc::new(Notify::new());
+        let stopped = Arc::clone(&stop);
         tokio::spawn(async move {
             let Some(manager) = me.upgrade() else { return };
             let closing = manager.closing.clone();
             let result = tokio::select! {
                 result = manager.connect(id, &route, how, lane) => result,
                 () = closing.wait() => return,
+                () = stopped.notified() => {
+                    // Who gave it up has forgotten the destination already; a newer attempt may be under way.
+                    let hop = route.last().map(|hop| hop.place()).unwrap_or_default();
+                    tell.send_replace(Some(Err(Error::GivenUp { hop })));
+                    return;
+                }
             };
             if let (Ok(link), Some(last)) = (&result, route.last()) {
                 manager.announce(last, link).await;
@@ -427,6 +436,7 @@ impl Manager {
             id,
             since: Instant::now(),
             interactive: how.asking.is_someone(),
+            stop,
             done,
         }
     }

@@ -6,8 +6,11 @@ mod agent;
 mod ask;
 mod auth;
 mod backoff;
+mod capture;
+mod commands;
 mod config;
 mod connect;
+mod echo;
 mod ending;
 mod engine;
 mod error;
@@ -16,6 +19,7 @@ mod fact;
 mod files;
 mod forward;
 mod gate;
+mod gauge;
 mod handshake;
 mod host_key;
 mod jump;
@@ -41,6 +45,7 @@ mod stamps;
 mod system;
 mod transport;
 mod usage;
+mod watching;
 mod wire;
 mod writer;
 
@@ -49,8 +54,8 @@ pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
 pub use error::Error;
 pub use fact::{
-    Asking, ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply, QuestionId,
-    QuestionKind, SshFact, Stream,
+    Asking, Capture, ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply,
+    QuestionId, QuestionKind, SshFact, Stream,
 };
 pub use screens::Screens;
 pub use stamps::FileStamp;

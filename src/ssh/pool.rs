@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::domain::connection::{ConnectionRow, ConnectionState, ConnectionUsers};
 
@@ -142,6 +142,15 @@ impl Pool {
         self.shared.links.iter().chain(&self.bulk.links)
     }
 
+    /// Ends the attempts under way.
+    pub(crate) fn give_up(&self) {
+        let flights = [&self.shared.flight, &self.bulk.flight];
+        flights
+            .into_iter()
+            .flatten()
+            .for_each(|flight| flight.stop.notify_one());
+    }
+
     pub(crate) fn forget(&mut self, link: &Arc<Link>) {
         for track in [&mut self.shared, &mut self.bulk] {
             track.links.retain(|kept| !Arc::ptr_eq(kept, link));
@@ -214,6 +223,8 @@ pub(crate) struct Flight {
     pub(crate) id: u64,
     pub(crate) since: Instant,
     pub(crate) interactive: bool,
+    /// Ends it: a person does not want it any more.
+    pub(crate) stop: Arc<Notify>,
     pub(crate) done: watch::Receiver<Option<Result<Arc<Link>, Error>>>,
 }
 

@@ -3,8 +3,10 @@
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::ids::SessionId;
-use crate::term::Emulator;
+use crate::domain::look::Motion;
+use crate::term::{Copied, Emulator, Look};
 
+use super::fact::SshFact;
 use super::screens::Screens;
 use super::shell::{View, closed};
 
@@ -19,11 +21,15 @@ pub(crate) struct Remains {
 
 impl Remains {
     /// Shows what is asked for until the pane is dismissed. Whoever ends the engine ends this too.
-    pub(crate) async fn keep(mut self, screens: &Screens) {
+    pub(crate) async fn keep(mut self, screens: &Screens, facts: &mpsc::Sender<SshFact>) {
         loop {
             tokio::select! {
                 view = self.views.recv() => match view {
-                    Some(view) => self.look(view),
+                    Some(view) => if let Some(Copied { text, cut }) = self.look(view) {
+                        let session = self.session;
+                        // It fails only when the loop is gone.
+                        facts.send(SshFact::Copied { session, text, cut }).await.ok();
+                    },
                     None => return,
                 },
                 () = closed(&mut self.close) => return,
@@ -32,15 +38,26 @@ impl Remains {
         }
     }
 
-    fn look(&mut self, view: View) {
+    fn look(&mut self, view: View) -> Option<Copied> {
         match view {
-            View::Resize(size) => self.emulator.resize(size),
-            View::Scroll(lines) => {
+            View::Resize(size) => {
+                self.emulator.resize(size);
+                None
+            }
+            View::Look(look) => {
                 // A full-screen program that died leaves its screen in the way of everything before it.
-                if lines > 0 && self.emulator.modes().alt_screen {
+                let back = matches!(look, Look::Scroll(1..))
+                    || matches!(look, Look::Go(Motion::Up | Motion::PageUp | Motion::Top, _));
+                if back && self.emulator.modes().alt_screen {
                     self.emulator.feed(b"\x1b[?1049l");
                 }
-                self.emulator.scroll(lines);
+                self.emulator.look(look)
+            }
+            // Nothing is written any more; whoever watched was told the end.
+            View::Watch(_) | View::Record(_) | View::Mark(_) => None,
+            View::Capture(wish) => {
+                wish.grant(&mut self.emulator);
+                None
             }
         }
     }

@@ -36,7 +36,7 @@ pub(crate) fn shown(recording: &Path, size: Size) -> Emulator {
             EventKind::Input(_) | EventKind::Marker(_) => {}
         }
     }
-    emulator.stop_sync();
+    emulator.over();
     emulator.resize(size);
     emulator
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::domain::ids::SessionId;
-use crate::term::Screen;
+use crate::term::{Emulator, Screen, Size};
 
 /// Where shells publish screens and the loop takes them.
 #[derive(Default)]
@@ -15,7 +15,12 @@ pub struct Screens {
     // A std mutex: it is held only to swap a pointer, never across an await.
     dirty: Mutex<HashMap<SessionId, Arc<Screen>>>,
     wake: Notify,
+    /// The colours of text and ground that programs are told, if the theme names them.
+    ground: Option<(Rgb, Rgb)>,
 }
+
+/// Red, green and blue.
+type Rgb = (u8, u8, u8);
 
 impl fmt::Debug for Screens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,6 +29,23 @@ impl fmt::Debug for Screens {
 }
 
 impl Screens {
+    /// As by default, but programs that ask for the colours of text and ground are told these.
+    pub fn with_ground(ground: Option<(Rgb, Rgb)>) -> Self {
+        Self {
+            ground,
+            ..Self::default()
+        }
+    }
+
+    /// An emulator for a pane whose screens are published here.
+    pub(crate) fn emulator(&self, size: Size) -> Emulator {
+        let mut emulator = Emulator::new(size);
+        if let Some((text, ground)) = self.ground {
+            emulator.set_ground(text, ground);
+        }
+        emulator
+    }
+
     /// Puts `screen` in the session's slot, over one that nobody took yet.
     pub fn publish(&self, session: SessionId, screen: Arc<Screen>) {
         self.lock().insert(session, screen);

@@ -12,21 +12,27 @@ use tokio::task::JoinSet;
 use crate::domain::host::Target;
 use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
-use crate::term::{Emulator, Modes, Notice, Size};
+use crate::term::{Copied, Emulator, Look, Modes, Notice, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
+use super::capture;
+use super::commands::Commands;
+use super::echo::Echo;
 use super::ending::Ending;
 use super::exec;
 use super::fact::{Asking, SshFact};
 use super::forward::Company;
+use super::gauge::Gauge;
 use super::link::{Held, Slot};
 use super::manager::Manager;
-use super::recording::{Recorded, Recording};
+use super::recording::{Recorded, Tape};
 use super::remains::Remains;
 use super::screens::Screens;
 use super::settings::Settings;
 use super::usage::Use;
+use super::watching::{Watchers, Watching};
 use super::writer::{self, Answers, PaneInput};
+use crate::config::Predict;
 
 /// How many inputs wait for a host that does not read. When it is full the next is dropped and a fact says so.
 pub(crate) const INPUTS: usize = 1024;
@@ -56,7 +62,12 @@ pub(crate) struct Pane {
 /// A change of what the pane shows.
 pub(crate) enum View {
     Resize(Size),
-    Scroll(i32),
+    Watch(Watching),
+    /// Records into this file from now on, or no more.
+    Record(Option<PathBuf>),
+    Mark(String),
+    Capture(capture::Wish),
+    Look(Look),
 }
 
 impl Pane {
@@ -87,6 +98,10 @@ pub(crate) struct Inlets {
     pub(crate) views: mpsc::Receiver<View>,
     /// Becomes true when the pane is to be closed.
     pub(crate) close: watch::Receiver<bool>,
+    /// Where its bytes are counted.
+    pub(crate) gauge: Arc<Gauge>,
+    /// When typed characters are shown before the host has echoed them.
+    pub(crate) predict: Predict,
 }
 
 /// Runs the session to its end and returns the last fact about it.
@@ -139,7 +154,10 @@ async fn live(
             return (exit, Recorded::default(), None);
         }
     };
-    let (mut reader, answers) = Reader::start(pane.frame(), screens, facts, company.lends()).await;
+    let (mut reader, mut answers) =
+        Reader::start(pane.frame(), screens, facts, company.lends()).await;
+    reader.gauge = Arc::clone(&inlets.gauge);
+    answers.teller = reader.echo.begin(inlets.predict, slot.link());
     let writing = writer::write(&write, inlets.inputs, answers);
     let exit = reader
         .drive(
@@ -219,9 +237,8 @@ pub(crate) struct Reader<'a> {
     modes: watch::Sender<Modes>,
     replies: mpsc::Sender<Vec<u8>>,
     pub(crate) news: Arc<News>,
-    recording: Option<Recording>,
-    /// What became of the recording so far.
-    recorded: Recorded,
+    tape: Tape,
+    commands: Commands,
     /// Tells the news; it dies with the set, so nothing of a session outlives it.
     telling: JoinSet<()>,
     /// The screen changed since it was last shown.
@@ -230,6 +247,10 @@ pub(crate) struct Reader<'a> {
     ending: Ending,
     /// Something was shown.
     fed: bool,
+    watchers: Watchers,
+    pub(crate) gauge: Arc<Gauge>,
+    /// Shows what is typed before the host does; none for programs of this machine.
+    echo: Echo,
 }
 
 impl<'a> Reader<'a> {
@@ -241,15 +262,10 @@ impl<'a> Reader<'a> {
         facts: &mpsc::Sender<SshFact>,
         lends: bool,
     ) -> (Self, Answers) {
-        let (recording, error) = match frame.recording {
-            None => (None, None),
-            Some(path) => {
-                match Recording::start(path.clone(), frame.size, frame.title, frame.term).await {
-                    Ok(recording) => (Some(recording), None),
-                    Err(why) => (None, Some(why)),
-                }
-            }
-        };
+        let mut tape = Tape::new(frame.session, facts.clone(), frame.title, frame.term);
+        if let Some(path) = frame.recording {
+            tape.begin(path.clone(), frame.size);
+        }
         let (modes, current) = watch::channel(Modes::default());
         let (replies, waiting) = mpsc::channel(REPLIES);
         let news = Arc::new(News::new(lends));
@@ -257,22 +273,26 @@ impl<'a> Reader<'a> {
         telling.spawn(tell(Arc::clone(&news), frame.session, facts.clone()));
         let reader = Self {
             session: frame.session,
-            emulator: Emulator::new(frame.size),
+            emulator: screens.emulator(frame.size),
             screens,
             modes,
             replies,
             news,
-            recording,
-            recorded: Recorded { bytes: 0, error },
+            tape,
+            commands: Commands::default(),
             telling,
             dirty: true,
             shown: None,
             ending: Ending::default(),
             fed: false,
+            watchers: Watchers::new(frame.session, facts.clone()),
+            gauge: Arc::default(),
+            echo: Echo::default(),
         };
         let answers = Answers {
             replies: waiting,
             modes: current,
+            teller: None,
         };
         (reader, answers)
     }
@@ -284,10 +304,12 @@ impl<'a> Reader<'a> {
         views: mpsc::Receiver<View>,
         close: watch::Receiver<bool>,
     ) -> (Recorded, Option<Remains>) {
+        // Nothing that a dead program asked of its terminal holds any longer.
+        self.emulator.over();
+        self.dirty = true;
         self.publish();
-        if let Some(recording) = self.recording.take() {
-            self.recorded = recording.finish().await;
-        }
+        let recorded = self.tape.finish().await;
+        self.watchers.finish().await;
         self.news.close();
         self.telling.join_next().await;
         // Who never showed anything leaves nothing to look at.
@@ -297,7 +319,7 @@ impl<'a> Reader<'a> {
             views,
             close,
         });
-        (self.recorded, remains)
+        (recorded, remains)
     }
 
     async fn drive(
@@ -340,6 +362,10 @@ impl<'a> Reader<'a> {
                     // A broken connection shows on the reading side.
                     write.window_change(cols, rows, 0, 0).await.ok();
                 },
+                word = self.echo.word() => if self.echo.take(word, &mut self.emulator) {
+                    self.dirty = true;
+                    self.publish();
+                },
                 // When writing fails the reading side says why.
                 () = &mut writing, if !written => written = true,
                 () = at(due) => self.show(),
@@ -352,11 +378,16 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        self.emulator.feed(bytes);
-        self.fed = true;
-        if let Some(recording) = &mut self.recording {
-            recording.output(bytes);
+        if let Some(command) = self.commands.before(bytes, &mut self.emulator) {
+            self.tape.mark(&command);
         }
+        self.emulator.feed(bytes);
+        self.gauge.fed(bytes.len());
+        self.echo.judge(&mut self.emulator);
+        self.commands.after(&mut self.emulator);
+        self.fed = true;
+        self.watchers.feed(bytes, &self.emulator);
+        self.tape.output(bytes);
         let replies = self.emulator.take_replies();
         if !replies.is_empty() {
             // See REPLIES for why a full queue is no loss.
@@ -383,14 +414,31 @@ impl<'a> Reader<'a> {
         let resized = match view {
             View::Resize(size) => {
                 self.emulator.resize(size);
-                if let Some(recording) = &mut self.recording {
-                    recording.resize(size);
-                }
+                self.echo.forget();
+                self.tape.resize(size);
                 Some(size)
             }
-            View::Scroll(lines) => {
-                self.emulator.scroll(lines);
+            View::Look(look) => {
+                if let Some(copied) = self.emulator.look(look) {
+                    self.news.copied(copied);
+                }
                 None
+            }
+            View::Watch(ask) => {
+                self.watchers.take(ask, &mut self.emulator);
+                return None;
+            }
+            View::Record(file) => {
+                self.tape.switch(file, &self.emulator.screen());
+                return None;
+            }
+            View::Mark(text) => {
+                self.tape.mark(&text);
+                return None;
+            }
+            View::Capture(wish) => {
+                wish.grant(&mut self.emulator);
+                return None;
             }
         };
         self.dirty = true;
@@ -405,6 +453,7 @@ impl<'a> Reader<'a> {
             self.emulator.stop_sync();
             self.dirty = true;
         }
+        self.dirty |= self.echo.judge(&mut self.emulator);
         self.publish();
     }
 
@@ -413,16 +462,17 @@ impl<'a> Reader<'a> {
         let frame = self
             .dirty
             .then(|| self.shown.map_or_else(Instant::now, |last| last + FRAME));
-        let sync = self.emulator.sync_deadline();
-        match (frame, sync) {
-            (Some(frame), Some(sync)) => Some(frame.min(sync)),
-            (frame, sync) => frame.or(sync),
-        }
+        let due = [frame, self.emulator.sync_deadline(), self.echo.due()];
+        due.into_iter().flatten().min()
     }
 
     pub(crate) fn publish(&mut self) {
         if self.dirty {
-            self.screens.publish(self.session, self.emulator.screen());
+            self.watchers.show(&mut self.emulator);
+            let screen = self.echo.over(self.emulator.screen());
+            let packed = self.emulator.packed_bytes();
+            self.gauge.shown(&screen, packed, self.echo.state());
+            self.screens.publish(self.session, screen);
             self.dirty = false;
             self.shown = Some(Instant::now());
         }
@@ -451,6 +501,9 @@ struct Told {
     agent: bool,
     title: Option<String>,
     clipboard: Option<String>,
+    notify: Option<String>,
+    /// What was copied last; a person can use no more.
+    copied: Option<Copied>,
     bell: bool,
     activity: bool,
     closed: bool,
@@ -477,7 +530,12 @@ impl News {
             Notice::Title(title) => told.title = Some(title),
             Notice::Bell => told.bell = true,
             Notice::Clipboard(text) => told.clipboard = Some(text),
+            Notice::Notify(text) => told.notify = Some(text),
         });
+    }
+
+    fn copied(&self, copied: Copied) {
+        self.change(|told| told.copied = Some(copied));
     }
 
     fn activity(&self) {
@@ -507,6 +565,8 @@ impl News {
             agent: told.agent,
             title: told.title.take(),
             clipboard: told.clipboard.take(),
+            notify: told.notify.take(),
+            copied: told.copied.take(),
             bell: std::mem::take(&mut told.bell),
             closed: told.closed,
         }
@@ -557,6 +617,15 @@ fn facts_of(told: Told, session: SessionId) -> Vec<SshFact> {
         told.clipboard
             .map(|text| SshFact::SessionClipboard { session, text }),
     );
+    facts.extend(
+        told.notify
+            .map(|text| SshFact::SessionNotify { session, text }),
+    );
+    facts.extend(told.copied.map(|copied| SshFact::Copied {
+        session,
+        text: copied.text,
+        cut: copied.cut,
+    }));
     if told.bell {
         facts.push(SshFact::SessionBell { session });
     }

@@ -138,6 +138,7 @@ async fn live(
         recording: pane.recording.as_ref(),
     };
     let (mut reader, answers) = Reader::start(frame, screens, facts, false).await;
+    reader.gauge = Arc::clone(&inlets.gauge);
     // It dies with the set.
     let mut writing = JoinSet::new();
     writing.spawn(type_in(pty.input(), inlets.inputs, answers));

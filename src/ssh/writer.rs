@@ -8,6 +8,8 @@ use crate::domain::key::Key;
 use crate::term::Modes;
 use crate::term::encode::{self, Focus, MouseEvent};
 
+use super::echo::Teller;
+
 /// What a person or a script sends to a pane.
 pub(crate) enum PaneInput {
     Key(Key),
@@ -51,6 +53,9 @@ pub(crate) async fn write(
         if channel.data_bytes(bytes).await.is_err() {
             return;
         }
+        if let Some(teller) = &answers.teller {
+            teller.sent();
+        }
     }
 }
 
@@ -60,6 +65,8 @@ pub(crate) struct Answers {
     pub(crate) replies: mpsc::Receiver<Vec<u8>>,
     /// The modes that the pane has now.
     pub(crate) modes: watch::Receiver<Modes>,
+    /// Tells the reading half of keys, where it shows them before the host does.
+    pub(crate) teller: Option<Teller>,
 }
 
 impl Answers {
@@ -71,6 +78,9 @@ impl Answers {
             Some(reply) = self.replies.recv() => Some(reply),
             Some(input) = inputs.recv() => {
                 let modes = *self.modes.borrow();
+                if let Some(teller) = &mut self.teller {
+                    teller.typed(&input);
+                }
                 Some(input.bytes(modes))
             }
             else => None,

@@ -72,6 +72,13 @@ pub enum Local {
         /// Why, for people.
         reasons: Vec<String>,
     },
+    /// A small text to be found again by its name; it replaces what was kept under it.
+    Keep {
+        /// Its name.
+        name: String,
+        /// The text; `None` forgets it.
+        text: Option<String>,
+    },
 }
 
 /// The answer to a batch that is on the disk.
@@ -179,6 +186,11 @@ pub enum Ask {
     },
     /// How far each device's log is known here.
     Heads,
+    /// The texts of [`Local::Keep`] whose names begin so, by name.
+    Kept {
+        /// The beginning.
+        prefix: String,
+    },
     /// Whether everything is in order. Reads the whole file.
     Doctor,
 }
@@ -223,6 +235,8 @@ pub enum Answer {
     Log(Vec<Logged>),
     /// The highest known number of each device's log.
     Heads(Vec<(DeviceId, u64)>),
+    /// Names and texts, in the order of the names.
+    Kept(Vec<(String, String)>),
     /// What was examined.
     Doctor(DoctorReport),
 }

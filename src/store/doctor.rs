@@ -13,6 +13,17 @@ use super::read::{Scene, abandoned};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{FAR_AHEAD_MS, Hlc, Op};
 
+/// Examines what a file holds, wherever it lies: the pages, the index, the logs and their chains.
+pub(super) fn contents(scene: Scene<'_>) -> Outcome<DoctorReport> {
+    let conn = scene.conn;
+    let mut lines = vec![integrity(conn)?, index(conn)?, counts(conn)?];
+    lines.extend(logs(scene)?);
+    Ok(DoctorReport {
+        ok: lines.iter().all(|line| line.ok),
+        lines,
+    })
+}
+
 /// The tables whose rows are counted.
 const COUNTED: &[&str] = &[
     "op",

@@ -48,7 +48,29 @@ pub(super) fn write(conn: &Connection, item: &Local) -> Outcome<()> {
             state,
             reasons,
         } => write_state(conn, *host, *at, *state, reasons),
+        Local::Keep { name, text } => keep(conn, name, text.as_deref()),
     }
+}
+
+fn keep(conn: &Connection, name: &str, text: Option<&str>) -> Outcome<()> {
+    match text {
+        Some(text) => conn
+            .prepare_cached("INSERT OR REPLACE INTO kept (name, text) VALUES (?1, ?2)")?
+            .execute(params![name, text])?,
+        None => conn
+            .prepare_cached("DELETE FROM kept WHERE name = ?1")?
+            .execute(params![name])?,
+    };
+    Ok(())
+}
+
+/// The small texts whose names begin with `prefix`, by name.
+pub(super) fn kept(conn: &Connection, prefix: &str) -> Outcome<Vec<(String, String)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT name, text FROM kept WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
+    )?;
+    let rows = statement.query_map(params![prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn write_state(

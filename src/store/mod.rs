@@ -20,6 +20,7 @@ mod reader;
 mod record;
 mod reference;
 mod sync;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -45,6 +46,7 @@ pub use carry::{Learned, Piece};
 pub use error::StoreError;
 #[cfg(test)]
 pub(crate) use tests::{difference, dump, merged};
+pub use restore::{Restored, restore, verify};
 
 /// Jobs that may wait for the writer, and questions for the readers. When a queue is full, [`Store::append`] and
 /// [`Store::ask`] answer [`StoreError::Busy`] at once; the waiting calls wait.

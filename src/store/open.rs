@@ -18,7 +18,7 @@ use super::lock;
 use crate::domain::ids::{DeviceId, EntityId, Mint};
 
 /// The name of the file in its folder.
-const FILE: &str = "store.db";
+pub(super) const FILE: &str = "store.db";
 
 /// "QDCK": the mark of our files in SQLite's header.
 const APPLICATION_ID: i64 = 1_363_428_171;
@@ -28,7 +28,10 @@ const APPLICATION_ID: i64 = 1_363_428_171;
 const LIBRARY_MIN: i32 = 3_051_003;
 
 /// Appended, never edited: each file was run on somebody's data.
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("migrations/0001_first.sql")),
+    M::up(include_str!("migrations/0002_kept.sql")),
+];
 
 /// Opens connections to one file, all with the same settings.
 #[derive(Clone, Debug)]
@@ -142,8 +145,41 @@ impl Opener {
         }
     }
 
+    /// The file at `path`, whatever it is.
+    pub(super) fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            frozen: false,
+        }
+    }
+
+    /// A connection to another store than the one of this home, such as a backup, for reading.
+    ///
+    /// # Errors
+    /// It is no store of ours, or a newer program's.
+    pub(super) fn other(path: &Path) -> Result<Connection, StoreError> {
+        let mut opener = Self::at(path);
+        let found = match opener.examine(MIGRATIONS) {
+            // A backup may lie where nothing can be written.
+            Err(StoreError::ReadOnly { .. } | StoreError::Io { .. }) if opener.is_at_rest() => {
+                opener.frozen = true;
+                opener.examine(MIGRATIONS)?
+            }
+            other => other?,
+        };
+        match found {
+            Found::Nothing => Err(StoreError::Refused {
+                why: format!(
+                    "there is no store at {}; name a backup that `qd backup` made",
+                    path.display()
+                ),
+            }),
+            Found::Ours { .. } => opener.read().map_err(|why| opener.explain(why)),
+        }
+    }
+
     /// A connection that may write. `fresh` is a file that we have just made.
-    fn write(&self, fresh: bool) -> Outcome<Connection> {
+    pub(super) fn write(&self, fresh: bool) -> Outcome<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -400,17 +436,18 @@ mod tests {
         assert_eq!(same, device);
         let value: i64 = conn.query_row("SELECT x FROM shelf", [], |row| row.get(0))?;
         assert_eq!(value, 7);
-        let copy = Connection::open(folder.path().join("store-schema-1.db"))?;
+        let known = i64::try_from(MIGRATIONS.len())?;
+        let copy = Connection::open(folder.path().join(format!("store-schema-{known}.db")))?;
         let version: i64 = copy.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        assert_eq!(version, 1);
+        assert_eq!(version, known);
         // The program of before meets the file of after.
         let why = Opener::prepare(folder.path(), false, || [1; 32]).err();
         assert_eq!(
             why,
             Some(StoreError::Newer {
                 path: opener.path.clone(),
-                found: 2,
-                known: 1
+                found: known + 1,
+                known
             })
         );
         Ok(())

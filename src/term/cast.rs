@@ -29,7 +29,7 @@ pub struct Header {
 
 /// Turns what happens in a session into lines of a recording. Every line it returns ends with a line feed; the caller
 /// appends them to the file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Recorder {
     /// The time of the last event; a clock that steps back must not make a recording that runs backwards.
     last: u64,
@@ -173,41 +173,83 @@ pub enum CastError {
 /// # Errors
 /// When the first line or any but the last is not what the format says.
 pub fn read(text: &str) -> Result<Cast, CastError> {
-    let mut lines = text
-        .split_inclusive('\n')
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-    let (_, first) = lines.next().ok_or(CastError::Empty)?;
-    let (version, header) = read_header(first)?;
-    let mut cast = Cast {
+    let mut reading = Reading::default();
+    let mut events = Vec::new();
+    for line in text.split_inclusive('\n') {
+        events.extend(reading.line(line)?);
+    }
+    let header = reading.finish()?;
+    Ok(Cast {
         header,
-        ..Cast::default()
-    };
-    let mut clock = 0u64;
-    for (index, line) in lines {
+        events,
+        truncated: reading.truncated,
+    })
+}
+
+/// Reads a recording line by line.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The version and the first line, once it was read.
+    begun: Option<(u64, Header)>,
+    /// How many lines there were.
+    lines: usize,
+    clock: u64,
+    /// The last line was cut off and is left out; nothing may follow it.
+    pub truncated: bool,
+}
+
+impl Reading {
+    /// Takes the next line with its line feed; gives its event, if it is one.
+    ///
+    /// # Errors
+    /// The line is not what the format says.
+    pub fn line(&mut self, line: &str) -> Result<Option<Event>, CastError> {
+        self.lines += 1;
+        if line.trim().is_empty() || line.starts_with('#') {
+            return Ok(None);
+        }
+        let Some((version, _)) = &self.begun else {
+            self.begun = Some(read_header(line)?);
+            return Ok(None);
+        };
         let (time, kind) = match read_event(line) {
             Ok(event) => event,
             Err(_) if !line.ends_with('\n') => {
-                cast.truncated = true;
-                break;
+                self.truncated = true;
+                return Ok(None);
             }
             Err(reason) => {
                 return Err(CastError::Event {
-                    line: index + 1,
+                    line: self.lines,
                     reason,
                 });
             }
         };
         // Version 3 counts from the event before, version 2 from the start.
-        clock = if version == 3 {
-            clock.saturating_add(time)
+        self.clock = if *version == 3 {
+            self.clock.saturating_add(time)
         } else {
-            time.max(clock)
+            time.max(self.clock)
         };
-        cast.events
-            .extend(kind.map(|kind| Event { at: clock, kind }));
+        let at = self.clock;
+        Ok(kind.map(|kind| Event { at, kind }))
     }
-    Ok(cast)
+
+    /// The first line, once it was read.
+    pub fn header(&self) -> Option<&Header> {
+        self.begun.as_ref().map(|(_, header)| header)
+    }
+
+    /// The first line.
+    ///
+    /// # Errors
+    /// There was none.
+    pub fn finish(&mut self) -> Result<Header, CastError> {
+        self.begun
+            .take()
+            .map(|(_, header)| header)
+            .ok_or(CastError::Empty)
+    }
 }
 
 fn read_header(line: &str) -> Result<(u64, Header), CastError> {
@@ -273,11 +315,44 @@ fn read_event(line: &str) -> Result<(u64, Option<EventKind>), String> {
     Ok(((time * 1_000.0).round() as u64, kind))
 }
 
+/// A time in a recording as people read it: `0:05`, `12:34`, `1:00:07`. It is given in milliseconds.
+pub fn clock(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+/// A recording as version 2 for other players: times ascend, what was typed is left out, and of the header only what the
+/// format names.
+pub fn write(cast: &Cast) -> String {
+    let mut header = cast.header.clone();
+    header
+        .env
+        .retain(|name, _| matches!(name.as_str(), "TERM" | "SHELL"));
+    let (mut recorder, mut text) = Recorder::new(header);
+    for event in &cast.events {
+        match &event.kind {
+            EventKind::Output(output) => {
+                text.extend(recorder.output(event.at, output.as_bytes()));
+            }
+            EventKind::Resize(size) => text.push_str(&recorder.resize(event.at, *size)),
+            EventKind::Marker(label) => text.push_str(&recorder.marker(event.at, label)),
+            EventKind::Input(_) => {}
+        }
+    }
+    text
+}
+
 /// What a person would have read: the recording replayed, all of it, however long. Text on the alternate screen is shown
 /// only if the recording ends there.
 pub fn text(cast: &Cast) -> String {
-    // So few bytes cannot scroll more lines than the emulator keeps, even two characters a line.
+    // So few bytes, and so few lines, stay far from what the emulator keeps.
     const STEP: usize = 1_024;
+    const TAKEN: usize = 1_000;
     let mut emulator = Emulator::new(Size::new(cast.header.width, cast.header.height));
     let mut text = String::new();
     for event in &cast.events {
@@ -285,7 +360,7 @@ pub fn text(cast: &Cast) -> String {
             EventKind::Output(output) => {
                 for bytes in output.as_bytes().chunks(STEP) {
                     emulator.feed(bytes);
-                    if emulator.history_len() > super::HISTORY / 2 {
+                    if emulator.history_len() > TAKEN {
                         text.push_str(&emulator.take_history());
                     }
                 }

@@ -1,32 +1,23 @@
-//! The emulator itself, and the only file that knows the crate behind it. It must not let foreign bytes grow anything
+//! The emulator itself; only it and its guard know the crate behind it. It must not let foreign bytes grow anything
 //! without bound, and must not answer a question that would tell a remote host what the reader has copied.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use alacritty_terminal::event::{Event, EventListener, WindowSize};
-use alacritty_terminal::grid::{Dimensions, Scroll};
-use alacritty_terminal::index::{Column, Line};
-use alacritty_terminal::term::cell::Flags;
+use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::term::{self, Osc52, Term, TermDamage, TermMode};
-use alacritty_terminal::vte::ansi::{self, Handler, NamedColor, Processor, Rgb};
-use unicode_width::UnicodeWidthChar;
+use alacritty_terminal::vte::ansi::{self, Processor, Rgb};
 
-use super::envelope::Envelope;
+use super::envelope::{Aside, Envelope};
+use super::grid::Grid;
+use super::guard::{self, GRID, Guard, Kept};
 use super::outbox::{Notice, Outbox, Requests, palette};
-use super::screen::{Cell, Color, CursorShape, Glyph, Modes, Mouse, Row, Screen, Size, Style};
-
-/// How many lines are kept beyond the screen.
-pub const HISTORY: usize = 2_000;
+use super::past::{LIVE, Past};
+use super::screen::{Cell, CursorShape, Modes, Mouse, Row, Screen, Size};
 
 /// Bytes are parsed in slices of this size, so that the limits below are checked often.
 const SLICE: usize = 4 * 1024;
-
-/// Combining marks kept on one cell. Without a limit, one cell could hold gigabytes of them.
-const MARKS_MAX: usize = 8;
-
-/// Characters of a title; it is shown in one line.
-const TITLE_MAX: usize = 256;
 
 /// What a cell measures in the answer to CSI 14 t, in pixels. We draw in a terminal and know only cells.
 const CELL_PIXELS: (u16, u16) = (8, 16);
@@ -34,10 +25,10 @@ const CELL_PIXELS: (u16, u16) = (8, 16);
 /// Receives the parser's events. A std mutex, because the parser hands them over behind a shared reference; it is never
 /// contended, since the emulator is owned by one task.
 #[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Outbox>>);
+pub(super) struct Listener(Arc<Mutex<Outbox>>);
 
 impl Listener {
-    fn with<T>(&self, act: impl FnOnce(&mut Outbox) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Outbox) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -84,6 +75,8 @@ pub struct Emulator {
     parser: Processor,
     envelope: Envelope,
     listener: Listener,
+    /// What the crate does not keep, or not within bounds.
+    kept: Kept,
     size: Size,
     title: String,
     notices: Vec<Notice>,
@@ -92,6 +85,8 @@ pub struct Emulator {
     passed: Vec<u8>,
     /// Reused between rows.
     cells: Vec<Cell>,
+    /// What is kept beyond the grid, and who looks at it.
+    pub(super) past: Past,
 }
 
 impl std::fmt::Debug for Emulator {
@@ -116,9 +111,14 @@ impl Emulator {
             };
         });
         let config = term::Config {
-            scrolling_history: HISTORY,
+            scrolling_history: GRID,
             osc52: Osc52::OnlyCopy,
-            // The crate's stack of keyboard modes, when full, removes from the wrong stack and panics.
+            // No program can ask for a hollow block, so this one says that none asked for anything.
+            default_cursor_style: ansi::CursorStyle {
+                shape: ansi::CursorShape::HollowBlock,
+                blinking: false,
+            },
+            // The crate's stack of keyboard modes, when full, removes from the wrong stack and panics; the guard keeps them.
             kitty_keyboard: false,
             ..term::Config::default()
         };
@@ -127,12 +127,14 @@ impl Emulator {
             parser: Processor::new(),
             envelope: Envelope::default(),
             listener,
+            kept: Kept::default(),
             size,
             title: String::new(),
             notices: Vec::new(),
             shown: None,
             passed: Vec::new(),
             cells: Vec::new(),
+            past: Past::default(),
         }
     }
 
@@ -140,17 +142,59 @@ impl Emulator {
     pub fn feed(&mut self, bytes: &[u8]) {
         for slice in bytes.chunks(SLICE) {
             let mut passed = std::mem::take(&mut self.passed);
-            passed.clear();
-            self.envelope.pass(slice, &mut passed);
-            let budget = self.budget(passed.len());
-            let mut guard = Guard {
-                term: &mut self.term,
-                budget,
-            };
-            self.parser.advance(&mut guard, &passed);
+            let mut rest = slice;
+            let mut budget = self.budget(slice.len());
+            while !rest.is_empty() {
+                passed.clear();
+                let taken = self.envelope.pass(rest, &mut passed);
+                rest = rest.get(taken..).unwrap_or_default();
+                let mut guard = Guard {
+                    term: &mut self.term,
+                    listener: &self.listener,
+                    kept: &mut self.kept,
+                    past: &mut self.past,
+                    budget,
+                };
+                self.parser.advance(&mut guard, &passed);
+                budget = guard.budget;
+                if let Some(aside) = self.envelope.take_aside() {
+                    self.aside(aside);
+                }
+            }
             self.passed = passed;
         }
         self.collect();
+    }
+
+    /// Sees to what the parser does not know. What came before it has been parsed, so answers keep the order of questions.
+    fn aside(&mut self, aside: Aside) {
+        match aside {
+            Aside::Version => self.listener.with(|out| out.reply(guard::VERSION)),
+            Aside::Status(what) => {
+                let answer = guard::status(&self.term, &what);
+                self.listener.with(|out| out.reply(&answer));
+            }
+            Aside::Capability(names) => {
+                let answer = guard::capability(&names);
+                self.listener.with(|out| out.reply(&answer));
+            }
+            Aside::Notify(text) => self.notice(Notice::Notify(text)),
+            // What stands before it is on the screen by now.
+            Aside::Mark(mark) => self.past.mark(&Grid::of(&self.term, &self.kept), mark),
+        }
+    }
+
+    /// The program is gone, perhaps in the middle of a sequence: what it asked of the terminal no longer holds. The
+    /// picture stays, also that of the alternate screen; nothing a dead program asked for may change what is sent or
+    /// drawn after it.
+    pub fn over(&mut self) {
+        // CAN ends whatever sequence was cut off; the cursor keeps its place while origin and margins are reset.
+        const OVER: &[u8] = b"\x18\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\x1b[?1007h\
+            \x1b[?2004l\x1b[?1l\x1b[?7h\x1b[?25h\x1b[4l\x1b[20l\x1b>\x1b7\x1b[?6l\x1b[r\x1b8\x1b[m\x1b[0 q\
+            \x1b]8;;\x07\x1b]104\x07\x1b]110\x07\x1b]111\x07\x1b]112\x07\x1b(B\x1b)B\x1b*B\x1b+B\x0f";
+        self.stop_sync();
+        self.kept.keyboard = guard::Keyboards::default();
+        self.feed(OVER);
     }
 
     /// How many characters a slice may put on the screen: each of its bytes one, and a few screens more for REP, which
@@ -204,9 +248,28 @@ impl Emulator {
         let size = size.clamped();
         // What a synchronised update holds back was written for the old size.
         self.stop_sync();
-        self.size = size;
         self.listener.with(|out| out.requests.size = size);
+        // Narrower rows are more rows: by halves, so that never more of them are in the grid than it may hold.
+        while size.cols < self.size.cols {
+            self.pack(LIVE / 4);
+            self.size.cols = size.cols.max(self.size.cols.div_ceil(2));
+            self.term.resize(Cells(self.size));
+        }
+        self.size = size;
         self.term.resize(Cells(size));
+        self.pack(LIVE);
+    }
+
+    /// Packs rows until about `live` of them are left in the grid's history.
+    fn pack(&mut self, live: usize) {
+        Guard {
+            term: &mut self.term,
+            listener: &self.listener,
+            kept: &mut self.kept,
+            past: &mut self.past,
+            budget: 0,
+        }
+        .pack(live);
     }
 
     /// The colours of text and background that the program is told when it asks (OSC 10 and 11).
@@ -214,14 +277,6 @@ impl Emulator {
         self.listener.with(|out| {
             out.requests.foreground = foreground;
             out.requests.background = background;
-        });
-    }
-
-    /// Scrolls the view `lines` back into history, or forward when negative; 0 returns to the end.
-    pub fn scroll(&mut self, lines: i32) {
-        self.term.scroll_display(match lines {
-            0 => Scroll::Bottom,
-            lines => Scroll::Delta(lines.clamp(-(HISTORY as i32), HISTORY as i32)),
         });
     }
 
@@ -237,6 +292,9 @@ impl Emulator {
             let budget = self.budget(0);
             let mut guard = Guard {
                 term: &mut self.term,
+                listener: &self.listener,
+                kept: &mut self.kept,
+                past: &mut self.past,
                 budget,
             };
             self.parser.stop_sync(&mut guard);
@@ -275,52 +333,32 @@ impl Emulator {
                 Mouse::None
             },
             mouse_sgr: mode.contains(TermMode::SGR_MOUSE),
+            keyboard: self.kept.keyboard.now(mode.contains(TermMode::ALT_SCREEN)),
         }
     }
 
-    /// How many lines there are to scroll back.
-    pub fn history_len(&self) -> usize {
-        self.term.history_size()
+    /// The rows of the grid.
+    pub(super) fn grid(&self) -> Grid<'_> {
+        Grid::of(&self.term, &self.kept)
     }
 
-    /// History and screen as text. Rows that were only wrapped for width are one line again; trailing blanks and
-    /// trailing empty lines are left out.
-    pub fn text(&self) -> String {
-        let mut text = self.text_of(-(self.history_len() as i32)..i32::from(self.size.rows));
-        text.truncate(text.trim_end_matches([' ', '\n']).len());
-        text
-    }
-
-    /// Moves the history out as text, for those who keep more of it than [`HISTORY`] lines. A line that goes on at the top
-    /// of the screen ends without a line feed.
-    pub fn take_history(&mut self) -> String {
-        let text = self.text_of(-(self.history_len() as i32)..0);
-        // Returning to the end first marks what is in view as changed.
-        self.scroll(0);
+    /// Forgets the grid's history, after somebody took it.
+    pub(super) fn clear_grid_history(&mut self) {
+        // The next screen is read anew.
+        self.shown = None;
         self.term.grid_mut().clear_history();
-        text
-    }
-
-    fn text_of(&self, rows: std::ops::Range<i32>) -> String {
-        let (mut text, mut cells) = (String::new(), Vec::new());
-        for index in rows {
-            let wrapped = self.cells_of(index, &mut cells);
-            text.extend(cells.iter().map(|cell| cell.text.as_str()));
-            if !wrapped {
-                text.truncate(text.trim_end_matches(' ').len());
-                text.push('\n');
-            }
-        }
-        text
     }
 
     /// The screen now. It is the very same as the one before when nothing changed, and shares all unchanged rows.
     pub fn screen(&mut self) -> Arc<Screen> {
-        let offset = self.term.grid().display_offset();
-        let rows = self.rows(offset);
+        if std::mem::take(&mut self.kept.renumbered) {
+            // A number of an address means something else now, so no row of before can be shared.
+            self.shown = None;
+        }
+        let rows = self.rows();
         let mode = *self.term.mode();
         let point = self.term.grid().cursor.point;
-        let row = usize::try_from(point.line.0).unwrap_or(0) + offset;
+        let row = usize::try_from(point.line.0).unwrap_or(0);
         let style = self.term.cursor_style();
         let visible = mode.contains(TermMode::SHOW_CURSOR)
             && style.shape != ansi::CursorShape::Hidden
@@ -336,36 +374,40 @@ impl Emulator {
                 | ansi::CursorShape::HollowBlock
                 | ansi::CursorShape::Hidden => CursorShape::Block,
             },
+            cursor_style: guard::cursor_style(style),
             title: self.title.clone(),
             modes: self.modes(),
-            scrolled_back: offset,
+            scrolled_back: 0,
             history: self.history_len(),
+            links: self.kept.links.shown(),
+            copy: None,
+            shell: self.past.marks.state,
         };
-        match &self.shown {
+        let screen = match &self.shown {
             Some(before) if **before == screen => before.clone(),
             _ => {
                 let screen = Arc::new(screen);
                 self.shown = Some(screen.clone());
                 screen
             }
-        }
+        };
+        self.looked_at(screen)
     }
 
     /// The rows in view, all read anew, to compare with.
     #[cfg(test)]
     pub(super) fn rows_afresh(&self) -> Vec<Row> {
-        let offset = self.term.grid().display_offset() as i32;
         (0..i32::from(self.size.rows))
             .map(|index| {
                 let mut cells = Vec::new();
-                let wrapped = self.cells_of(index - offset, &mut cells);
+                let wrapped = self.grid().cells_of(index, &mut cells);
                 Row { cells, wrapped }
             })
             .collect()
     }
 
     /// The rows in view. Only damaged rows are read anew; after a scroll, rows that merely moved are found and shared.
-    fn rows(&mut self, offset: usize) -> Vec<Arc<Row>> {
+    fn rows(&mut self) -> Vec<Arc<Row>> {
         let count = usize::from(self.size.rows);
         let old = self.shown.take();
         let damaged: Option<Vec<usize>> = match self.term.damage() {
@@ -379,7 +421,7 @@ impl Emulator {
         };
         let mut cells = std::mem::take(&mut self.cells);
         let mut read = |index: usize, shift: usize| {
-            let wrapped = self.cells_of(index as i32 - offset as i32, &mut cells);
+            let wrapped = self.grid().cells_of(index as i32, &mut cells);
             let same = |row: &&Arc<Row>| row.wrapped == wrapped && row.cells == cells;
             [index, index + shift]
                 .into_iter()
@@ -411,62 +453,6 @@ impl Emulator {
         self.shown = old;
         rows
     }
-
-    /// Reads a row of the grid, history having negative numbers, into `cells`; whether the line goes on below.
-    fn cells_of(&self, index: i32, cells: &mut Vec<Cell>) -> bool {
-        cells.clear();
-        let row = &self.term.grid()[Line(index)];
-        let mut wrapped = false;
-        for column in 0..usize::from(self.size.cols) {
-            let cell = &row[Column(column)];
-            let text = if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
-                Glyph::EMPTY
-            } else {
-                Glyph::new(cell.c, cell.zerowidth().unwrap_or_default())
-            };
-            wrapped = cell.flags.contains(Flags::WRAPLINE);
-            cells.push(Cell {
-                text,
-                style: self.style(cell),
-            });
-        }
-        wrapped
-    }
-
-    fn style(&self, cell: &term::cell::Cell) -> Style {
-        let flags = cell.flags;
-        Style {
-            fg: self.color(cell.fg),
-            bg: self.color(cell.bg),
-            bold: flags.contains(Flags::BOLD),
-            dim: flags.contains(Flags::DIM),
-            italic: flags.contains(Flags::ITALIC),
-            underline: flags.intersects(Flags::ALL_UNDERLINES),
-            blink: false,
-            reverse: flags.contains(Flags::INVERSE),
-            hidden: flags.contains(Flags::HIDDEN),
-            strike: flags.contains(Flags::STRIKEOUT),
-        }
-    }
-
-    /// A colour the program redefined (OSC 4, 10, 11) is what it said; otherwise the theme decides.
-    fn color(&self, color: ansi::Color) -> Color {
-        let (index, plain) = match color {
-            ansi::Color::Spec(Rgb { r, g, b }) => return Color::Rgb(r, g, b),
-            ansi::Color::Indexed(index) => (usize::from(index), Color::Indexed(index)),
-            ansi::Color::Named(name) => match name as usize {
-                index @ 0..=15 => (index, Color::Indexed(index as u8)),
-                index if name == NamedColor::Foreground || name == NamedColor::Background => {
-                    (index, Color::Default)
-                }
-                _ => return Color::Default,
-            },
-        };
-        match self.term.colors()[index] {
-            Some(Rgb { r, g, b }) => Color::Rgb(r, g, b),
-            None => plain,
-        }
-    }
 }
 
 /// A size as the crate wants it.
@@ -483,93 +469,5 @@ impl Dimensions for Cells {
 
     fn columns(&self) -> usize {
         usize::from(self.0.cols)
-    }
-}
-
-/// Stands between parser and terminal, and keeps hostile input from growing a cell, a title or a hyperlink without bound.
-struct Guard<'a> {
-    term: &'a mut Term<Listener>,
-    /// Characters still allowed in this slice.
-    budget: usize,
-}
-
-impl Guard<'_> {
-    /// Whether the cell that a combining mark would join has had enough of them.
-    fn cell_is_full(&self) -> bool {
-        let grid = self.term.grid();
-        let row = &grid[grid.cursor.point.line];
-        let mut column = grid.cursor.point.column;
-        if !grid.cursor.input_needs_wrap {
-            column.0 = column.0.saturating_sub(1);
-        }
-        if row[column].flags.contains(Flags::WIDE_CHAR_SPACER) {
-            column.0 = column.0.saturating_sub(1);
-        }
-        row[column]
-            .zerowidth()
-            .is_some_and(|marks| marks.len() >= MARKS_MAX)
-    }
-}
-
-/// Hands the calls of the parser on as they are.
-macro_rules! hand_on {
-    ($($name:ident($($arg:ident: $kind:ty),*);)+) => {
-        $(fn $name(&mut self, $($arg: $kind),*) {
-            Handler::$name(self.term, $($arg),*);
-        })+
-    };
-}
-
-impl Handler for Guard<'_> {
-    fn input(&mut self, c: char) {
-        if self.budget == 0 {
-            return;
-        }
-        self.budget -= 1;
-        if c.is_ascii() || c.width() != Some(0) || !self.cell_is_full() {
-            Handler::input(self.term, c);
-        }
-    }
-
-    fn set_title(&mut self, title: Option<String>) {
-        let title = title.map(|title| {
-            let short: String = title.chars().take(TITLE_MAX).collect();
-            crate::domain::text::line(&short)
-        });
-        Handler::set_title(self.term, title);
-    }
-
-    // Hyperlinks are not shown yet, and each cell could hold an address of its own.
-    fn set_hyperlink(&mut self, _: Option<ansi::Hyperlink>) {}
-
-    hand_on! {
-        set_cursor_style(style: Option<ansi::CursorStyle>); set_cursor_shape(shape: ansi::CursorShape);
-        goto(line: i32, column: usize); goto_line(line: i32); goto_col(column: usize);
-        insert_blank(count: usize); move_up(count: usize); move_down(count: usize);
-        identify_terminal(intermediate: Option<char>); device_status(code: usize);
-        move_forward(count: usize); move_backward(count: usize); move_down_and_cr(count: usize);
-        move_up_and_cr(count: usize); put_tab(count: u16); backspace(); carriage_return(); linefeed();
-        bell(); substitute(); newline(); set_horizontal_tabstop(); scroll_up(count: usize);
-        scroll_down(count: usize); insert_blank_lines(count: usize); delete_lines(count: usize);
-        erase_chars(count: usize); delete_chars(count: usize); move_backward_tabs(count: u16);
-        move_forward_tabs(count: u16); save_cursor_position(); restore_cursor_position();
-        clear_line(mode: ansi::LineClearMode); clear_screen(mode: ansi::ClearMode);
-        clear_tabs(mode: ansi::TabulationClearMode); set_tabs(interval: u16); reset_state();
-        reverse_index(); terminal_attribute(attribute: ansi::Attr); set_mode(mode: ansi::Mode);
-        unset_mode(mode: ansi::Mode); report_mode(mode: ansi::Mode);
-        set_private_mode(mode: ansi::PrivateMode); unset_private_mode(mode: ansi::PrivateMode);
-        report_private_mode(mode: ansi::PrivateMode);
-        set_scrolling_region(top: usize, bottom: Option<usize>); set_keypad_application_mode();
-        unset_keypad_application_mode(); set_active_charset(index: ansi::CharsetIndex);
-        configure_charset(index: ansi::CharsetIndex, charset: ansi::StandardCharset);
-        set_color(index: usize, color: Rgb);
-        dynamic_color_sequence(prefix: String, index: usize, terminator: &str); reset_color(index: usize);
-        clipboard_store(clipboard: u8, base64: &[u8]); clipboard_load(clipboard: u8, terminator: &str);
-        decaln(); push_title(); pop_title(); text_area_size_pixels(); text_area_size_chars();
-        report_keyboard_mode(); push_keyboard_mode(mode: ansi::KeyboardModes);
-        pop_keyboard_modes(count: u16);
-        set_keyboard_mode(mode: ansi::KeyboardModes, apply: ansi::KeyboardModesApplyBehavior);
-        set_modify_other_keys(mode: ansi::ModifyOtherKeys); report_modify_other_keys();
-        set_scp(path: ansi::ScpCharPath, update: ansi::ScpUpdateMode);
     }
 }

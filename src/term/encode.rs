@@ -1,11 +1,15 @@
 //! Keys, pastes and the mouse as the bytes that xterm would send
 //! (ctlseqs, <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>).
 
-use super::screen::{Modes, Mouse};
+use super::kitty;
+use super::screen::{Keyboard, Modes, Mouse};
 use crate::domain::key::{Key, KeyCode};
 
-/// The bytes for a key press. A function key beyond F12 gives none.
+/// The bytes for a key press. A function key that xterm has no code for gives none.
 pub fn key(key: Key, modes: Modes) -> Vec<u8> {
+    if modes.keyboard != Keyboard::default() {
+        return kitty::key(key, modes.keyboard);
+    }
     let modifier = 1 + u8::from(key.shift) + 2 * u8::from(key.alt) + 4 * u8::from(key.ctrl);
     let plain = match key.code {
         KeyCode::Char(c) => character(c, key.ctrl),
@@ -85,7 +89,9 @@ fn function(number: u8, modifier: u8) -> Vec<u8> {
         // The gaps stand where the VT220 keyboard had gaps.
         5 => tilde(15, modifier),
         6..=10 => tilde(number + 11, modifier),
-        11..=12 => tilde(number + 12, modifier),
+        11..=14 => tilde(number + 12, modifier),
+        15..=16 => tilde(number + 13, modifier),
+        17..=20 => tilde(number + 14, modifier),
         _ => Vec::new(),
     }
 }
@@ -285,6 +291,10 @@ mod tests {
             ("F11", "\x1b[23~"),
             ("F12", "\x1b[24~"),
             ("Ctrl-F12", "\x1b[24;5~"),
+            ("F13", "\x1b[25~"),
+            ("F16", "\x1b[29~"),
+            ("F20", "\x1b[34~"),
+            ("F21", ""),
         ] {
             check(text, plain, expected);
         }

@@ -15,6 +15,8 @@ pub enum Notice {
     Bell,
     /// The program asks to copy this text (OSC 52). It may hold anything: sanitise before showing it.
     Clipboard(String),
+    /// The program wants a person to know this (OSC 9, OSC 777). One line without control characters.
+    Notify(String),
 }
 
 /// A mark that a shell set in its output (OSC 133, the FinalTerm sequences that iTerm2, kitty and WezTerm use).

@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::links::Links;
+use super::look::{CopyView, ShellState};
+
 /// A size in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Size {
@@ -79,6 +82,37 @@ pub struct Modes {
     pub mouse: Mouse,
     /// Mouse events are sent in the SGR form (DECSET 1006).
     pub mouse_sgr: bool,
+    /// What the program asked for by the kitty keyboard protocol; nothing if it did not.
+    pub keyboard: Keyboard,
+}
+
+/// The flags of the kitty keyboard protocol (<https://sw.kovidgoyal.net/kitty/keyboard-protocol/>), as far as they are
+/// kept: what a terminal could not tell us, such as the release of a key, is never promised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keyboard(u8);
+
+impl Keyboard {
+    /// Keys that share an old code are told apart.
+    pub const DISAMBIGUATE: Self = Self(1);
+    /// Every key is sent as an escape code, also those that are text.
+    pub const ALL_AS_ESCAPES: Self = Self(8);
+    /// Such an escape code carries the text.
+    pub const TEXT: Self = Self(16);
+
+    /// The flags of these bits that are kept.
+    pub const fn new(bits: u8) -> Self {
+        Self(bits & (Self::DISAMBIGUATE.0 | Self::ALL_AS_ESCAPES.0 | Self::TEXT.0))
+    }
+
+    /// The bits.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether all flags of `other` are set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// The shape of the cursor.
@@ -105,6 +139,22 @@ pub enum Color {
     Rgb(u8, u8, u8),
 }
 
+/// The kind of an underline (SGR 4:1 to 4:5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Underline {
+    /// One line.
+    #[default]
+    Single,
+    /// Two lines.
+    Double,
+    /// A wave.
+    Curly,
+    /// Dots.
+    Dotted,
+    /// Dashes.
+    Dashed,
+}
+
 /// How a cell looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Style {
@@ -120,7 +170,11 @@ pub struct Style {
     pub italic: bool,
     /// SGR 4 and its variants.
     pub underline: bool,
-    /// SGR 5. The emulator does not report it, so it is always false for now.
+    /// Which of them; of no meaning without `underline`.
+    pub underline_kind: Underline,
+    /// SGR 58: the colour of the underline; the text's own by default.
+    pub underline_color: Color,
+    /// SGR 5 and 6.
     pub blink: bool,
     /// SGR 7: the colours are swapped when drawn.
     pub reverse: bool,
@@ -128,6 +182,9 @@ pub struct Style {
     pub hidden: bool,
     /// SGR 9.
     pub strike: bool,
+    /// Which address the cell leads to (OSC 8): a number for [`Screen::link`]; 0 is none. It has a meaning only together
+    /// with the screen it came with.
+    pub link: u16,
 }
 
 /// The most bytes a [`Glyph`] holds: a character and several marks on it.
@@ -247,6 +304,8 @@ pub struct Screen {
     pub cursor: Option<(u16, u16)>,
     /// The cursor's shape.
     pub cursor_shape: CursorShape,
+    /// Shape and blinking by the number that sets them (DECSCUSR); 0 if the program leaves them to the reader.
+    pub cursor_style: u8,
     /// What the program called the window: one line, without control characters, of bounded length.
     pub title: String,
     /// The modes at this moment.
@@ -255,9 +314,21 @@ pub struct Screen {
     pub scrolled_back: usize,
     /// How many lines there are to scroll back.
     pub history: usize,
+    /// The addresses that cells lead to.
+    pub links: Arc<Links>,
+    /// Copy mode, while somebody looks around in the pane.
+    pub copy: Option<CopyView>,
+    /// Where the shell is, if it tells.
+    pub shell: ShellState,
 }
 
 impl Screen {
+    /// Where a cell of this style leads, if anywhere: an address without controls and blanks, of bounded length, whose
+    /// scheme is one of those that are safe to open.
+    pub fn link(&self, style: &Style) -> Option<&Arc<str>> {
+        self.links.get(style.link)
+    }
+
     /// The rows as text, one a line, without trailing blanks and blank rows at the end.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -1,6 +1,5 @@
 //! What commands do on the screen: those that only move it are done here, all others leave as intents.
 
-use super::layers::confirm::Confirm;
 use super::layers::help::Help;
 use super::layers::prompt::Prompt;
 use super::layers::text_box::TextBox;
@@ -8,13 +7,14 @@ use super::layers::{Act, Layer};
 use super::theme::{self, Theme};
 use super::view::View;
 use super::wizard::{Next, Pending};
-use super::{Intent, SessionInput, Ui};
+use super::{GuardOrder, Intent, SessionInput, Ui};
 use crate::command::{
-    self, Command, HostCommand, Row, RunCommand, Scope, ScreenCommand, SessionCommand,
-    TicketCommand,
+    self, Command, HostCommand, LayoutCommand, PaneVerb, Row, RunCommand, Scope, ScreenCommand,
+    SessionCommand, TicketCommand,
 };
 use crate::domain::ids::SessionId;
 use crate::model::Model;
+use crate::term::Look;
 
 /// How many places Esc remembers; older ones are forgotten.
 pub(super) const TRAIL: usize = 32;
@@ -82,6 +82,8 @@ impl Ui {
     pub(super) fn act(&mut self, model: &Model, act: Act) -> Vec<Intent> {
         match act {
             Act::Command(command) => self.carry_out(model, *command),
+            Act::Sure(command) => vec![Intent::Command(*command)],
+            Act::Guard(order) => vec![Intent::Guard(order)],
             Act::Paste(id, text) => vec![Intent::Session(id, SessionInput::Paste(text))],
         }
     }
@@ -105,7 +107,12 @@ impl Ui {
         match command::parse_line(text) {
             Ok(parsed) => match parsed.row {
                 Some(row) => {
-                    self.go_on(model, Pending::typed(row, parsed.args, parsed.globals.yes))
+                    let mut pending = Pending::typed(row, parsed.args, parsed.globals.yes);
+                    // What is said last may be left out where it stands on the screen.
+                    if matches!(row.id, "session.record" | "session.mark") {
+                        pending.fill(|subject| self.views.subject(&self.view, subject, model));
+                    }
+                    self.go_on(model, pending)
                 }
                 None => Vec::new(),
             },
@@ -159,6 +166,7 @@ impl Ui {
             Command::Run(RunCommand::Book { book }) => View::Book(book),
             Command::Run(RunCommand::List { ticket: None }) => View::Runs,
             Command::Run(RunCommand::Show { reference }) => View::Run(reference.to_uppercase()),
+            Command::Layout(LayoutCommand::Zoom) => return self.zoom(model),
             other => {
                 if matches!(other, Command::Session(SessionCommand::Open { .. })) {
                     self.expect_session(model);
@@ -170,6 +178,7 @@ impl Ui {
         Vec::new()
     }
 
+    // tidy: table
     /// Does what a command of the screen says, wherever it came from.
     pub fn perform(&mut self, model: &Model, command: &ScreenCommand) -> Vec<Intent> {
         use ScreenCommand as S;
@@ -190,6 +199,11 @@ impl Ui {
             S::Sort if self.view == View::Files => self.views.files.sort(),
             S::Sort => self.views.connections.sort(),
             S::Files(verb) => return self.files(model, verb),
+            S::Broadcast(verb) => return self.broadcast(model, *verb),
+            S::Monitor(verb) => return self.monitor(model, verb),
+            S::NextCall => self.next_call(model),
+            S::Reel(verb) => return self.reel(model, verb),
+            S::Open if self.view == View::Found => return self.play_found(model),
             S::Open if self.view == View::Files => self.enter_folder(model),
             S::NextView => self.next_view(model),
             S::Open => match self.views.target(&self.view, model) {
@@ -215,7 +229,13 @@ impl Ui {
             S::Mark if matches!(self.view, View::Hosts | View::Files) => {
                 self.views.mark(&self.view, model);
             }
-            S::Mark => self.refused = Some("Only hosts and files can be marked.".to_owned()),
+            S::Mark if self.view == View::Sessions => return self.mark_session(model),
+            S::Mark => {
+                self.refused = Some("Only hosts, files and sessions can be marked.".to_owned());
+            }
+            S::Unmark if self.view == View::Sessions => {
+                return vec![Intent::Guard(GuardOrder::Unmark)];
+            }
             S::Unmark => self.views.unmark(&self.view),
             S::Filter => match self.views.query(&self.view) {
                 Some(query) => self
@@ -228,6 +248,7 @@ impl Ui {
                 self.layers.push(Layer::Prompt(Box::new(prompt)));
             }
             S::Help => self.help(),
+            S::Stats => return vec![Intent::Stats],
             S::Redraw => return vec![Intent::Redraw],
             S::Theme { name } => match Theme::builtin(name) {
                 Some(theme) => self.set_theme(theme),
@@ -238,12 +259,10 @@ impl Ui {
             S::Suspend => return vec![Intent::Suspend],
             S::NextSession => self.cycle(model, 1),
             S::PreviousSession => self.cycle(model, -1),
-            S::Session(number) => match model.sessions.get(usize::from(*number)) {
-                Some(session) => self.open(model, View::Pane(session.id)),
-                None => self.refused = Some(format!("There is no session {number}.")),
-            },
+            S::Session(number) => self.go_to(model, PaneVerb::Tab(u16::from(*number))),
+            S::Pane(verb) => self.go_to(model, *verb),
             S::LeavePane => self.leave_pane(model),
-            S::Scrollback => self.views.pane.scrollback = true,
+            S::Look(verb) => return self.look_verb(model, verb),
         }
         Vec::new()
     }
@@ -260,7 +279,7 @@ impl Ui {
 
     fn help(&mut self) {
         let scopes: &[Scope] = match self.view {
-            View::Pane(_) => &[Scope::Prefix, Scope::Scrollback],
+            View::Pane(_) => &[Scope::Prefix, self.keymap.copy_scope()],
             _ => self.view.scopes(),
         };
         self.layers.push(Layer::Help(Help::new(scopes)));
@@ -282,9 +301,6 @@ impl Ui {
 
     /// Esc: takes away what lies on the list first, then goes back. It never leaves the program.
     fn escape(&mut self, model: &Model) -> Vec<Intent> {
-        if self.views.pane.scrollback && matches!(self.view, View::Pane(_)) {
-            return self.follow();
-        }
         let filtered = self
             .views
             .query(&self.view)
@@ -301,25 +317,15 @@ impl Ui {
 
     fn close(&mut self, model: &Model) -> Vec<Intent> {
         match self.view {
-            View::Pane(_) if self.views.pane.scrollback => return self.follow(),
             View::Home => self.refused = Some("This is the first screen; :quit leaves.".to_owned()),
             _ => self.back(model),
         }
         Vec::new()
     }
 
-    /// Leaves the scrollback: the pane follows its output again.
-    fn follow(&mut self) -> Vec<Intent> {
-        self.views.pane.scrollback = false;
-        match self.view {
-            View::Pane(id) => vec![Intent::Session(id, SessionInput::Follow)],
-            _ => Vec::new(),
-        }
-    }
-
     fn scroll(&self, rows: i32) -> Vec<Intent> {
         match self.view {
-            View::Pane(id) => vec![Intent::Session(id, SessionInput::Scroll(rows))],
+            View::Pane(id) => vec![Intent::Session(id, SessionInput::Look(Look::Scroll(rows)))],
             _ => Vec::new(),
         }
     }
@@ -376,32 +382,10 @@ impl Ui {
         }
     }
 
-    fn cycle(&mut self, model: &Model, by: isize) {
-        let count = model.sessions.len();
-        let View::Pane(id) = self.view else {
-            return;
-        };
-        let here = model
-            .sessions
-            .iter()
-            .position(|session| session.id == id)
-            .unwrap_or(0);
-        let next = (here + count).saturating_add_signed(by) % count.max(1);
-        if let Some(session) = model.sessions.get(next) {
-            self.open(model, View::Pane(session.id));
-        }
-    }
-
-    /// Opens a new session where an ended one was; what that showed stays in its own tab until it is closed.
+    /// Opens a new session in the place of an ended one.
     pub(super) fn reopen(&mut self, model: &Model, id: SessionId) -> Vec<Intent> {
-        let Some(session) = model.session(id) else {
-            return Vec::new();
-        };
-        let open = SessionCommand::Open {
-            host: session.host.clone(),
-            ticket: session.ticket.clone(),
-        };
-        self.carry_out(model, Command::Session(open))
+        self.expect_session(model);
+        vec![Intent::Command(Command::Layout(LayoutCommand::Reopen(id)))]
     }
 
     /// Leaves the pane for where one came from, if that was a ticket or a host, else for the list of sessions.
@@ -410,39 +394,6 @@ impl Ui {
             Some(View::Case(_) | View::Host(_)) => self.back(model),
             _ => self.open(model, View::Sessions),
         }
-    }
-
-    /// Asks before text goes to a session that would act on it line by line, or to a production host at all.
-    pub(super) fn guard_paste(
-        &mut self,
-        model: &Model,
-        id: SessionId,
-        text: String,
-    ) -> Vec<Intent> {
-        const SHOWN: usize = 8;
-        let session = model.session(id);
-        let host = session.and_then(|session| model.host_named(&session.host));
-        let production = host.is_some_and(super::views::vitals::is_production);
-        let several = text.contains(['\n', '\r']);
-        if !several && !production {
-            return vec![Intent::Session(id, SessionInput::Paste(text))];
-        }
-        let lines: Vec<_> = text.trim_end().lines().collect();
-        let name = session.map_or("the session", |session| session.host.as_str());
-        let mut body: Vec<String> = lines
-            .iter()
-            .take(SHOWN)
-            .map(|line| format!("  {line}"))
-            .collect();
-        if lines.len() > SHOWN {
-            body.push(format!("  and {} more", lines.len() - SHOWN));
-        }
-        let mark = if production { " (production)" } else { "" };
-        let count = super::views::words::plural(lines.len(), "line");
-        let title = format!("paste {count} into {name}{mark}?");
-        let confirm = Confirm::new(title, body, "Paste", Act::Paste(id, text));
-        self.layers.push(Layer::Confirm(confirm));
-        Vec::new()
     }
 }
 

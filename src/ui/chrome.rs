@@ -13,6 +13,9 @@ use crate::model::{Level, Model, SessionState};
 /// How long something that was said stays at the bottom, in milliseconds.
 const SAID: u64 = 8_000;
 
+/// How many columns of the bar of tabs are kept for what stands at its right.
+const RIGHT: usize = 40;
+
 /// How many places the breadcrumb names.
 const CRUMBS: usize = 4;
 
@@ -63,6 +66,23 @@ impl Areas {
             };
             areas.boxes.push((area.intersection(whole), view));
             x += wide;
+        }
+        // The other views with a digit, where there is room beside what stands at the right.
+        let more: usize = View::MORE
+            .iter()
+            .map(|(digit, name, _)| tab(*digit, name, false).len())
+            .sum();
+        if usize::from(whole.width) >= usize::from(x) + more + RIGHT {
+            for (digit, name, view) in View::MORE {
+                let wide = u16::try_from(tab(digit, name, false).len()).unwrap_or(0);
+                let area = Rect {
+                    x: whole.x.saturating_add(x),
+                    width: wide,
+                    ..areas.tabs
+                };
+                areas.boxes.push((area.intersection(whole), view));
+                x += wide;
+            }
         }
         areas
     }
@@ -121,9 +141,26 @@ fn hints(view: &View) -> &'static [&'static str] {
             "list.open",
             "view.back",
         ],
-        View::Sessions => &["list.open", "session.close", "list.filter", "prompt"],
+        View::Sessions => &[
+            "list.open",
+            "session.close",
+            "list.mark",
+            "broadcast",
+            "pane.call",
+            "list.filter",
+            "prompt",
+        ],
         View::Pane(_) => &[],
-        View::Recording(_) => &["list.pagedown", "list.pageup", "view.back"],
+        View::Recording(_) => &[
+            "replay.pause",
+            "replay.next",
+            "replay.forward",
+            "replay.marker",
+            "replay.find",
+            "replay.text",
+            "view.back",
+        ],
+        View::Found => &["list.open", "list.filter", "session.show", "view.back"],
         View::Runs => &["list.open", "run.cancel", "list.filter", "prompt"],
         View::Run(_) => &[
             "list.down",
@@ -174,17 +211,17 @@ impl Ui {
         self.draw_tabs(model, painter);
         self.draw_trail(model, painter);
         self.draw_said(model, painter);
-        self.draw_hints(painter);
+        self.draw_hints(model, painter);
     }
 
     fn draw_tabs(&self, model: &Model, painter: &mut Painter<'_>) {
         let area = self.areas.tabs;
         painter.tint(area, Role::Prompt);
-        let here = self.view.tab();
-        for (index, ((digit, name, _), (area, _))) in
-            View::TABS.into_iter().zip(&self.areas.boxes).enumerate()
-        {
-            let here = here == Some(index);
+        let own = self.areas.boxes.iter().any(|(_, view)| *view == self.view);
+        let tab_of = self.view.tab().filter(|_| !own);
+        let all = View::TABS.into_iter().chain(View::MORE);
+        for (index, ((digit, name, view), (area, _))) in all.zip(&self.areas.boxes).enumerate() {
+            let here = tab_of == Some(index) || view == self.view;
             painter.put(
                 *area,
                 0,
@@ -202,6 +239,14 @@ impl Ui {
             .count();
         let waiting = model.questions.len();
         let mut right: Vec<(String, Role)> = Vec::new();
+        let calls = model
+            .sessions
+            .iter()
+            .filter(|session| session.calls())
+            .count();
+        if calls > 0 {
+            right.push((format!("{calls} calling"), Role::Warn));
+        }
         if waiting > 0 {
             right.push((format!("{waiting} asked"), Role::Warn));
         }
@@ -231,6 +276,10 @@ impl Ui {
             (room, edge) = (room - wide, edge.saturating_sub(wide - 2));
             painter.put_at(area, edge, 0, words, *role);
             edge = edge.saturating_sub(2);
+        }
+        if let Some(words) = model.broadcast_words() {
+            // It takes the place of what is there: nobody may overlook it.
+            painter.put_right(area, 0, &format!(" {words} "), Role::Broadcast);
         }
     }
 
@@ -265,13 +314,14 @@ impl Ui {
     }
 
     /// What was said last, while it is fresh; an error stays until a key was pressed.
-    fn draw_said(&self, model: &Model, painter: &mut Painter<'_>) {
+    pub(super) fn draw_said(&self, model: &Model, painter: &mut Painter<'_>) {
         let area = if self.areas.said.height > 0 {
             self.areas.said
         } else {
             self.areas.hints
         };
         if let Some(words) = &self.refused {
+            painter.clear(area);
             painter.tint(area, Role::Warn);
             painter.put(area, 0, &format!(" {words}"), Role::Warn);
             return;
@@ -291,6 +341,7 @@ impl Ui {
         };
         if fresh {
             let role = Role::from(notice.level);
+            painter.clear(area);
             if notice.level == Level::Error {
                 painter.tint(area, role);
             }
@@ -298,7 +349,7 @@ impl Ui {
         }
     }
 
-    fn draw_hints(&self, painter: &mut Painter<'_>) {
+    fn draw_hints(&self, model: &Model, painter: &mut Painter<'_>) {
         let area = self.areas.hints;
         if self.areas.said.height == 0 && (self.refused.is_some() || area.is_empty()) {
             return;
@@ -323,8 +374,13 @@ impl Ui {
             .map_or(0, |(key, title)| text::width(key) + text::width(title) + 3);
         let room = usize::from(area.width).saturating_sub(reserve);
         let mut used = 1;
-        let mut pairs: Vec<_> = hints(&self.view)
+        // While something is copied, how to stop it comes first.
+        let copying = self.view == View::Files && model.copies.running().next().is_some();
+        let stop: &[&str] = if copying { &["file.cancel"] } else { &[] };
+        let usual = hints(&self.view).iter().filter(|id| !stop.contains(*id));
+        let mut pairs: Vec<_> = stop
             .iter()
+            .chain(usual)
             .filter_map(|id| self.pair(id, scopes))
             .take_while(|(key, title)| {
                 used += text::width(key) + text::width(title) + 3;

@@ -229,6 +229,10 @@ impl Doc {
 }
 
 impl Moves for Doc {
+    fn place(&self) -> Option<(usize, usize)> {
+        self.list.place()
+    }
+
     fn step(&mut self, by: i64) {
         self.list.step(by);
     }

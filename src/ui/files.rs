@@ -7,7 +7,6 @@ use super::layers::text_box::TextBox;
 use super::layers::{Act, Layer};
 use super::view::View;
 use super::views::files::{Side, above, below_path, results};
-use super::views::vitals::is_production;
 use super::views::words::plural;
 use super::{Intent, Ui};
 use crate::command::{Command, FilesCommand, FilesVerb};
@@ -21,8 +20,11 @@ impl Ui {
     /// Does a verb of the view of two folders.
     pub(super) fn files(&mut self, model: &Model, verb: &FilesVerb) -> Vec<Intent> {
         match verb {
-            FilesVerb::Show { host, ticket } => {
+            FilesVerb::Show { host, path, ticket } => {
                 self.views.files.show(host, ticket.clone());
+                if let Some(path) = path {
+                    self.views.files.side_mut().go(path.clone(), None);
+                }
                 self.open(model, View::Files);
             }
             FilesVerb::OtherSide => self.views.files.turn_over(),
@@ -250,8 +252,8 @@ fn free(folder: &Folder, name: &str) -> Result<(), String> {
 }
 
 fn is_on_production(model: &Model, side: &Side) -> bool {
-    let host = side.host.as_ref().and_then(|host| model.host_named(host));
-    host.is_some_and(is_production)
+    let host = side.host.as_ref();
+    host.is_some_and(|host| model.is_production(host))
 }
 
 /// The first few names, and how many more there are.

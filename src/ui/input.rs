@@ -6,10 +6,12 @@ use super::keymap::Lookup;
 use super::layers::{After, Layer, Reaction};
 use super::view::View;
 use super::{Intent, SessionInput, Ui, UiInput};
-use crate::command::Scope;
+use crate::command::{Command, LayoutCommand, Scope};
 use crate::domain::ids::SessionId;
 use crate::domain::key::{Key, KeyCode};
+use crate::domain::look::Deed;
 use crate::model::{Model, SessionState};
+use crate::term::Look;
 use crate::term::encode::{Button, MouseAction, MouseEvent};
 use crate::ui::layers::question::Answering;
 
@@ -22,6 +24,9 @@ const ERROR: u64 = 1_500;
 impl Ui {
     /// Takes one input and says what the user wants because of it.
     pub fn input(&mut self, model: &Model, input: UiInput) -> Vec<Intent> {
+        if let Some(plain) = &mut self.plain {
+            plain.touched = true;
+        }
         self.sync(model);
         let mut intents = self.settle(model);
         intents.extend(match input {
@@ -32,7 +37,8 @@ impl Ui {
                 Vec::new()
             }
             UiInput::Mouse(mouse) => self.mouse(model, mouse),
-            UiInput::FocusGained | UiInput::FocusLost => Vec::new(),
+            UiInput::FocusGained => self.focused(true),
+            UiInput::FocusLost => self.focused(false),
         });
         // What was just done may have opened another view: its rows are adopted before the next key.
         self.sync(model);
@@ -72,7 +78,7 @@ impl Ui {
     }
 
     /// Looks a key up and does what it means. A chord that leads nowhere is forgotten, with its last key.
-    fn mapped(&mut self, model: &Model, scopes: &[Scope], key: Key) -> Vec<Intent> {
+    pub(super) fn mapped(&mut self, model: &Model, scopes: &[Scope], key: Key) -> Vec<Intent> {
         self.chord.push(key);
         match self.keymap.lookup(scopes, &self.chord) {
             Lookup::Row(row) => {
@@ -82,7 +88,13 @@ impl Ui {
             Lookup::More => Vec::new(),
             Lookup::Nothing => {
                 self.chord.clear();
-                Vec::new()
+                if !key.alt {
+                    return Vec::new();
+                }
+                // Escape and a key that came at once look like one key with Alt; nothing of ours is on this one.
+                let mut intents = self.key(model, Key::plain(KeyCode::Esc));
+                intents.extend(self.key(model, Key { alt: false, ..key }));
+                intents
             }
         }
     }
@@ -98,11 +110,16 @@ impl Ui {
                 self.views.set_query(&self.view, &query);
                 Vec::new()
             }
+            Reaction::Search(pattern, backward) => self.looked_for(pattern, backward, false),
             Reaction::Then(after) => {
                 self.layers.pop();
                 match after {
                     After::Line(text) => self.line(model, &text),
                     After::Do(act) => self.act(model, act),
+                    After::Search(Some((pattern, backward))) => {
+                        self.looked_for(pattern, backward, true)
+                    }
+                    After::Search(None) => self.look(Look::Do(Deed::CancelSearch)),
                     After::Resume(pending) => self.go_on(model, *pending),
                 }
             }
@@ -115,6 +132,11 @@ impl Ui {
         if self.views.pane.prefix {
             return self.after_prefix(model, id, key);
         }
+        if let Some(row) = self.repeated(model, key) {
+            self.repeats(model, Some(row));
+            return self.invoke(model, row);
+        }
+        self.views.pane.moved = None;
         if key == prefix {
             // A question that waited because somebody typed here is taken up now.
             match model.questions.front() {
@@ -123,8 +145,8 @@ impl Ui {
             }
             return Vec::new();
         }
-        if self.views.pane.scrollback {
-            return self.mapped(model, &[Scope::Scrollback], key);
+        if self.looks(model, id) {
+            return self.look_key(model, key);
         }
         match model.session(id).map(|session| &session.state) {
             Some(SessionState::Live) => vec![Intent::Session(id, SessionInput::Key(key))],
@@ -137,7 +159,10 @@ impl Ui {
             }
             Some(SessionState::Closed(_)) => match key.code {
                 KeyCode::Enter => {
-                    self.leave_pane(model);
+                    // Where other panes stay, the tab stays on the screen.
+                    if model.tab_of(id).is_none_or(|(_, tab)| !tab.is_split()) {
+                        self.leave_pane(model);
+                    }
                     vec![Intent::Dismiss(id)]
                 }
                 KeyCode::Esc | KeyCode::Char('q') => {
@@ -145,10 +170,13 @@ impl Ui {
                     Vec::new()
                 }
                 KeyCode::Char('r') => self.reopen(model, id),
+                KeyCode::Char('R') => {
+                    vec![Intent::Command(Command::Layout(LayoutCommand::ReopenAll))]
+                }
                 // Nothing is typed any more, so the keys that look back need no prefix.
-                KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g') => {
-                    self.views.pane.scrollback = true;
-                    self.mapped(model, &[Scope::Scrollback], key)
+                KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g' | '/') => {
+                    self.views.pane.look.begun();
+                    self.look_key(model, key)
                 }
                 _ => Vec::new(),
             },
@@ -166,7 +194,12 @@ impl Ui {
             self.views.pane.prefix = false;
             return vec![Intent::Session(id, SessionInput::Key(key))];
         }
+        let row = match self.keymap.lookup(&[Scope::Prefix], &[key]) {
+            Lookup::Row(row) if self.chord.is_empty() => Some(row),
+            _ => None,
+        };
         let intents = self.mapped(model, &[Scope::Prefix], key);
+        self.repeats(model, row);
         // The keys stay on the screen while a longer chord is on its way.
         self.views.pane.prefix = !self.chord.is_empty();
         intents
@@ -197,8 +230,20 @@ impl Ui {
     }
 
     fn mouse(&mut self, model: &Model, mouse: MouseEvent) -> Vec<Intent> {
+        if let Some(intents) = self.held_mouse(model, mouse) {
+            return intents;
+        }
         if self.question(model).is_some() || self.layers.last().is_some_and(Layer::is_typed_into) {
             return Vec::new();
+        }
+        if let Some(intents) = self.tab_mouse(model, &mouse) {
+            return intents;
+        }
+        if let Some(intents) = self.pane_mouse(model, mouse) {
+            return intents;
+        }
+        if let Some(intents) = self.look_mouse(model, mouse) {
+            return intents;
         }
         let by = match mouse.action {
             MouseAction::WheelUp => -NOTCH,
@@ -214,9 +259,6 @@ impl Ui {
             let key = Key::plain(if by < 0 { KeyCode::Up } else { KeyCode::Down });
             let reaction = layer.key(key, model);
             return self.react(model, reaction);
-        }
-        if by < 0 && matches!(self.view, View::Pane(_)) {
-            self.views.pane.scrollback = true;
         }
         self.step(by)
     }

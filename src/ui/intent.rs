@@ -2,10 +2,12 @@
 
 use secrecy::SecretString;
 
-use crate::command::Command;
+use crate::command::{Command, Monitored};
 use crate::domain::ids::{HostId, SessionId};
 use crate::domain::key::Key;
 use crate::model::QuestionId;
+use crate::term::Look;
+use crate::term::deck::DeckAsk;
 use crate::term::encode::MouseEvent;
 
 /// Something a window sent.
@@ -41,18 +43,46 @@ pub enum Intent {
     Command(Command),
     /// Send this to a session.
     Session(SessionId, SessionInput),
+    /// Press a button of the player that plays this session's recording.
+    Reel(String, DeckAsk),
     /// The answer to a question.
     Answer(QuestionId, Reply),
     /// Forget a session that has ended.
     Dismiss(SessionId),
     /// Load this theme, which is none of the built-in ones, and give it to [`super::Ui::set_theme`].
     Theme(String),
+    /// Change who gets what is typed, or what calls.
+    Guard(GuardOrder),
+    /// Write what was copied last to a new file.
+    SaveCopied(String),
     /// Leave this window.
     Quit,
     /// Suspend the program, as Ctrl-Z does for others.
     Suspend,
+    /// Show what windows, panes and connections cost.
+    Stats,
     /// Send every window a whole frame.
     Redraw,
+}
+
+/// A change of who gets what is typed, or of what calls people to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuardOrder {
+    /// Mark a session for a broadcast, or take its mark away.
+    Mark(SessionId),
+    /// Take all marks away.
+    Unmark,
+    /// Begin a broadcast; its receivers were shown and confirmed.
+    Begin {
+        /// Who gets what is typed into one of them.
+        members: Vec<SessionId>,
+        /// Production hosts were confirmed by a typed word; without it they are left out.
+        production: bool,
+    },
+    /// End the broadcast.
+    End,
+    /// Watch for something in a session, or no longer.
+    Monitor(SessionId, Monitored),
 }
 
 /// What a user gives to a session.
@@ -66,10 +96,8 @@ pub enum SessionInput {
     Mouse(MouseEvent),
     /// Whether the pane has the keyboard; sent if its program asked for it.
     Focus(bool),
-    /// Look this many rows back (positive) or forward (negative) in the scrollback.
-    Scroll(i32),
-    /// Leave the scrollback and follow the output again.
-    Follow,
+    /// Look around in it, select, search, copy.
+    Look(Look),
 }
 
 /// The answer to a question.

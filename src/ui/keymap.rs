@@ -4,29 +4,72 @@ use std::collections::BTreeMap;
 
 use crate::command::{self, Row, Scope};
 use crate::domain::key::Key;
+use crate::domain::look::CopyKeys;
 
 /// Keys that a row has in one scope only, beside those that its own list names.
 const EXTRA: &[(Scope, &str, &str)] = &[
     // tmux's letter for a new window.
     (Scope::Prefix, "c", "session.open"),
-    // Scrollback listens to the keys of lists, and to nothing else of them.
-    (Scope::Scrollback, "j", "list.down"),
-    (Scope::Scrollback, "Down", "list.down"),
-    (Scope::Scrollback, "k", "list.up"),
-    (Scope::Scrollback, "Up", "list.up"),
-    (Scope::Scrollback, "Ctrl-d", "list.halfdown"),
-    (Scope::Scrollback, "Ctrl-u", "list.halfup"),
-    (Scope::Scrollback, "Ctrl-f", "list.pagedown"),
-    (Scope::Scrollback, "PgDn", "list.pagedown"),
-    (Scope::Scrollback, "Ctrl-b", "list.pageup"),
-    (Scope::Scrollback, "PgUp", "list.pageup"),
-    (Scope::Scrollback, "g", "list.top"),
-    (Scope::Scrollback, "Home", "list.top"),
-    (Scope::Scrollback, "G", "list.bottom"),
-    (Scope::Scrollback, "End", "list.bottom"),
-    (Scope::Scrollback, "q", "view.close"),
-    (Scope::Scrollback, "Esc", "view.back"),
-    (Scope::Scrollback, "?", "help"),
+    (Scope::Scrollback, "F1", "help"),
+    (Scope::Scrollback, ":", "prompt"),
+    // Copy mode as in emacs, and as tmux has it.
+    (Scope::ScrollbackEmacs, "Ctrl-f", "look.right"),
+    (Scope::ScrollbackEmacs, "Right", "look.right"),
+    (Scope::ScrollbackEmacs, "Ctrl-b", "look.left"),
+    (Scope::ScrollbackEmacs, "Left", "look.left"),
+    (Scope::ScrollbackEmacs, "Ctrl-n", "look.down"),
+    (Scope::ScrollbackEmacs, "Down", "look.down"),
+    (Scope::ScrollbackEmacs, "Ctrl-p", "look.up"),
+    (Scope::ScrollbackEmacs, "Up", "look.up"),
+    (Scope::ScrollbackEmacs, "Ctrl-a", "look.start"),
+    (Scope::ScrollbackEmacs, "Home", "look.start"),
+    (Scope::ScrollbackEmacs, "Alt-m", "look.text"),
+    (Scope::ScrollbackEmacs, "Ctrl-e", "look.end"),
+    (Scope::ScrollbackEmacs, "End", "look.end"),
+    (Scope::ScrollbackEmacs, "Alt-f", "look.wordend"),
+    (Scope::ScrollbackEmacs, "Alt-b", "look.wordback"),
+    (Scope::ScrollbackEmacs, "Alt-{", "look.paragraphback"),
+    (Scope::ScrollbackEmacs, "Alt-}", "look.paragraph"),
+    (Scope::ScrollbackEmacs, "Alt-R", "look.viewtop"),
+    (Scope::ScrollbackEmacs, "Alt-r", "look.viewmiddle"),
+    (Scope::ScrollbackEmacs, "Alt-<", "look.top"),
+    (Scope::ScrollbackEmacs, "Alt->", "look.bottom"),
+    (Scope::ScrollbackEmacs, "Ctrl-v", "look.pagedown"),
+    (Scope::ScrollbackEmacs, "PgDn", "look.pagedown"),
+    (Scope::ScrollbackEmacs, "Space", "look.pagedown"),
+    (Scope::ScrollbackEmacs, "Alt-v", "look.pageup"),
+    (Scope::ScrollbackEmacs, "PgUp", "look.pageup"),
+    (Scope::ScrollbackEmacs, "Alt-Down", "look.halfdown"),
+    (Scope::ScrollbackEmacs, "Alt-Up", "look.halfup"),
+    (Scope::ScrollbackEmacs, "Ctrl-l", "look.centre"),
+    (Scope::ScrollbackEmacs, "f", "look.find"),
+    (Scope::ScrollbackEmacs, "F", "look.findback"),
+    (Scope::ScrollbackEmacs, "t", "look.till"),
+    (Scope::ScrollbackEmacs, "T", "look.tillback"),
+    (Scope::ScrollbackEmacs, ";", "look.again"),
+    (Scope::ScrollbackEmacs, ",", "look.reverse"),
+    (Scope::ScrollbackEmacs, "Ctrl-Alt-f", "look.bracket"),
+    (Scope::ScrollbackEmacs, "Ctrl-s", "look.search"),
+    (Scope::ScrollbackEmacs, "Ctrl-r", "look.searchback"),
+    (Scope::ScrollbackEmacs, "n", "look.match"),
+    (Scope::ScrollbackEmacs, "N", "look.unmatch"),
+    (Scope::ScrollbackEmacs, "Ctrl-Up", "look.promptback"),
+    (Scope::ScrollbackEmacs, "Ctrl-Down", "look.prompt"),
+    (Scope::ScrollbackEmacs, "Ctrl-Space", "look.select"),
+    (Scope::ScrollbackEmacs, "R", "look.block"),
+    (Scope::ScrollbackEmacs, "Ctrl-x Ctrl-x", "look.other"),
+    (Scope::ScrollbackEmacs, "Alt-w", "look.copyleave"),
+    (Scope::ScrollbackEmacs, "Ctrl-w", "look.copyleave"),
+    (Scope::ScrollbackEmacs, "Enter", "look.copyleave"),
+    (Scope::ScrollbackEmacs, "Ctrl-k", "look.copyline"),
+    (Scope::ScrollbackEmacs, "o", "look.output"),
+    (Scope::ScrollbackEmacs, "O", "look.older"),
+    (Scope::ScrollbackEmacs, "Ctrl-g", "look.clear"),
+    (Scope::ScrollbackEmacs, "q", "look.leave"),
+    (Scope::ScrollbackEmacs, "Esc", "look.leave"),
+    (Scope::ScrollbackEmacs, "Ctrl-c", "look.leave"),
+    (Scope::ScrollbackEmacs, "F1", "help"),
+    (Scope::ScrollbackEmacs, "Alt-x", "prompt"),
     // What the fingers of htop's and less's users expect.
     (Scope::List, "F3", "list.filter"),
 ];
@@ -44,6 +87,8 @@ pub struct Keymap {
     scopes: BTreeMap<Scope, Node>,
     /// The chord that a session pane keeps for us.
     prefix: Key,
+    /// Which keys copy mode listens to.
+    copy: CopyKeys,
 }
 
 /// What a sequence of keys means.
@@ -102,6 +147,7 @@ impl Keymap {
         let mut map = Self {
             scopes: BTreeMap::new(),
             prefix,
+            copy: CopyKeys::Vi,
         };
         let mut errors: Vec<_> = changes
             .keys()
@@ -116,6 +162,10 @@ impl Keymap {
             for scope in row.scopes {
                 for chord in &chords {
                     errors.extend(map.bind(*scope, chord, row).err());
+                    // Keys that somebody chose are meant whichever set is in use.
+                    if *scope == Scope::Scrollback && changes.contains_key(row.id) {
+                        errors.extend(map.bind(Scope::ScrollbackEmacs, chord, row).err());
+                    }
                 }
             }
         }
@@ -126,6 +176,26 @@ impl Keymap {
             }
         }
         (map, errors)
+    }
+
+    /// The same keys, with copy mode like this editor.
+    #[must_use]
+    pub fn with_copy_keys(mut self, copy: CopyKeys) -> Self {
+        self.copy = copy;
+        self
+    }
+
+    /// Which keys copy mode listens to.
+    pub fn copy_keys(&self) -> CopyKeys {
+        self.copy
+    }
+
+    /// Where the keys of copy mode are.
+    pub fn copy_scope(&self) -> Scope {
+        match self.copy {
+            CopyKeys::Vi => Scope::Scrollback,
+            CopyKeys::Emacs => Scope::ScrollbackEmacs,
+        }
     }
 
     /// The chord that a session pane keeps for us.

@@ -45,7 +45,9 @@ pub fn input(event: Event) -> Option<UiInput> {
 
 /// The key of a press or a repetition.
 pub fn key(event: KeyEvent) -> Option<Key> {
-    if event.kind == KeyEventKind::Release {
+    // A chord with a key that we do not know is not the key alone: Super-c must not type a c.
+    let foreign = KeyModifiers::SUPER | KeyModifiers::HYPER | KeyModifiers::META;
+    if event.kind == KeyEventKind::Release || event.modifiers.intersects(foreign) {
         return None;
     }
     let mut key = Key {
@@ -132,5 +134,9 @@ mod tests {
         let mut release = KeyEvent::new(Code::Char('j'), none);
         release.kind = KeyEventKind::Release;
         assert_eq!(key(release), None);
+        assert_eq!(
+            key(KeyEvent::new(Code::Char('c'), KeyModifiers::SUPER)),
+            None
+        );
     }
 }

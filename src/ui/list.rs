@@ -14,6 +14,10 @@ pub(crate) trait Moves {
     fn bottom(&mut self);
     /// How many rows a page has.
     fn page(&self) -> i64;
+    /// Which row is selected, from 1, and how many there are; `None` where there are none.
+    fn place(&self) -> Option<(usize, usize)> {
+        None
+    }
     /// Goes `by` matches on, around the end.
     fn turn(&mut self, by: i64) {
         self.step(by);
@@ -221,6 +225,10 @@ impl<I: Clone + Ord> ListState<I> {
 }
 
 impl<I: Clone + Ord> Moves for ListState<I> {
+    fn place(&self) -> Option<(usize, usize)> {
+        (!self.ids.is_empty()).then_some((self.index + 1, self.ids.len()))
+    }
+
     fn step(&mut self, by: i64) {
         self.select_index(moved(self.index, by));
     }

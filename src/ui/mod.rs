@@ -5,24 +5,35 @@
 
 mod act;
 mod ahead;
+mod beyond;
 mod chrome;
 mod doc;
 mod files;
+mod guard;
 mod input;
 mod intent;
 mod keymap;
 pub mod keys;
 mod layers;
 mod list;
+mod looking;
 mod paint;
+mod plain;
+mod reel;
 #[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod stories_guard;
+#[cfg(test)]
 mod stories_links;
+#[cfg(test)]
+mod stories_tabs;
+mod tabs;
 mod text;
 pub mod theme;
+mod touch;
 mod view;
 mod views;
 mod widgets;
@@ -42,11 +53,13 @@ use layers::question::Answering;
 use paint::{Look, Painter};
 use views::{Cx, Views};
 
-pub use intent::{Intent, Reply, SessionInput, UiInput, Want};
+pub use beyond::{Beyond, LINKED, Link, MouseUse, underline};
+pub use intent::{GuardOrder, Intent, Reply, SessionInput, UiInput, Want};
 pub use keymap::{Keymap, KeymapError, Lookup};
 pub use theme::{Colors, Role, Theme, ThemeError};
 pub use view::View;
 pub use views::alarms::alarm_ticket;
+pub use views::recording::reel_frame;
 
 /// What the window's terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +86,8 @@ pub struct Frame {
     pub buffer: Buffer,
     /// Where the cursor is; `None` when it is hidden.
     pub cursor: Option<Position>,
+    /// What a terminal does besides showing cells.
+    pub beyond: Beyond,
 }
 
 /// The screen.
@@ -99,6 +114,10 @@ pub struct Ui {
     seen: u64,
     size: Size,
     areas: Areas,
+    /// The mouse and the keyboard's focus, as far as panes are concerned.
+    touch: touch::Touch,
+    /// It speaks in words instead of drawing.
+    plain: Option<Box<plain::Plain>>,
 }
 
 impl Ui {
@@ -119,6 +138,8 @@ impl Ui {
             seen: 0,
             size: Size::new(80, 24),
             areas: Areas::default(),
+            touch: touch::Touch::default(),
+            plain: None,
         }
     }
 
@@ -149,7 +170,7 @@ impl Ui {
     }
 
     /// Computes everything that drawing needs: sizes of panes, offsets of lists, boxes that can be hit. To be called
-    /// after inputs and changes of the model, before [`Ui::draw`], [`Ui::wants`] and [`Ui::pane_size`].
+    /// after inputs and changes of the model, before [`Ui::draw`], [`Ui::wants`] and [`Ui::pane_sizes`].
     pub fn layout(&mut self, model: &Model) {
         self.sync(model);
         let whole = Rect::from((Position::ORIGIN, self.size));
@@ -160,6 +181,11 @@ impl Ui {
             look: &self.look,
         };
         self.views.layout(&self.view, cx, self.areas.body);
+        if matches!(self.view, View::Pane(_)) {
+            let boxes = self.views.pane.boxes().iter();
+            self.areas.boxes = boxes.map(|(area, id)| (*area, View::Pane(*id))).collect();
+            self.areas.said = self.views.pane.status();
+        }
         for layer in &mut self.layers {
             layer.layout(cx, whole);
         }
@@ -179,6 +205,14 @@ impl Ui {
         if !matches!(self.view, View::Pane(_)) {
             self.draw_bars(model, &mut painter);
         }
+        if let (View::Pane(_), Some(words)) = (&self.view, &self.refused) {
+            // A pane has no bar for it.
+            let last = self.areas.whole.height.saturating_sub(1);
+            let area = paint::below(self.areas.whole, last);
+            painter.tint(area, Role::Warn);
+            painter.clear(area);
+            painter.put(area, 0, &format!(" {words}"), Role::Warn);
+        }
         for layer in &self.layers {
             cursor = layer.draw(cx, &mut painter, self.areas.whole);
         }
@@ -192,7 +226,12 @@ impl Ui {
     pub fn frame(&self, model: &Model) -> Frame {
         let mut buffer = Buffer::empty(Rect::from((Position::ORIGIN, self.size)));
         let cursor = self.draw(model, &mut buffer);
-        Frame { buffer, cursor }
+        let beyond = self.beyond(model, &buffer);
+        Frame {
+            buffer,
+            cursor,
+            beyond,
+        }
     }
 
     /// What data the visible view needs.
@@ -234,12 +273,16 @@ impl Ui {
                 ]
             }
             View::Sessions => vec![Want::Recorded],
-            View::Pane(id) => vec![Want::Screen(*id), Want::Connections],
+            View::Pane(_) => {
+                let panes = self.views.pane.places().into_iter();
+                let screens = panes.map(|(id, _)| Want::Screen(id));
+                screens.chain([Want::Connections]).collect()
+            }
             View::Connections | View::Connection { .. } | View::Forwards => {
                 vec![Want::Connections]
             }
             View::Files => self.views.files.wants(),
-            View::Alarms => Vec::new(),
+            View::Alarms | View::Found => Vec::new(),
             View::Recording(reference) => vec![Want::Recording(reference.clone())],
             View::Runs => vec![Want::Runs],
             View::Run(reference) => vec![Want::Run(reference.clone())],
@@ -247,11 +290,11 @@ impl Ui {
         }
     }
 
-    /// The session whose pane is shown and the size its terminal must have.
-    pub fn pane_size(&self) -> Option<(SessionId, Size)> {
+    /// The sessions whose panes are shown, and the size that each one's terminal has.
+    pub fn pane_sizes(&self) -> Vec<(SessionId, Size)> {
         match self.view {
-            View::Pane(id) => Some((id, self.views.pane.size())),
-            _ => None,
+            View::Pane(_) => self.views.pane.sizes(),
+            _ => Vec::new(),
         }
     }
 

@@ -9,11 +9,12 @@ use super::scenes::{Scene, rows};
 use super::*;
 use crate::command::{Command, HostCommand, RunCommand, SessionCommand, TicketCommand};
 use crate::domain::key::KeyCode;
+use crate::domain::look::{Deed, Find, Motion};
 use crate::domain::ticket::{TicketKind, TicketState};
 use crate::model::sample::{NOW, model, session_id, ticket};
 use crate::model::{Level, Notice, QuestionId, QuestionKind, SessionView};
 use crate::term::encode::{Button, MouseAction, MouseEvent};
-use crate::term::{self, Emulator};
+use crate::term::{self, Emulator, Look};
 
 /// The one command that was asked for.
 fn command(scene: &Scene) -> &Command {
@@ -209,7 +210,7 @@ fn the_prompt_goes_places_and_says_what_is_wrong() {
         .write("no such thing")
         .keys("Enter");
     assert!(
-        scene.text().contains(":no such thing") && scene.text().contains("unrecognized"),
+        scene.text().contains(":no such thing") && scene.text().contains("there is no command no"),
         "{}",
         scene.text()
     );
@@ -265,18 +266,26 @@ fn in_a_pane_everything_but_the_prefix_goes_to_the_remote() {
     scene.intents.clear();
     scene.press("Ctrl-] n");
     assert_eq!(*scene.ui.view(), View::Pane(session_id("live bastion")));
-    scene.press("Ctrl-] 0 Ctrl-] [ k PgUp q");
-    let scrolls: Vec<_> = scene
+    scene.press("Ctrl-] 0 Ctrl-] [ k 3 PgUp f x q");
+    let looks: Vec<_> = scene
         .intents
         .iter()
-        .map(|intent| format!("{intent:?}"))
+        .filter_map(|intent| match intent {
+            Intent::Session(_, SessionInput::Look(look)) => Some(look.clone()),
+            _ => None,
+        })
         .collect();
-    assert_eq!(scrolls.len(), 3, "{scrolls:?}");
-    assert!(
-        scrolls[0].contains("Scroll(1)")
-            && scrolls[1].contains("Scroll(22)")
-            && scrolls[2].contains("Follow")
+    assert_eq!(
+        looks,
+        [
+            Look::Begin,
+            Look::Go(Motion::Up, 0),
+            Look::Go(Motion::PageUp, 3),
+            Look::Go(Motion::Find(Find::On, 'x'), 0),
+            Look::Do(Deed::Leave),
+        ]
     );
+    assert_eq!(scene.intents.len(), looks.len(), "no key got through");
     scene.intents.clear();
     scene.press("Ctrl-] x");
     assert!(
@@ -286,7 +295,7 @@ fn in_a_pane_everything_but_the_prefix_goes_to_the_remote() {
     );
     scene.press("Esc Ctrl-] d");
     assert_eq!(*scene.ui.view(), View::Sessions);
-    assert_eq!(scene.ui.pane_size(), None);
+    assert_eq!(scene.ui.pane_sizes(), []);
 }
 
 #[test]
@@ -345,8 +354,8 @@ fn what_is_typed_before_the_shell_is_there_goes_to_it() {
 fn a_pane_has_all_of_the_window_but_two_rows() {
     let scene = Scene::new(80, 24).keys("3 Enter");
     assert_eq!(
-        scene.ui.pane_size(),
-        Some((session_id("live web1"), Size::new(80, 22)))
+        scene.ui.pane_sizes(),
+        [(session_id("live web1"), Size::new(80, 22))]
     );
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::domain::check::HostState;
+use crate::domain::environment::Tint;
 use crate::domain::run::{CellState, RunState};
 use crate::domain::ticket::{TicketState, words};
 use crate::model::Level;
@@ -57,6 +58,14 @@ words!(
         Mark = "mark",
         /// A production host.
         Prod = "prod",
+        /// A host of the environment before production.
+        Staging = "staging",
+        /// A host where things may break.
+        Dev = "dev",
+        /// A host of another environment that is named.
+        Lab = "lab",
+        /// Keys go to several sessions.
+        Broadcast = "broadcast",
         /// The heading of a table.
         Header = "header",
         /// A hint.
@@ -67,6 +76,18 @@ words!(
         Match = "match",
     }
 );
+
+impl From<Tint> for Role {
+    fn from(tint: Tint) -> Self {
+        match tint {
+            Tint::Red => Self::Prod,
+            Tint::Yellow => Self::Staging,
+            Tint::Green => Self::Dev,
+            Tint::Blue => Self::Lab,
+            Tint::Plain => Self::Prompt,
+        }
+    }
+}
 
 impl From<HostState> for Role {
     fn from(state: HostState) -> Self {
@@ -185,6 +206,16 @@ const BUILTIN: &[(&str, &str)] = &[
     ("paper", include_str!("../../themes/paper.toml")),
 ];
 
+/// Red, green and blue.
+pub type Rgb = (u8, u8, u8);
+/// Roles that came after the first themes, and those whose looks they have in a theme that does not name them.
+const LATER: &[(Role, Role)] = &[
+    (Role::Staging, Role::Prompt),
+    (Role::Dev, Role::Prompt),
+    (Role::Lab, Role::Prompt),
+    (Role::Broadcast, Role::Error),
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -239,8 +270,14 @@ impl Theme {
                 Err(why) => errors.push(place(text, name.span().start, why)),
             }
         }
+        // Themes were written before these roles were there: they look as others do until they are named.
+        for (role, like) in LATER {
+            let looks = roles.get(like).copied().unwrap_or_default();
+            roles.entry(*role).or_insert(looks);
+        }
         let missing: Vec<_> = Role::ALL
             .iter()
+            .filter(|role| !LATER.iter().any(|(later, _)| later == *role))
             .filter(|role| !file.roles.keys().any(|name| name.get_ref() == role.word()))
             .map(|role| role.word())
             .collect();
@@ -259,6 +296,20 @@ impl Theme {
         } else {
             Err(errors)
         }
+    }
+
+    /// The colours of text and ground, if the theme names both: what programs in panes are told when they ask. A theme that
+    /// leaves them to the terminal tells whether it is made for a light one.
+    pub fn ground(&self) -> Option<(Rgb, Rgb)> {
+        let of = |role, color: fn(Style) -> Option<Color>| match color(
+            self.style(role, Colors::TrueColor),
+        ) {
+            Some(Color::Rgb(red, green, blue)) => Some((red, green, blue)),
+            _ => None,
+        };
+        let named = of(Role::Fg, |style| style.fg).zip(of(Role::Bg, |style| style.bg));
+        let light = self.light.then_some(((0, 0, 0), (255, 255, 255)));
+        named.or(light)
     }
 
     /// How `role` looks with `colors`.

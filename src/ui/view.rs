@@ -23,6 +23,8 @@ pub enum View {
     Pane(SessionId),
     /// The text of a recorded session, by reference.
     Recording(String),
+    /// Lines that were found in recordings.
+    Found,
     /// The list of runs.
     Runs,
     /// The matrix of one run, by reference.
@@ -59,13 +61,19 @@ impl View {
         ('6', "connections", Self::Connections),
     ];
 
+    /// Views with a digit that have a tab where there is room.
+    pub const MORE: [(char, &'static str, Self); 2] = [
+        ('7', "forwards", Self::Forwards),
+        ('8', "alarms", Self::Alarms),
+    ];
+
     /// The tab this view belongs to; `None` for the first screen.
     pub fn tab(&self) -> Option<usize> {
         match self {
             Self::Home | Self::Alarms => None,
             Self::Tickets | Self::Case(_) => Some(0),
             Self::Hosts | Self::Host(_) | Self::Files => Some(1),
-            Self::Sessions | Self::Pane(_) | Self::Recording(_) => Some(2),
+            Self::Sessions | Self::Pane(_) | Self::Recording(_) | Self::Found => Some(2),
             Self::Runs | Self::Run(_) => Some(3),
             Self::Books | Self::Book(_) => Some(4),
             Self::Connections | Self::Connection { .. } | Self::Forwards => Some(5),
@@ -79,6 +87,7 @@ impl View {
             Self::Tickets => "tickets".to_owned(),
             Self::Hosts => "hosts".to_owned(),
             Self::Sessions => "sessions".to_owned(),
+            Self::Found => "found in recordings".to_owned(),
             Self::Runs => "runs".to_owned(),
             Self::Books => "runbooks".to_owned(),
             Self::Connections => "connections".to_owned(),
@@ -110,7 +119,8 @@ impl View {
             Self::Runs => &[Scope::Runs, Scope::List, Scope::Global],
             Self::Run(_) => &[Scope::Run, Scope::List, Scope::Global],
             Self::Books | Self::Book(_) => &[Scope::Books, Scope::List, Scope::Global],
-            Self::Recording(_) => &[Scope::List, Scope::Global],
+            Self::Recording(_) => &[Scope::Recording, Scope::List, Scope::Global],
+            Self::Found => &[Scope::List, Scope::Global],
             Self::Connections | Self::Connection { .. } => {
                 &[Scope::Connections, Scope::List, Scope::Global]
             }

@@ -79,7 +79,9 @@ impl Pending {
             // The hosts of a ticket are what it is linked to already, and never what to link; the host of a side is
             // never the other one that is wanted.
             let linked = self.row.id == "ticket.link" && arg.subject == Some(Subject::Hosts)
-                || self.row.id == "file.host";
+                || self.row.id == "file.host"
+                // Whoever wants to go elsewhere does not mean the pane that is shown.
+                || self.row.id == "jump";
             if let Some(wanted) = arg.subject.filter(|_| !linked && !self.args.has(arg.name))
                 && let Some(value) = subject(wanted)
             {
@@ -371,6 +373,7 @@ fn confirmation(
         Command::Ticket(_)
         | Command::Host(_)
         | Command::Session(_)
+        | Command::Layout(_)
         | Command::Ssh(_)
         | Command::Exec(_)
         | Command::Forward(_)
@@ -385,7 +388,9 @@ fn confirmation(
             let body = views::connections::losses(model, host);
             // Where nothing is there, nothing is lost.
             let free = row.id == "connection.again" && body.is_empty();
-            let body = if body.is_empty() {
+            let body = if body.is_empty() && views::connections::attempted(model, host) {
+                vec![format!("The attempt to connect to {host} is given up.")]
+            } else if body.is_empty() {
                 vec![format!("No connection to {host} is known.")]
             } else {
                 body
@@ -433,6 +438,7 @@ fn verb(id: &str) -> &'static str {
     match id {
         "ticket.resolve" => "Resolve",
         "session.close" => "Close it",
+        "tab.close" => "Close all",
         "run.cancel" => "Stop the run",
         "connection.close" => "Disconnect",
         "connection.again" => "Reconnect",

@@ -93,6 +93,7 @@ impl Scene {
             ssh_config: None,
             ssh_program: "ssh".into(),
             openssh_hosts: Vec::new(),
+            recording: quarterdeck::config::Recording::default(),
             read_only: false,
             demo: false,
             served: false,
@@ -100,12 +101,16 @@ impl Scene {
             pid: 1,
             probing: Probing::Asked,
             thresholds: Thresholds::default(),
+            predict: Default::default(),
             theme: Theme::default(),
             keymap: Keymap::default(),
+            window_size: quarterdeck::config::WindowSize::Latest,
             term: "xterm".to_owned(),
+            terminal: quarterdeck::app::state::TerminalRules::default(),
             seed: [3; 32],
             now: now(),
             rules: Rules::default(),
+            guard: Default::default(),
             info: Info {
                 version: String::new(),
                 sqlite: String::new(),
@@ -113,6 +118,7 @@ impl Scene {
                 data: String::new(),
                 state: String::new(),
                 device: String::new(),
+                recordings: String::new(),
             },
         };
         let mut scene = Self {

@@ -1,1 +1,14 @@
 //! Sessions as people and scripts use them: panes, layouts, copy mode, recordings, slow links.
+
+mod benches;
+mod copy;
+mod fidelity;
+mod guard;
+mod hostile;
+mod kills;
+mod layout;
+mod programs;
+mod record;
+mod script;
+mod slow;
+mod streams;

@@ -6,7 +6,7 @@ use quarterdeck::domain::ids::{EntityId, SessionId};
 use quarterdeck::domain::key::{Key, KeyCode};
 use quarterdeck::domain::run::Exit;
 use quarterdeck::ssh::{SshAsk, SshFact};
-use quarterdeck::term::{Size, cast};
+use quarterdeck::term::{Look, Size, cast};
 
 use crate::support::lab::{Client, Failed, Lab};
 use crate::support::sshd::GUARD;
@@ -145,9 +145,9 @@ async fn a_flood_in_a_pane_leaves_the_others_alone() -> Result<(), Failed> {
     type_line(&client, "echo calm=$((40+2))");
     shows(&client, "calm=42").await?;
     assert_eq!(web.logins(), 1);
-    client.engine.send(SshAsk::Scroll {
+    client.engine.send(SshAsk::Look {
         session: SESSION,
-        lines: 100,
+        look: Look::Scroll(100),
     });
     shows(&client, "flooding").await?;
     client.engine.send(SshAsk::Close { session: SESSION });
@@ -208,9 +208,9 @@ async fn what_a_dead_session_showed_can_be_read_until_it_is_dismissed() -> Resul
     });
     assert!(matches!(closed(&mut client).await?.0, Exit::Unreachable(_)));
     for _ in 0..5 {
-        client.engine.send(SshAsk::Scroll {
+        client.engine.send(SshAsk::Look {
             session: SESSION,
-            lines: 30,
+            look: Look::Scroll(30),
         });
     }
     shows(&client, "line-40.").await?;

@@ -14,6 +14,7 @@ pub(crate) struct Day {
     folder: TempDir,
     config: String,
     home: String,
+    program: PathBuf,
     /// The way in.
     pub(crate) bastion: Sshd,
     /// What is behind it: `web1`, `web2`, …
@@ -23,12 +24,20 @@ pub(crate) struct Day {
 impl Day {
     /// Starts a bastion and so many targets.
     pub(crate) fn start(targets: usize) -> Self {
+        Self::start_with(targets, "")
+    }
+
+    /// The same with these lines in the configuration of the servers.
+    pub(crate) fn start_with(targets: usize, extra: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = |name: &str| folder.path().join(name);
         keygen(&path("id"), "ed25519", "").expect("a key can be made");
         let server = |name: &str| {
             // Files start in the server's own folder, not in the home of whoever runs the tests.
-            let files = format!("Subsystem sftp internal-sftp -d {}", path(name).display());
+            let files = format!(
+                "{extra}\nSubsystem sftp internal-sftp -d {}",
+                path(name).display()
+            );
             Sshd::start(&path(name), &path("id.pub"), &files).expect("sshd is installed and starts")
         };
         let bastion = server("bastion");
@@ -61,9 +70,26 @@ impl Day {
             folder,
             config,
             home,
+            // Benches measure a build that is meant for people.
+            program: std::env::var_os("QD")
+                .map_or_else(|| env!("CARGO_BIN_EXE_qd").into(), PathBuf::from),
             bastion,
             targets,
         }
+    }
+
+    /// One more name for the bastion, by a line that leads to it from this port.
+    pub(crate) fn add_way(&self, name: &str, port: u16) {
+        let block = format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n");
+        write(
+            &self.folder.path().join(format!("config.d/{name}.conf")),
+            &block,
+        );
+        let known = self.folder.path().join("known_hosts");
+        let text = std::fs::read_to_string(&known).expect("it can be read");
+        let line = known_hosts_line(&self.bastion);
+        let key = line.split_once(' ').expect("a name and a key").1;
+        write(&known, &format!("{text}[127.0.0.1]:{port} {key}"));
     }
 
     /// Imports the config.
@@ -88,7 +114,7 @@ impl Day {
 
     /// The program.
     pub(crate) fn program(&self) -> &Path {
-        Path::new(env!("CARGO_BIN_EXE_qd"))
+        &self.program
     }
 
     /// The folder of everything.

@@ -2,6 +2,7 @@
 
 pub(crate) mod day;
 pub(crate) mod hostile;
+pub(crate) mod hostile_bytes;
 pub(crate) mod lab;
 pub(crate) mod process;
 pub(crate) mod proxy;
@@ -10,3 +11,4 @@ pub(crate) mod quiz;
 pub(crate) mod relay;
 pub(crate) mod scripted;
 pub(crate) mod sshd;
+pub(crate) mod tmux;

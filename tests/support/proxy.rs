@@ -1,11 +1,12 @@
 //! A TCP line of the tests' own between a client and a server: slow, thin, cut, silent, or with words put in between.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -21,6 +22,8 @@ pub(crate) struct Line {
     pub(crate) piece: Option<usize>,
     /// The most bytes a second, in each direction.
     pub(crate) rate: Option<u64>,
+    /// The most bytes that are on their way in each direction, as in the queue of a router; the sender waits beyond.
+    pub(crate) room: Option<usize>,
     /// What the client hears before the server.
     pub(crate) before: Vec<u8>,
     /// Nobody ever answers.
@@ -66,7 +69,10 @@ impl Drop for Proxy {
 impl Proxy {
     /// Starts a line to a server on a port of 127.0.0.1.
     pub(crate) async fn start(server: u16, line: Line) -> Result<Self, Failed> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        // What the system would hold of a line is no part of the line.
+        let socket = socket(line.room)?;
+        socket.bind("127.0.0.1:0".parse()?)?;
+        let listener = socket.listen(64)?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             line,
@@ -88,6 +94,11 @@ impl Proxy {
     /// Nothing moves any more, and nobody is told.
     pub(crate) fn stall(&self) {
         self.shared.stalled.send_replace(true);
+    }
+
+    /// How many bytes the client was given so far.
+    pub(crate) fn given(&self) -> u64 {
+        self.shared.given.load(Ordering::SeqCst)
     }
 
     /// How many connections there were.
@@ -119,6 +130,16 @@ impl Shared {
     }
 }
 
+/// A socket that holds little itself if the line has little room.
+fn socket(room: Option<usize>) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    if room.is_some() {
+        socket.set_recv_buffer_size(8 * 1024)?;
+        socket.set_send_buffer_size(8 * 1024)?;
+    }
+    Ok(socket)
+}
+
 async fn serve(listener: TcpListener, server: u16, shared: Arc<Shared>) {
     // They end with the line.
     let mut talks = JoinSet::new();
@@ -137,7 +158,8 @@ async fn talk(mut client: TcpStream, server: u16, shared: Arc<Shared>) -> Option
     }
     client.set_nodelay(true).ok()?;
     client.write_all(&shared.line.before).await.ok()?;
-    let server = TcpStream::connect(("127.0.0.1", server)).await.ok()?;
+    let server = SocketAddr::from(([127, 0, 0, 1], server));
+    let server = socket(shared.line.room).ok()?.connect(server).await.ok()?;
     server.set_nodelay(true).ok()?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
@@ -160,9 +182,11 @@ async fn carry(
     down: bool,
 ) {
     // What is on its way; a full line holds the sender, as a network does.
-    let (send, mut on_the_way) = mpsc::channel::<(Instant, u64, Vec<u8>)>(4096);
+    let piece = shared.line.piece.unwrap_or(32 * 1024);
+    let room = shared.line.room.map_or(4096, |room| (room / piece).max(1));
+    let (send, mut on_the_way) = mpsc::channel::<(Instant, u64, Vec<u8>)>(room);
     let reading = async {
-        let mut buffer = vec![0; shared.line.piece.unwrap_or(32 * 1024)];
+        let mut buffer = vec![0; piece];
         let mut stalled = shared.stalled.subscribe();
         loop {
             if stalled.wait_for(|stalled| !stalled).await.is_err() {
@@ -204,8 +228,11 @@ async fn carry(
                 *heard = (*heard).max(step);
             }
             let mut last = false;
+            let given = match down {
+                true => shared.given.fetch_add(data.len() as u64, Ordering::SeqCst),
+                false => 0,
+            };
             if let Some(most) = shared.line.breaks_after.filter(|_| down) {
-                let given = shared.given.fetch_add(data.len() as u64, Ordering::SeqCst);
                 let room = usize::try_from(most.saturating_sub(given)).unwrap_or(0);
                 last = room <= data.len();
                 data.truncate(room);

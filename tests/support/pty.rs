@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-use quarterdeck::term::{Emulator, Size};
+use quarterdeck::term::{Emulator, Modes, Size};
 
 /// How long a screen may take to show what a test waits for; generous, because machines are slow and a pass never waits.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -127,11 +127,65 @@ impl Terminal {
         }
     }
 
+    /// Waits until something is found in everything that the program wrote.
+    pub(crate) fn until_written<T>(&mut self, why: &str, wanted: impl Fn(&[u8]) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = wanted(&self.written) {
+                return found;
+            }
+            match self
+                .bytes
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(bytes) => self.feed(&bytes),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    unreachable!(
+                        "waited in vain until {why}; the screen is:\n{}",
+                        self.screen()
+                    )
+                }
+            }
+        }
+    }
+
     /// Waits until the screen shows `text`.
     pub(crate) fn until_shows(&mut self, text: &str) -> String {
         self.until(&format!("{text:?} is shown"), |screen| {
             screen.contains(text)
         })
+    }
+
+    /// Types something and tells how long it takes until this text is among what the program writes.
+    pub(crate) fn typed_until(&mut self, keys: &str, text: &str) -> Duration {
+        let (mut seen, begun) = (Vec::new(), Instant::now());
+        self.keys(keys);
+        while !seen.windows(text.len()).any(|part| part == text.as_bytes()) {
+            let left = (PATIENCE * 20).saturating_sub(begun.elapsed());
+            let Ok(bytes) = self.bytes.recv_timeout(left) else {
+                unreachable!(
+                    "waited in vain for {text:?}; the screen is:\n{}",
+                    self.screen()
+                )
+            };
+            // A flood is searched once, not again with every piece.
+            if seen.len() > 64 * 1024 {
+                self.feed(&std::mem::take(&mut seen));
+            }
+            seen.extend(bytes);
+        }
+        let took = begun.elapsed();
+        self.feed(&seen);
+        took
+    }
+
+    /// Takes in what comes within a time: for exams that break in at any moment, where the moment is what is tested.
+    pub(crate) fn for_a_while(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        while let Ok(bytes) = self.bytes.recv_timeout(left()) {
+            self.feed(&bytes);
+        }
     }
 
     /// Waits for the end of the program and takes in the rest of what it wrote.
@@ -180,6 +234,11 @@ impl Terminal {
             .map(|row| line(row))
             .collect::<Vec<_>>()
             .join("\n")
+    }
+
+    /// The modes that the program set and did not take back.
+    pub(crate) fn modes(&self) -> Modes {
+        self.emulator.modes()
     }
 
     /// Sends the program a signal by its number.

@@ -25,15 +25,20 @@ pub(super) fn state() -> State {
         logout: None,
         pid: 1,
         openssh_hosts: Vec::new(),
+        recording: crate::config::Recording::default(),
         ssh_program: "ssh".into(),
         probing: Probing::Asked,
         thresholds: Thresholds::default(),
+        predict: Default::default(),
         theme: Theme::default(),
         keymap: Keymap::default(),
+        window_size: crate::config::WindowSize::Latest,
         term: "xterm".to_owned(),
+        terminal: crate::app::state::TerminalRules::default(),
         seed: [3; 32],
         now: NOW,
         rules: Rules::default(),
+        guard: Default::default(),
         info: Info {
             version: String::new(),
             sqlite: String::new(),
@@ -41,6 +46,7 @@ pub(super) fn state() -> State {
             data: String::new(),
             state: String::new(),
             device: String::new(),
+            recordings: String::new(),
         },
     };
     let mut state = State::new(setup);
@@ -50,6 +56,8 @@ pub(super) fn state() -> State {
     let opened = WindowEvent::Opened {
         size: Size { cols: 80, rows: 24 },
         caps: Caps::default(),
+        focus: None,
+        plain: false,
     };
     drop(super::update(&mut state, Event::Window(WINDOW, opened)));
     state

@@ -224,7 +224,9 @@ fn in_words(outcome: Outcome) -> Outcome {
             outcome.exit,
             format!("{files}, {} failed: {why}", report.failed.len().max(1)),
         ),
-        None if report.stopped => Outcome::ok(Answer::Done(format!("stopped; {files}"))),
+        None if report.stopped => Outcome::ok(Answer::Done(format!(
+            "stopped; {files}; what arrived of the rest is kept, the same copy again goes on there"
+        ))),
         None => Outcome::ok(Answer::Done(files)),
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::app::effect::{Effect, Emission, FileAsk, line_of};
 use crate::app::event::{Caller, FileFact};
 use crate::app::purpose::{Gather, Piece, Purpose};
+use crate::app::recordings;
 use crate::app::state::State;
 use crate::command::{
     Answer, Command, ConnectionCommand, ExecCommand, FilesCommand, ForwardCommand, HostCommand,
-    Outcome, RunCommand, SessionCommand, TicketCommand,
+    LayoutCommand, Outcome, RunCommand, SessionCommand, TicketCommand,
 };
 use crate::domain::host::{self as hosts, Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
@@ -16,8 +17,8 @@ use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
 
 use super::{
-    connections, copy, exec, failure, files, forward, host, program, reply, run, session, ssh,
-    ticket,
+    connections, copy, exec, failure, files, forward, host, layout, program, reply, run, session,
+    ssh, ticket,
 };
 
 /// Takes a command up.
@@ -47,6 +48,7 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Ticket(command) => ticket::execute(state, gather, command, fx),
         Command::Host(command) => host::execute(state, gather, command, fx),
         Command::Session(command) => session::execute(state, gather, command, fx),
+        Command::Layout(command) => layout::execute(state, gather, command, fx),
         Command::Ssh(command) => ssh::execute(state, gather, command, fx),
         Command::Exec(command) => exec::execute(state, gather, command, fx),
         Command::Forward(command) => forward::execute(state, gather, command, fx),
@@ -74,10 +76,10 @@ fn fetch(state: &mut State, gather: Gather, piece: Piece, fx: &mut Vec<Effect>) 
                 reference: reference.clone(),
             },
         ),
-        (Piece::Session, Command::Session(SessionCommand::Show { reference })) => Effect::Ask(
+        (Piece::Session, Command::Session(command)) => Effect::Ask(
             req,
             Ask::Session {
-                reference: reference.clone(),
+                reference: session::named(command).unwrap_or_default().to_owned(),
             },
         ),
         (Piece::Book, command) => Effect::File(
@@ -92,11 +94,8 @@ fn fetch(state: &mut State, gather: Gather, piece: Piece, fx: &mut Vec<Effect>) 
             FileAsk::Bytes(command.script.clone().unwrap_or_default().into()),
         ),
         (Piece::Bytes, _) => {
-            let name = gather
-                .session
-                .as_ref()
-                .and_then(|session| session.recording.clone())
-                .unwrap_or_default();
+            let session = gather.session.as_ref();
+            let name = session.map(recordings::file_name).unwrap_or_default();
             Effect::File(req, FileAsk::Recording(name))
         }
         (Piece::Effective(names), _) => {
@@ -147,6 +146,10 @@ pub(super) fn read(state: &mut State, mut gather: Gather, fact: FileFact, fx: &m
         FileFact::Scanned(Ok(scan)) => gather.scan = Some(*scan),
         FileFact::Book(Ok(book)) => gather.book = Some(*book),
         FileFact::Bytes(Ok(bytes)) => gather.bytes = Some(bytes),
+        // What is known of a session is told, whatever became of its recording.
+        FileFact::Bytes(Err(why)) if matches!(gather.command, Command::Session(_)) => {
+            (gather.bytes, gather.gone) = (Some(Vec::new()), Some(why));
+        }
         FileFact::Scanned(Err(why)) | FileFact::Bytes(Err(why)) => {
             return reply(state, gather.caller, Outcome::error(1, why), fx);
         }
@@ -167,7 +170,12 @@ pub(super) fn read(state: &mut State, mut gather: Gather, fact: FileFact, fx: &m
             };
             return reply(state, gather.caller, outcome, fx);
         }
-        FileFact::Library { .. } | FileFact::Checked(_) => {
+        FileFact::Library { .. }
+        | FileFact::Checked(_)
+        | FileFact::Swept(_)
+        | FileFact::Written(_)
+        | FileFact::Found(_)
+        | FileFact::Looked(_) => {
             return reply(
                 state,
                 gather.caller,
@@ -227,14 +235,14 @@ fn missing(state: &State, gather: &Gather) -> Result<Option<Piece>, String> {
     if gather.scan.is_none() && matches!(command, Command::Host(HostCommand::Import { .. })) {
         return Ok(Some(Piece::Scan));
     }
-    if matches!(command, Command::Session(SessionCommand::Show { .. })) {
-        match &gather.session {
-            None => return Ok(Some(Piece::Session)),
-            Some(session) if session.recording.is_some() && gather.bytes.is_none() => {
-                return Ok(Some(Piece::Bytes));
-            }
-            Some(_) => {}
-        }
+    if let Command::Session(command) = command
+        && gather.session.is_none()
+        && session::needs_row(state, command)
+    {
+        return Ok(Some(Piece::Session));
+    }
+    if matches!(command, Command::Session(SessionCommand::Show { .. })) && gather.bytes.is_none() {
+        return Ok(Some(Piece::Bytes));
     }
     let unread = |exec: &ExecCommand| exec.script.is_some() && exec.text.is_none();
     if gather.bytes.is_none() && matches!(command, Command::Exec(exec) if unread(exec)) {
@@ -397,12 +405,10 @@ fn ticket_of(command: &Command) -> Option<&str> {
         Command::Session(
             SessionCommand::Open { ticket, .. } | SessionCommand::Local { ticket },
         ) => ticket.as_deref(),
-        Command::Session(
-            SessionCommand::List
-            | SessionCommand::Show { .. }
-            | SessionCommand::Send { .. }
-            | SessionCommand::Close { .. },
-        ) => None,
+        Command::Session(_) => None,
+        Command::Layout(LayoutCommand::Put { ticket, .. }) => ticket.as_deref(),
+        Command::Layout(LayoutCommand::Ticket(reference)) => Some(reference),
+        Command::Layout(_) => None,
         Command::Ssh(ssh) => ssh.ticket.as_deref(),
         Command::Exec(exec) => exec.ticket.as_deref(),
         Command::Copy(copy) => copy.ticket.as_deref(),
@@ -453,7 +459,12 @@ fn changes(command: &Command) -> bool {
             SessionCommand::Open { .. }
                 | SessionCommand::Local { .. }
                 | SessionCommand::Send { .. }
+                | SessionCommand::Close { .. }
+                | SessionCommand::Record { .. }
+                | SessionCommand::Mark { .. }
+                | SessionCommand::Export { .. }
         ),
+        Command::Layout(command) => !matches!(command, LayoutCommand::List),
         Command::Run(RunCommand::Start(start)) => !start.dry_run,
         Command::Run(_) => false,
         // Making a connection runs a command on its host.

@@ -188,6 +188,9 @@ pub(super) fn outcome(answer: store::Answer) -> Outcome {
         store::Answer::Runs(runs) => Answer::Runs(runs),
         store::Answer::Run(run) => Answer::Run(run),
         store::Answer::Sessions(sessions) => Answer::Sessions(sessions),
+        store::Answer::Kept(kept) => {
+            Answer::Names(kept.into_iter().map(|(name, _)| name).collect())
+        }
         store::Answer::Session(session) => Answer::Session {
             session,
             text: String::new(),

@@ -71,6 +71,7 @@ fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
         .for_each(|number| exec::stop(state, number, true, fx));
     state.rounds.retain(|round| round.caller != caller);
     forward::left(state, line, fx);
+    super::script::left(state, line, fx);
     copy::left(state, line, fx);
     state.left.insert(line);
     // Only whoever has a run that goes on must be remembered.

@@ -3,9 +3,12 @@
 //! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
 
 mod alarm;
+mod alert;
 #[cfg(test)]
 mod bench;
+mod broadcast;
 mod connections;
+mod copied;
 mod copy;
 mod exec;
 mod failure;
@@ -14,18 +17,28 @@ mod forward;
 mod gather;
 mod health;
 mod host;
+mod layout;
 mod line;
 mod page;
 mod program;
 mod question;
+mod recording;
 mod run;
+mod script;
 mod session;
 mod ssh;
+mod stats;
 mod ticket;
 mod window;
+mod wishes;
 
+pub(crate) use alert::Watched;
+pub(crate) use broadcast::Member;
 pub(crate) use connections::Again;
 pub(crate) use files::FileOrder;
+pub(crate) use layout::{Tabs, Wanted};
+pub(crate) use recording::FOUND;
+pub(crate) use script::Waits;
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
@@ -51,6 +64,15 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     if let Some(risk) = state.setup.logout.clone() {
         window::say(state, Level::Warn, risk);
     }
+    layout::start(state, &mut fx);
+    fx.push(Effect::Ssh(SshAsk::RecordStrictly {
+        on: state.setup.recording.strict,
+    }));
+    // Without a word the engine does as the default says.
+    let when = state.setup.predict;
+    if when != crate::config::Predict::default() {
+        fx.push(Effect::Ssh(crate::ssh::SshAsk::Predict { when }));
+    }
     fx
 }
 
@@ -63,6 +85,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.model.now = now;
             health::tick(state, fx);
             connections::tick(state, fx);
+            broadcast::tick(state, fx);
+            alert::tick(state, fx);
+            recording::tick(state, fx);
+            script::tick(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -74,15 +100,19 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
         }
         Event::Ssh(fact) => connection(state, *fact, fx),
+        Event::Looked(window, looked) => stats::show(state, window, &looked),
         Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
         Event::Screen(session, screen) => window::screen_changed(state, session, screen),
         Event::File(req, fact) => file(state, req, fact, fx),
+        Event::Reel(fact) => recording::shown(state, *fact),
+        Event::Kept(result) => copied::kept(state, result),
         Event::Local(sample) => health::here(state, *sample),
         // The engine learns of it where agents are chosen.
         Event::Agent(socket) => fx.push(Effect::Ssh(SshAsk::Agent { socket })),
         Event::Slow(line, slow) => line::slow(state, line, slow, fx),
         Event::Stop => stop(state, fx),
     }
+    layout::keep(state, fx);
     quit_when_settled(state, fx);
     std::mem::take(fx)
 }
@@ -91,6 +121,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
 pub fn lay_out(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     window::lay_out(state, &mut fx);
+    recording::lay_out(state, &mut fx);
     fx
 }
 
@@ -168,7 +199,7 @@ fn committed(
     let Some(flight) = state.inflight.remove(req) else {
         return;
     };
-    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample) {
+    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample | Purpose::Kept) {
         page::outdate(state);
     }
     match (flight.purpose, result) {
@@ -210,6 +241,7 @@ fn committed(
             }
             health::rounds(state, fx);
         }
+        (Purpose::Kept, result) => layout::kept(state, result.map(drop)),
         (_, Err(error)) => warn(state, failure::text(&error)),
         (_, Ok(_)) => {}
     }
@@ -315,6 +347,7 @@ fn answered(
             reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
         }
         Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
+        Some(Purpose::Layout(wanted)) => layout::answered(state, wanted, result, fx),
         Some(Purpose::RunOver(caller)) => {
             let outcome = match result {
                 Ok(store::Answer::Run(row)) => {
@@ -331,11 +364,17 @@ fn answered(
         }
         Some(Purpose::Show(caller)) => {
             let outcome = match result {
+                Ok(store::Answer::Sessions(rows)) => Outcome::ok(script::listed(state, rows)),
                 Ok(answer) => host::outcome(answer),
                 Err(error) => failure::outcome(&error),
             };
             reply(state, caller, outcome, fx);
         }
+        Some(Purpose::Search(caller, search)) => match result {
+            Ok(store::Answer::Sessions(rows)) => recording::listed(state, *search, rows, fx),
+            Ok(_) => {}
+            Err(error) => reply(state, caller, failure::outcome(&error), fx),
+        },
         Some(other) => warn(
             state,
             format!("an answer came for {other:?}, which asks nothing"),
@@ -345,7 +384,8 @@ fn answered(
 
 fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
     match state.inflight.remove(req).map(|flight| flight.purpose) {
-        None => {}
+        None => recording::found(state, req, fact),
+        Some(Purpose::Sweep) => recording::swept(state, &fact),
         Some(Purpose::Gather(gather, _)) => gather::read(state, *gather, fact, fx),
         Some(Purpose::Show(caller)) => {
             let outcome = program::file_outcome(fact);
@@ -408,10 +448,23 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             recording_error,
         } => session::closed(state, session, &exit, bytes, recording_error, fx),
         SshFact::SessionTitle { session, title } => window::session_title(state, session, title),
-        SshFact::SessionBell { session } => window::session_called(state, session, true),
-        SshFact::SessionActivity { session } => window::session_called(state, session, false),
-        SshFact::SessionClipboard { session, text } => window::clipboard(state, session, text, fx),
+        SshFact::SessionBell { session } => alert::called(state, session, true, fx),
+        SshFact::SessionActivity { session } => alert::called(state, session, false, fx),
+        SshFact::Copied { session, text, cut } => copied::copied(state, session, text, cut, fx),
+        SshFact::SessionClipboard { session, text } => wishes::clipboard(state, session, text, fx),
+        SshFact::SessionNotify { session, text } => wishes::notify(state, session, &text, fx),
         // Not before: what is typed at a question must never reach the host.
+        SshFact::Matched {
+            req, session, line, ..
+        } => {
+            script::matched(state, session, req, &line, fx);
+            alert::matched(state, session, req, &line, fx);
+        }
+        SshFact::RecordingStopped { session, why } => {
+            alert::recording_stopped(state, session, &why, fx);
+        }
+        SshFact::RecordingChanged { session, on } => recording::changed(state, session, on),
+        SshFact::Captured { req, result } => script::captured(state, req, result, fx),
         SshFact::ExecStarted { req } => ssh::attached(state, req, fx),
         SshFact::StdinTaken { req, .. } => ssh::tell(state, req, Emission::Taken, fx),
         SshFact::QuestionClosed { id } => question::withdrawn(state, id),

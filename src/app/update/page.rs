@@ -3,6 +3,7 @@
 use crate::app::effect::{Effect, FileAsk};
 use crate::app::event::FileFact;
 use crate::app::purpose::Purpose;
+use crate::app::recordings;
 use crate::app::state::{Freshness, LiveRun, State};
 use crate::command::split;
 use crate::domain::host::Effective;
@@ -227,14 +228,12 @@ pub(super) fn answered(
         }
         (Want::Recorded, Ok(Answer::Sessions(rows))) => state.model.recorded = rows,
         (Want::Recording(_), Ok(Answer::Session(row))) => {
-            if let Some(name) = row.recording.clone() {
-                super::read_file(
-                    state,
-                    FileAsk::Recording(name),
-                    Purpose::Page(want.clone()),
-                    fx,
-                );
-            }
+            super::read_file(
+                state,
+                FileAsk::Recording(recordings::file_name(&row)),
+                Purpose::Page(want.clone()),
+                fx,
+            );
             let text = state
                 .model
                 .recording
@@ -309,10 +308,18 @@ pub(super) fn file(state: &mut State, want: &Want, fact: FileFact) {
         }
         FileFact::Bytes(Err(why)) => {
             if let Some(shown) = &mut state.model.recording {
+                let never = shown.row.recording.is_none() && why == recordings::GONE;
+                let why = if never { recordings::NEVER } else { &why };
                 shown.text = format!("({why})");
             }
         }
-        FileFact::Scanned(_) | FileFact::Book(_) | FileFact::Checked(_) => {}
+        FileFact::Scanned(_)
+        | FileFact::Book(_)
+        | FileFact::Checked(_)
+        | FileFact::Swept(_)
+        | FileFact::Written(_)
+        | FileFact::Found(_)
+        | FileFact::Looked(_) => {}
     }
 }
 

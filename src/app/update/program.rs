@@ -19,7 +19,17 @@ pub(super) fn execute(
     fx: &mut Vec<Effect>,
 ) {
     match command {
-        ProgramCommand::Doctor => super::ask(state, Ask::Doctor, Purpose::Show(caller), fx),
+        ProgramCommand::Doctor { repair: true }
+        | ProgramCommand::Backup { .. }
+        | ProgramCommand::Restore { .. }
+        | ProgramCommand::Export { .. }
+        | ProgramCommand::Import { .. } => {
+            let text = "this works on the store's file; say it in a shell".to_owned();
+            reply(state, caller, Outcome::error(2, text), fx);
+        }
+        ProgramCommand::Doctor { repair: false } => {
+            super::ask(state, Ask::Doctor, Purpose::Show(caller), fx)
+        }
         ProgramCommand::ConfigCheck => {
             super::read_file(state, FileAsk::CheckConfig, Purpose::Show(caller), fx)
         }
@@ -112,16 +122,22 @@ pub(super) fn file_outcome(fact: FileFact) -> Outcome {
                 exit,
             }
         }
-        FileFact::Scanned(Err(why)) | FileFact::Bytes(Err(why)) => Outcome::error(1, why),
+        FileFact::Scanned(Err(why)) | FileFact::Bytes(Err(why)) | FileFact::Written(Err(why)) => {
+            Outcome::error(1, why)
+        }
+        FileFact::Written(Ok(text)) => Outcome::ok(Answer::Done(text)),
         FileFact::Book(Err(findings)) => Outcome {
             answer: Answer::Diagnostics(findings),
             exit: 1,
         },
-        FileFact::Scanned(Ok(_)) | FileFact::Bytes(Ok(_)) | FileFact::Book(Ok(_)) => {
-            Outcome::error(
-                1,
-                "a file of another kind was read; please report this".to_owned(),
-            )
-        }
+        FileFact::Scanned(Ok(_))
+        | FileFact::Bytes(Ok(_))
+        | FileFact::Book(Ok(_))
+        | FileFact::Swept(_)
+        | FileFact::Found(_)
+        | FileFact::Looked(_) => Outcome::error(
+            1,
+            "a file of another kind was read; please report this".to_owned(),
+        ),
     }
 }

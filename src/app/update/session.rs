@@ -3,25 +3,27 @@
 use crate::app::effect::Effect;
 use crate::app::event::Caller;
 use crate::app::purpose::{Gather, Purpose, Then};
+use crate::app::recordings;
 use crate::app::state::{LiveSession, State};
-use crate::command::{Answer, Outcome, SessionCommand};
+use crate::command::{Answer, Outcome, SessionCommand, Spot};
 use crate::domain::case::{CaseEvent, EntryKind};
+use crate::domain::host;
 use crate::domain::ids::SessionId;
 use crate::domain::op::{Draft, Entity, EntityKind, Value};
 use crate::domain::run::Exit;
-use crate::domain::session::SessionFact;
+use crate::domain::session::{SessionFact, SessionRow};
 use crate::model::{SessionState, SessionView};
 use crate::ssh::SshAsk;
 use crate::store::{Ask, Batch, Committed};
 use crate::term::{Size, cast};
 
-use super::{gather, reply};
+use super::{gather, recording, reply, script};
 
 /// The size of a pane that no window has measured yet.
 const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
 /// What a shell on this machine is listed under, instead of a host.
-const HERE: &str = "this machine";
+pub(super) const HERE: &str = "this machine";
 
 /// Carries out a command for which everything was gathered.
 pub(super) fn execute(
@@ -40,28 +42,40 @@ pub(super) fn execute(
         ),
         SessionCommand::Open { host, .. } => open(state, &gather, host, false, fx),
         SessionCommand::Local { .. } => open(state, &gather, HERE.to_owned(), true, fx),
-        SessionCommand::Close { reference } => match live(state, &reference) {
-            Some(session) => {
-                fx.push(Effect::Ssh(SshAsk::Close { session }));
-                reply(
-                    state,
-                    caller,
-                    Outcome::ok(Answer::Done(format!("{reference} is closing"))),
-                    fx,
-                );
-            }
-            None => reply(state, caller, no_session(&reference), fx),
-        },
-        SessionCommand::Send { reference, text } => match live(state, &reference) {
-            Some(session) => {
-                fx.push(Effect::Ssh(SshAsk::Raw {
-                    session,
-                    bytes: text.into_bytes(),
-                }));
-                reply(state, caller, Outcome::ok(Answer::Silent), fx);
-            }
-            None => reply(state, caller, no_session(&reference), fx),
-        },
+        SessionCommand::Close { reference } => script::close(state, &gather, &reference, fx),
+        SessionCommand::Send {
+            reference,
+            text,
+            keys,
+        } => script::send(state, &gather, &reference, text, keys, fx),
+        SessionCommand::Capture {
+            reference,
+            scrollback,
+            ansi,
+        } => script::capture(state, &gather, &reference, (scrollback, ansi), fx),
+        SessionCommand::Wait {
+            reference,
+            pattern,
+            timeout_ms,
+        } => script::wait(state, &gather, &reference, pattern, timeout_ms, fx),
+        SessionCommand::Attach { reference } => {
+            let reference = reference.unwrap_or_default();
+            let outcome = script::attachable(state, &gather, &reference);
+            reply(state, caller, outcome, fx);
+        }
+        SessionCommand::Record { reference, on } => {
+            recording::record(state, &gather, &reference, on, fx);
+        }
+        SessionCommand::Mark { reference, text } => {
+            recording::mark(state, &gather, &reference, &text, fx);
+        }
+        SessionCommand::Replay { reference, how } => {
+            recording::replay(state, &gather, &reference, how, fx);
+        }
+        SessionCommand::Export { format, output, .. } => {
+            recording::export(state, &gather, format, output, fx);
+        }
+        SessionCommand::Search(search) => recording::search(state, caller, search, fx),
         SessionCommand::Show { reference } => match gather.session {
             None => reply(
                 state,
@@ -72,6 +86,7 @@ pub(super) fn execute(
             Some(session) => {
                 let text = String::from_utf8_lossy(&gather.bytes.unwrap_or_default()).into_owned();
                 let text = match cast::read(&text) {
+                    Err(_) if gather.gone.is_some() => unread(&session, gather.gone),
                     Ok(recorded) => cast::text(&recorded),
                     Err(_) if text.is_empty() => String::new(),
                     Err(why) => format!("(the recording cannot be read: {why})"),
@@ -90,27 +105,58 @@ pub(super) fn execute(
     }
 }
 
-/// The session of this reference, if this process owns it.
-fn live(state: &State, reference: &str) -> Option<SessionId> {
-    let view = state
-        .model
-        .sessions
-        .iter()
-        .find(|session| session.reference.eq_ignore_ascii_case(reference))?;
-    state.sessions.contains_key(&view.id).then_some(view.id)
+/// The reference in a command, if it has one.
+pub(super) fn named(command: &SessionCommand) -> Option<&str> {
+    match command {
+        SessionCommand::Show { reference }
+        | SessionCommand::Send { reference, .. }
+        | SessionCommand::Close { reference }
+        | SessionCommand::Capture { reference, .. }
+        | SessionCommand::Wait { reference, .. }
+        | SessionCommand::Record { reference, .. }
+        | SessionCommand::Mark { reference, .. }
+        | SessionCommand::Replay { reference, .. }
+        | SessionCommand::Export { reference, .. } => Some(reference),
+        SessionCommand::Attach { reference } => reference.as_deref(),
+        SessionCommand::Open { .. }
+        | SessionCommand::Local { .. }
+        | SessionCommand::List
+        | SessionCommand::Search(_) => None,
+    }
 }
 
-fn no_session(reference: &str) -> Outcome {
-    Outcome::error(
-        3,
-        format!("there is no live session {reference} here; `session ls` lists them"),
-    )
+/// Whether a command cannot do without what the store knows of its session: one that a pane of ours stands for often can.
+pub(super) fn needs_row(state: &State, command: &SessionCommand) -> bool {
+    let recorded = matches!(
+        command,
+        SessionCommand::Show { .. } | SessionCommand::Replay { .. } | SessionCommand::Export { .. }
+    );
+    let ended = |view: &SessionView| matches!(view.state, SessionState::Closed(_));
+    let waits = matches!(command, SessionCommand::Wait { .. });
+    named(command).is_some_and(|reference| {
+        let pane = script::pane(state, reference);
+        recorded || pane.is_none() || (waits && pane.is_some_and(ended))
+    })
 }
 
 fn open(state: &mut State, gather: &Gather, host: String, local: bool, fx: &mut Vec<Effect>) {
+    open_at(state, gather, host, local, Spot::Own, fx);
+}
+
+/// Opens a session in a certain place of the tabs.
+pub(super) fn open_at(
+    state: &mut State,
+    gather: &Gather,
+    host: String,
+    local: bool,
+    spot: Spot,
+    fx: &mut Vec<Effect>,
+) {
     let id = SessionId(state.mint.entity());
     let (now, me) = (state.model.now, state.model.me.clone());
     let recording = format!("{id}.cast");
+    let name = if local { "local" } else { &host };
+    let recorded = !host::listed(&state.setup.recording.off, name);
     let ticket = gather.ticket.as_ref();
     let mut case = CaseEvent::new(
         state.mint.entity(),
@@ -125,7 +171,7 @@ fn open(state: &mut State, gather: &Gather, host: String, local: bool, fx: &mut 
         at: now,
         host: host.clone(),
         ticket: case.ticket,
-        recording: Some(recording.clone()),
+        recording: recorded.then(|| recording.clone()),
         author: me,
     };
     let drafts = vec![
@@ -138,11 +184,9 @@ fn open(state: &mut State, gather: &Gather, host: String, local: bool, fx: &mut 
         },
         case.draft(),
     ];
-    state.model.sessions.push(opening(
-        id,
-        &host,
-        ticket.map(|ticket| ticket.reference.clone()),
-    ));
+    let mut view = opening(id, &host, ticket.map(|ticket| ticket.reference.clone()));
+    view.recording = recorded;
+    state.model.sessions.push(view);
     state.sessions.insert(
         id,
         LiveSession {
@@ -164,7 +208,7 @@ fn open(state: &mut State, gather: &Gather, host: String, local: bool, fx: &mut 
         Purpose::Commit(gather.caller, Then::Open(id)),
         fx,
     );
-    super::window::focus_session(state, gather.caller, id);
+    super::layout::place(state, gather.caller, id, spot, fx);
 }
 
 /// The record of a session is durable: its shell may be opened.
@@ -184,11 +228,15 @@ pub(super) fn launch(
         return;
     };
     let (host, local) = (live.host.clone(), live.local);
-    let recording = Some(state.setup.recordings.join(&live.recording));
+    let recording = state.setup.recordings.join(&live.recording);
+    let mut recorded = true;
     if let Some(view) = state.model.session_mut(id) {
         view.reference = reference;
+        recorded = view.recording;
     }
-    let size = super::window::pane_size(state, id).unwrap_or(UNSEEN);
+    let recording = recorded.then_some(recording);
+    // What is asked for now is what it has, so that a window that shows it later can tell the difference.
+    let size = *state.pane_sizes.entry(id).or_insert(UNSEEN);
     let term = state.setup.term.clone();
     fx.push(Effect::Ssh(if local {
         SshAsk::OpenLocal {
@@ -222,7 +270,11 @@ pub(super) fn opened(state: &mut State, id: SessionId, agent: bool, fx: &mut Vec
     };
     if !std::mem::replace(&mut live.told, true) {
         let caller = live.caller;
-        tell(state, caller, Outcome::ok(Answer::Done(reference)), fx);
+        let answer = Answer::Opened {
+            reference,
+            host: live.host.clone(),
+        };
+        tell(state, caller, Outcome::ok(answer), fx);
     }
 }
 
@@ -253,9 +305,12 @@ pub(super) fn closed(
 ) {
     let now = state.model.now;
     let words = super::exit_words(exit);
+    script::ended(state, id, exit, fx);
     if let Some(view) = state.model.session_mut(id) {
         view.state = SessionState::Closed(words.clone());
     }
+    super::broadcast::lost(state, id, &words, fx);
+    super::alert::closed(state, id);
     let Some(mut live) = state.sessions.remove(&id) else {
         return;
     };
@@ -299,18 +354,16 @@ pub(super) fn closed(
     }
 }
 
+/// What is said of a recording that cannot be read.
+fn unread(session: &SessionRow, why: Option<String>) -> String {
+    let why = why.unwrap_or_default();
+    let never = session.recording.is_none() && why == recordings::GONE;
+    format!("({})", if never { recordings::NEVER } else { &why })
+}
+
 fn opening(id: SessionId, host: &str, ticket: Option<String>) -> SessionView {
     SessionView {
-        id,
-        reference: String::new(),
-        host: host.to_owned(),
-        ticket,
-        title: String::new(),
         state: SessionState::Opening("connecting".to_owned()),
-        screen: None,
-        bell: false,
-        activity: false,
-        recording: true,
-        agent: false,
+        ..SessionView::opening(id, host, ticket)
     }
 }

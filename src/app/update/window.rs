@@ -12,16 +12,25 @@ use crate::command::{
 use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
 use crate::ssh::SshAsk;
-use crate::term::{Screen, Size};
-use crate::ui::{Intent, Reply, SessionInput, Ui, UiInput, View};
+use crate::term::{Screen, ShellState};
+use crate::ui::{GuardOrder, Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{alarm, gather, page, question};
+use super::{alarm, alert, broadcast, copied, gather, layout, page, question};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
     match event {
-        WindowEvent::Opened { size, caps } => {
+        WindowEvent::Opened {
+            size,
+            caps,
+            focus,
+            plain,
+        } => {
             let mut ui = Ui::new(state.setup.theme.clone(), state.setup.keymap.clone(), caps);
+            ui.set_mouse(state.setup.terminal.mouse);
+            if plain {
+                ui.set_plain();
+            }
             drop(ui.input(
                 &state.model,
                 UiInput::Resize {
@@ -30,18 +39,38 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 },
             ));
             state.windows.insert(id, ui);
+            layout::touched(state, id);
+            if let Some(reference) = focus {
+                attach(state, id, &reference);
+            }
         }
         WindowEvent::Input(input) => {
             let Some(ui) = state.windows.get_mut(&id) else {
                 return;
             };
+            let touch = !matches!(input, UiInput::FocusGained | UiInput::FocusLost);
             let intents = ui.input(&state.model, input);
+            if touch {
+                layout::touched(state, id);
+            }
             intents
                 .into_iter()
                 .for_each(|intent| wanted(state, id, intent, fx));
+            layout::settle(state, fx);
+        }
+        WindowEvent::Cost(cost) => {
+            state.costs.insert(id, cost);
         }
         WindowEvent::Closed => {
-            state.windows.remove(&id);
+            if let Some(mut ui) = state.windows.remove(&id) {
+                ui.focused(false);
+                for intent in ui.focus(&state.model) {
+                    wanted(state, id, intent, fx);
+                }
+            }
+            layout::closed(state, id);
+            broadcast::window_left(state, id, fx);
+            state.costs.remove(&id);
             // In one process the window is the app's only reason to live; sessions are told to end and are recorded so.
             if state.windows.is_empty() && state.stopping.is_none() && !state.setup.served {
                 super::stop(state, fx);
@@ -50,18 +79,38 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
     }
 }
 
+/// Shows the session that a window was opened for.
+fn attach(state: &mut State, id: WindowId, reference: &str) {
+    match super::script::pane(state, reference).map(|view| view.id) {
+        Some(session) => open(state, id, View::Pane(session)),
+        None => {
+            let text = format!("there is no live session {reference} here; these are the sessions");
+            say(state, Level::Error, text);
+            open(state, id, View::Sessions);
+        }
+    }
+}
+
 /// Does what a user wants.
 fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>) {
+    if let Intent::Session(session, input) = &intent {
+        broadcast::typed(state, *session, input, fx);
+    }
     match intent {
         Intent::Command(command) => carry_out(state, id, command, fx),
+        Intent::Guard(order) => guard(state, id, order, fx),
         Intent::Session(session, input) => fx.push(Effect::Ssh(match input {
             SessionInput::Key(key) => SshAsk::Key { session, key },
             SessionInput::Paste(text) => SshAsk::Paste { session, text },
             SessionInput::Mouse(event) => SshAsk::Mouse { session, event },
             SessionInput::Focus(gained) => SshAsk::Focus { session, gained },
-            SessionInput::Scroll(lines) => SshAsk::Scroll { session, lines },
-            SessionInput::Follow => SshAsk::Scroll { session, lines: 0 },
+            SessionInput::Look(look) => {
+                state.looker = Some(id);
+                SshAsk::Look { session, look }
+            }
         })),
+        Intent::Reel(reference, ask) => super::recording::pressed(state, &reference, ask, fx),
+        Intent::SaveCopied(path) => copied::save(state, path, fx),
         Intent::Answer(id, reply) if state.quit_asked == Some(id) => {
             state.quit_asked = None;
             state.model.questions.retain(|question| question.id != id);
@@ -72,10 +121,13 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         Intent::Answer(question, reply) if state.alarms_asked.contains_key(&question) => {
             alarm::answered(state, id, question, &reply, fx);
         }
+        Intent::Answer(question, reply) if state.tabs.asked.contains_key(&question) => {
+            layout::confirmed(state, question, matches!(reply, Reply::Yes), fx);
+        }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
         Intent::Dismiss(session) => {
-            state.model.sessions.retain(|view| view.id != session);
-            fx.push(Effect::Ssh(SshAsk::Close { session }));
+            state.model.broadcast.marked.remove(&session);
+            layout::dismiss(state, session, fx);
         }
         Intent::Theme(name) => {
             say(
@@ -88,7 +140,22 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         Intent::Quit if state.setup.served => fx.push(Effect::CloseWindow(id)),
         Intent::Quit => leave(state, fx),
         Intent::Suspend => fx.push(Effect::Suspend(id)),
+        Intent::Stats => fx.push(Effect::Stats(id)),
         Intent::Redraw => fx.push(Effect::Redraw(id)),
+    }
+}
+
+/// Changes who gets what is typed, or what calls.
+fn guard(state: &mut State, id: WindowId, order: GuardOrder, fx: &mut Vec<Effect>) {
+    match order {
+        GuardOrder::Mark(session) => broadcast::mark(state, session, fx),
+        GuardOrder::Unmark => broadcast::unmark(state, fx),
+        GuardOrder::Begin {
+            members,
+            production,
+        } => broadcast::begin(state, id, members, production),
+        GuardOrder::End => broadcast::end(state, "it was switched off", fx),
+        GuardOrder::Monitor(session, what) => alert::monitor(state, session, what, fx),
     }
 }
 
@@ -142,6 +209,7 @@ pub(super) fn losses(state: &State) -> Option<String> {
 fn carry_out(state: &mut State, id: WindowId, command: Command, fx: &mut Vec<Effect>) {
     match command {
         Command::Screen(command) => screen(state, Caller::Window(id), command, fx),
+        Command::Layout(command) => layout::asked(state, id, command, fx),
         Command::Ticket(TicketCommand::Show { reference }) => {
             open(state, id, View::Case(reference.to_uppercase()))
         }
@@ -239,7 +307,16 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         Answer::Host { host, .. } => open(state, id, View::Host(host.name)),
         Answer::Session { session, .. } => open(state, id, View::Recording(session.reference)),
         Answer::Book(book) => open(state, id, View::Book(book.name)),
-        Answer::Sessions(_) => open(state, id, View::Sessions),
+        Answer::Sessions(_) | Answer::SessionLines(_) => open(state, id, View::Sessions),
+        Answer::Matched { line, .. } => say(state, Level::Info, line),
+        // A window sees the pane itself.
+        Answer::Opened { .. } => {}
+        Answer::Captured(row) => text(
+            state,
+            id,
+            &row.reference,
+            row.text.lines().map(crate::domain::text::line),
+        ),
         Answer::Books { .. } => open(state, id, View::Books),
         Answer::Health(_) => open(state, id, View::Hosts),
         Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),
@@ -268,67 +345,36 @@ fn text(state: &mut State, id: WindowId, title: &str, lines: impl IntoIterator<I
 /// Before a frame: panes get their sizes, pages that are shown are read.
 pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     page::overlay(state);
+    alert::looked(state);
     // Keys that were typed ahead go out as soon as what they were meant for is there.
     let settled: Vec<_> = state
         .windows
         .iter_mut()
         .flat_map(|(id, ui)| {
-            ui.settle(&state.model)
-                .into_iter()
-                .map(|intent| (*id, intent))
+            let mut intents = ui.settle(&state.model);
+            intents.extend(ui.focus(&state.model));
+            intents.into_iter().map(|intent| (*id, intent))
         })
         .collect();
     for (id, intent) in settled {
         wanted(state, id, intent, fx);
     }
-    let mut sizes = Vec::new();
+    layout::settle(state, fx);
     let mut wants = Vec::new();
     for ui in state.windows.values_mut() {
         ui.layout(&state.model);
-        sizes.extend(ui.pane_size());
         wants.extend(ui.wants(&state.model));
     }
-    for (session, size) in sizes {
-        let size = Size {
-            cols: size.width,
-            rows: size.height,
-        };
-        let known = state.pane_sizes.insert(session, size);
-        if known.is_some_and(|known| known != size) {
-            fx.push(Effect::Ssh(SshAsk::Resize { session, size }));
-        }
-    }
     page::follow(state, wants, fx);
-}
-
-/// The size that a session's pane has, or will have, in a window.
-pub(super) fn pane_size(state: &State, id: SessionId) -> Option<Size> {
-    state.pane_sizes.get(&id).copied()
-}
-
-/// A new session is shown to whoever opened it.
-pub(super) fn focus_session(state: &mut State, caller: Caller, session: SessionId) {
-    if let Caller::Window(id) = caller {
-        open(state, id, View::Pane(session));
-    }
-    // The pane's size is known before the shell begins, so that the shell never sees another.
-    for ui in state.windows.values_mut() {
-        ui.layout(&state.model);
-        if let Some((shown, size)) = ui.pane_size() {
-            state.pane_sizes.insert(
-                shown,
-                Size {
-                    cols: size.width,
-                    rows: size.height,
-                },
-            );
-        }
-    }
 }
 
 /// A pane's newest screen.
 pub(super) fn screen_changed(state: &mut State, id: SessionId, screen: Arc<Screen>) {
     if let Some(view) = state.model.session_mut(id) {
+        view.last_exit = match screen.shell {
+            ShellState::Ready(status) => status,
+            ShellState::Unknown | ShellState::Running => None,
+        };
         view.screen = Some(screen);
     }
 }
@@ -338,36 +384,4 @@ pub(super) fn session_title(state: &mut State, id: SessionId, title: String) {
     if let Some(view) = state.model.session_mut(id) {
         view.title = title;
     }
-}
-
-/// A session rang, or wrote something, while nobody looked.
-pub(super) fn session_called(state: &mut State, id: SessionId, bell: bool) {
-    let seen = state
-        .windows
-        .values()
-        .any(|ui| *ui.view() == View::Pane(id));
-    if let Some(view) = state.model.session_mut(id).filter(|_| !seen) {
-        view.bell |= bell;
-        view.activity = true;
-    }
-}
-
-/// A remote program wants a text on the clipboard; the size is told, because terminals may ignore the wish.
-pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx: &mut Vec<Effect>) {
-    let Some(window) = state
-        .windows
-        .iter()
-        .find(|(_, ui)| *ui.view() == View::Pane(session))
-        .map(|(id, _)| *id)
-    else {
-        return;
-    };
-    say(
-        state,
-        Level::Info,
-        format!("{} bytes offered to the clipboard", text.len()),
-    );
-    // A line that ends itself would run when it is pasted into a shell; the rest of the controls steer terminals.
-    let text = crate::domain::text::block(text.trim_end_matches(['\r', '\n']));
-    fx.push(Effect::Clipboard(window, text));
 }

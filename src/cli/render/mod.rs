@@ -3,6 +3,7 @@
 mod forward;
 mod host;
 mod run;
+mod session;
 mod ticket;
 
 use std::fmt::{Arguments, Write as _};
@@ -10,11 +11,9 @@ use std::fmt::{Arguments, Write as _};
 use serde_json::{Value, json};
 
 use crate::command::Answer;
-use crate::domain::session::SessionRow;
 use crate::domain::text;
+use crate::domain::ticket::Ticket;
 use crate::domain::time::Time;
-
-use super::table::Table;
 
 pub(in crate::cli) use forward::forward_line;
 
@@ -50,6 +49,10 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Import(report) => json!(report),
         Answer::Health(rows) => json!(rows),
         Answer::Sessions(sessions) => json!(sessions),
+        Answer::SessionLines(lines) => lines.iter().map(session::line_json).collect(),
+        Answer::Opened { reference, host } => json!({ "ref": reference, "host": host }),
+        Answer::Captured(row) => json!(row),
+        Answer::Matched { reference, line } => json!({ "ref": reference, "line": line }),
         Answer::Session { session, text } => {
             let mut value = json!(session);
             if let Value::Object(map) = &mut value {
@@ -82,6 +85,16 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
     }
 }
 
+/// A ticket with its whole history, as a page of text.
+pub(in crate::cli) fn ticket_page(ticket: &Ticket) -> String {
+    let style = Style {
+        width: None,
+        now: ticket.updated,
+        fold: false,
+    };
+    ticket::ticket_text(ticket, style)
+}
+
 /// The answer as text.
 pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
     match answer {
@@ -92,7 +105,12 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Host { host, effective } => host::host_text(host, effective),
         Answer::Import(report) => host::import_text(report),
         Answer::Health(rows) => host::health_table(rows, style),
-        Answer::Sessions(sessions) => session_table(sessions, style),
+        Answer::Sessions(sessions) => session::table(sessions, style),
+        Answer::SessionLines(lines) => session::line_table(lines, style),
+        Answer::Opened { reference, .. } => text::line(reference) + "\n",
+        // Made of cells by ourselves: the only escape sequences in it set colours.
+        Answer::Captured(row) => row.text.clone() + "\n",
+        Answer::Matched { line, .. } => text::line(line) + "\n",
         Answer::Session { session, text } => format!(
             "{} on {}, opened {}, {} bytes recorded\n\n{}\n",
             session.reference,
@@ -125,30 +143,6 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         }
         Answer::Silent => String::new(),
     }
-}
-
-fn session_table(sessions: &[SessionRow], style: Style) -> String {
-    let mut table = Table::new(["REF", "STATE", "HOST", "TICKET", "OPENED", "BYTES", "EXIT"]);
-    for session in sessions {
-        let state = match (session.live, session.closed) {
-            (true, _) => "live",
-            (false, Some(_)) => "closed",
-            (false, None) => "lost",
-        };
-        let exit = session.exit.map_or("-".to_owned(), |exit| exit.to_string());
-        let ticket = session.ticket.as_deref().unwrap_or("-");
-        let (opened, bytes) = (session.opened.local(), session.bytes.to_string());
-        table.row([
-            &session.reference,
-            state,
-            &session.host,
-            ticket,
-            &opened,
-            &bytes,
-            &exit,
-        ]);
-    }
-    table.render(style.width)
 }
 
 fn indent(script: &str) -> String {

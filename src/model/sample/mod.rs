@@ -14,6 +14,7 @@ use crate::domain::case::{Entry, EntryKind};
 use crate::domain::check::HostState;
 use crate::domain::host::{Effective, Host, Source};
 use crate::domain::ids::{EntityId, RunId, SessionId, TicketId};
+use crate::domain::layout::{Tab, TabId};
 use crate::domain::run::{Cell, CellState, RunRow, RunState, Tally};
 use crate::domain::runbook::{Action, Confirm, On, Param, ParamKind, Repeat, Runbook, Step};
 use crate::domain::sample::{Disk, Sample};
@@ -462,6 +463,10 @@ pub(crate) fn model() -> Model {
     model.runs = page(vec![row]);
     model.run = Some(run());
     model.sessions = sessions();
+    model.tabs = (0..)
+        .zip(&model.sessions)
+        .map(|(number, session)| Tab::new(TabId(number), session.id))
+        .collect();
     model.recorded = recorded();
     model.recording = recorded().into_iter().next().map(|row| Recording {
         row,

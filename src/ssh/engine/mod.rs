@@ -13,9 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::config::Predict;
 use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
 use crate::domain::ids::{HostId, ReqId, SessionId};
+use crate::domain::pane::PaneRow;
 
 use crate::ssh::ask::SshAsk;
 use crate::ssh::config::EffectiveCache;
@@ -23,11 +25,13 @@ use crate::ssh::exec::{Input, Stop};
 use crate::ssh::fact::SshFact;
 use crate::ssh::files;
 use crate::ssh::forward;
+use crate::ssh::gauge::Gauge;
 use crate::ssh::manager::Manager;
 use crate::ssh::question::Questions;
 use crate::ssh::screens::Screens;
 use crate::ssh::shell::{Pane, View};
 use crate::ssh::system::LocalPane;
+use crate::ssh::watching::Watching;
 use crate::ssh::writer::PaneInput;
 
 /// Where the agent's socket is found, unless a host's `IdentityAgent` says otherwise.
@@ -115,6 +119,12 @@ struct Running {
     copies: HashMap<ReqId, watch::Sender<bool>>,
     /// Patterns of the hosts that are reached by the system's `ssh`.
     system: Vec<String>,
+    /// Sessions must be recorded.
+    strict: bool,
+    /// How much a new pane keeps.
+    keep: crate::term::Keep,
+    /// When typed characters are shown before a host has echoed them.
+    predict: Predict,
 }
 
 struct ExecDoor {
@@ -131,6 +141,7 @@ struct PaneDoor {
     views: mpsc::Sender<View>,
     /// Set to true to close it.
     close: watch::Sender<bool>,
+    gauge: Arc<Gauge>,
 }
 
 impl Engine {
@@ -199,14 +210,34 @@ impl Engine {
                 recording,
                 size,
             } => inner.revive(session, recording, size),
+            SshAsk::Predict { when } => inner.lock().predict = when,
             SshAsk::Key { session, key } => inner.pane(session, PaneInput::Key(key)),
             SshAsk::Paste { session, text } => inner.pane(session, PaneInput::Paste(text)),
             SshAsk::Raw { session, bytes } => inner.pane(session, PaneInput::Raw(bytes)),
             SshAsk::Mouse { session, event } => inner.pane(session, PaneInput::Mouse(event)),
             SshAsk::Focus { session, gained } => inner.pane(session, PaneInput::Focus(gained)),
             SshAsk::Resize { session, size } => inner.view(session, View::Resize(size)),
-            SshAsk::Scroll { session, lines } => inner.view(session, View::Scroll(lines)),
+            SshAsk::Watch {
+                req,
+                session,
+                patterns,
+                already,
+            } => inner.watch(req, session, &patterns, already),
+            SshAsk::Unwatch { req, session } => {
+                inner.view(session, View::Watch(Watching::End(req)))
+            }
+            SshAsk::Look { session, look } => inner.view(session, View::Look(look)),
+            SshAsk::Keep(keep) => inner.lock().keep = keep,
             SshAsk::Close { session } => inner.close(session),
+            SshAsk::Record { session, file } => inner.view(session, View::Record(file)),
+            SshAsk::MarkRecording { session, text } => inner.view(session, View::Mark(text)),
+            SshAsk::Capture {
+                req,
+                session,
+                scrollback,
+                ansi,
+            } => inner.capture(req, session, scrollback, ansi),
+            SshAsk::RecordStrictly { on } => inner.lock().strict = on,
             SshAsk::Probe {
                 host,
                 target,
@@ -297,6 +328,15 @@ impl Engine {
     /// The connections as they are now; never waits.
     pub fn connections(&self) -> Vec<ConnectionRow> {
         self.inner.manager.connections()
+    }
+
+    /// The panes as they are now; never waits.
+    pub fn panes(&self) -> Vec<PaneRow> {
+        let running = self.inner.lock();
+        let panes = running.panes.iter();
+        panes
+            .map(|(session, door)| door.gauge.row(*session))
+            .collect()
     }
 
     /// The forwards as they are now; never waits.

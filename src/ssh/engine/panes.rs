@@ -4,20 +4,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::host::{self};
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{ReqId, SessionId};
 
 use crate::domain::run::Exit;
+use crate::ssh::capture::Wish;
 use crate::ssh::config::blocking;
 use crate::ssh::fact::SshFact;
+use crate::ssh::gauge::Gauge;
+use crate::ssh::recording;
 use crate::ssh::remains::Remains;
 use crate::ssh::revive;
 use crate::ssh::shell::{self, Inlets, Pane, View};
 use crate::ssh::system::{self, LocalPane};
+use crate::ssh::watching::Watching;
 use crate::ssh::writer::PaneInput;
-use crate::term::Size;
+use crate::term::watch::Patterns;
+use crate::term::{Look, Size};
 
 use super::{Inner, PaneDoor};
 
@@ -33,8 +38,12 @@ impl Inner {
         let Some(inlets) = self.inlets(session) else {
             return;
         };
+        let strict = self.must_record(pane.recording.as_ref());
         let inner = Arc::clone(self);
         self.spawn(async move {
+            if let Some(why) = refused(strict).await {
+                return inner.ended(session, unrecorded(session, why), None).await;
+            }
             let ended = shell::run(&inner.manager, &inner.facts, &inner.screens, pane, inlets);
             let (fact, remains) = ended.await;
             inner.ended(session, fact, remains).await;
@@ -47,8 +56,12 @@ impl Inner {
         let Some(inlets) = self.inlets(session) else {
             return;
         };
+        let strict = self.must_record(pane.recording.as_ref());
         let inner = Arc::clone(self);
         self.spawn(async move {
+            if let Some(why) = refused(strict).await {
+                return inner.ended(session, unrecorded(session, why), None).await;
+            }
             let (fact, remains) = system::run(&inner.facts, &inner.screens, pane, inlets).await;
             inner.ended(session, fact, remains).await;
         });
@@ -70,23 +83,22 @@ impl Inner {
                     views,
                     close,
                 };
-                remains.keep(&inner.screens).await;
+                remains.keep(&inner.screens, &inner.facts).await;
             }
             inner.lock().panes.remove(&session);
         });
+    }
+
+    /// The recording that a session cannot do without, if it is to be recorded at all.
+    fn must_record(&self, recording: Option<&PathBuf>) -> Option<PathBuf> {
+        recording.filter(|_| self.lock().strict).cloned()
     }
 
     /// A session that never came up.
     fn closed_at_once(self: &Arc<Self>, session: SessionId, why: String) {
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let fact = SshFact::SessionClosed {
-                session,
-                exit: Exit::Unreachable(why),
-                bytes: 0,
-                recording_error: None,
-            };
-            inner.tell(fact).await;
+            inner.tell(unrecorded(session, why)).await;
         });
     }
 
@@ -97,7 +109,7 @@ impl Inner {
             return self.tell(fact).await;
         };
         self.tell(fact).await;
-        remains.keep(&self.screens).await;
+        remains.keep(&self.screens, &self.facts).await;
         self.lock().panes.remove(&session);
     }
 
@@ -115,31 +127,43 @@ impl Inner {
                 self.refuse(format!("Open({session})"), "this session is open already");
                 return None;
             }
+            // The first view that the pane takes; the queue is new, so there is room.
+            views.try_send(View::Look(Look::Keep(running.keep))).ok();
+            let gauge = Arc::new(Gauge::default());
             let door = PaneDoor {
                 inputs,
                 views,
                 close,
+                gauge: Arc::clone(&gauge),
             };
             running.panes.insert(session, door);
+            Some(Inlets {
+                inputs: typed,
+                views: seen,
+                close: closed,
+                gauge,
+                predict: running.predict,
+            })
         }
-        Some(Inlets {
-            inputs: typed,
-            views: seen,
-            close: closed,
-        })
     }
 
     pub(super) fn pane(&self, session: SessionId, input: PaneInput) {
         let name = input.name();
+        // One report of the mouse more or less is not worth a word for each.
+        let told = !matches!(input, PaneInput::Mouse(_));
         let sent = match self.lock().panes.get(&session) {
             Some(door) => door.inputs.try_send(input),
             None => return,
         };
-        if let Err(TrySendError::Full(_)) = sent {
-            self.refuse(
-                format!("{name}({session})"),
-                "the host does not take its input; it was dropped",
-            );
+        if let Err(TrySendError::Full(_)) = sent
+            && told
+        {
+            let why = if name == "Paste" {
+                "the host does not take its input; nothing of the paste was sent"
+            } else {
+                "the host does not take its input; it was dropped"
+            };
+            self.refuse(format!("{name}({session})"), why);
         }
     }
 
@@ -150,15 +174,74 @@ impl Inner {
         };
         if let Err(TrySendError::Full(_)) = sent {
             self.refuse(
-                format!("Resize or Scroll({session})"),
+                format!("Resize or Look({session})"),
                 "the pane is busy; it was dropped",
             );
         }
+    }
+
+    /// Lets a watcher look at what a pane shows.
+    pub(super) fn watch(&self, req: ReqId, session: SessionId, patterns: &[String], already: bool) {
+        let sent = Patterns::new(patterns).and_then(|patterns| {
+            let view = View::Watch(Watching::Begin {
+                req,
+                patterns,
+                already,
+            });
+            let running = self.lock();
+            let door = running.panes.get(&session);
+            let door = door.ok_or_else(|| "there is no such session here".to_owned())?;
+            let sent = door.views.try_send(view);
+            sent.map_err(|_| "the pane is busy; try again".to_owned())
+        });
+        if let Err(why) = sent {
+            self.refuse(format!("Watch({req:?}, {session})"), &why);
+        }
+    }
+
+    /// Asks a pane what it shows.
+    pub(super) fn capture(
+        self: &Arc<Self>,
+        req: ReqId,
+        session: SessionId,
+        scrollback: bool,
+        ansi: bool,
+    ) {
+        let (reply, answer) = oneshot::channel();
+        let wish = Wish {
+            scrollback,
+            ansi,
+            reply,
+        };
+        self.view(session, View::Capture(wish));
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            // A pane that is gone, or too busy to take the ask, drops its end.
+            let result = answer
+                .await
+                .map_err(|_| "its pane shows nothing any more".to_owned());
+            inner.tell(SshFact::Captured { req, result }).await;
+        });
     }
 
     pub(super) fn close(&self, session: SessionId) {
         if let Some(door) = self.lock().panes.get(&session) {
             door.close.send_replace(true);
         }
+    }
+}
+
+/// Why a session must not be opened: it has to be recorded and cannot be.
+async fn refused(recording: Option<PathBuf>) -> Option<String> {
+    recording::possible(recording?).await.err()
+}
+
+/// The end of a session that never was.
+fn unrecorded(session: SessionId, why: String) -> SshFact {
+    SshFact::SessionClosed {
+        session,
+        exit: Exit::Unreachable(why),
+        bytes: 0,
+        recording_error: None,
     }
 }

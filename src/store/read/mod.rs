@@ -52,6 +52,7 @@ pub(super) fn answer(scene: Scene<'_>, ask: &Ask) -> Outcome<Answer> {
             limit,
         } => Answer::Log(log::read(conn, *device, *from, *limit)?),
         Ask::Heads => Answer::Heads(log::heads(conn)?),
+        Ask::Kept { prefix } => Answer::Kept(local::kept(conn, prefix)?),
         Ask::Doctor => Answer::Doctor(doctor::examine(scene)?),
     })
 }

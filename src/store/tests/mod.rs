@@ -1,6 +1,7 @@
 //! Tests of the whole room, on real files.
 
 mod carry;
+mod care;
 mod crash;
 mod files;
 mod merge;

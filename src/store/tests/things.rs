@@ -273,6 +273,40 @@ fn effective_settings_are_remembered_with_their_files() -> Tested {
     Ok(())
 }
 
+#[test]
+fn small_texts_are_kept_by_name_and_are_in_no_log() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let store = open(folder.path())?;
+    let keep = |name: &str, text: Option<&str>| {
+        store.append_wait(local(Local::Keep {
+            name: name.to_owned(),
+            text: text.map(str::to_owned),
+        }))
+    };
+    for (name, text) in [
+        ("layout/b", "1"),
+        ("layout/a", "2"),
+        ("tabs", "3"),
+        ("layout/b", "4"),
+    ] {
+        keep(name, Some(text))?;
+    }
+    let kept = |prefix: &str| match store.ask_wait(Ask::Kept {
+        prefix: prefix.to_owned(),
+    }) {
+        Ok(Answer::Kept(kept)) => kept,
+        other => unreachable!("kept texts were asked, not {other:?}"),
+    };
+    let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    assert_eq!(
+        kept("layout/"),
+        [pair("layout/a", "2"), pair("layout/b", "4")]
+    );
+    keep("layout/b", None)?;
+    assert_eq!(kept(""), [pair("layout/a", "2"), pair("tabs", "3")]);
+    Ok(())
+}
+
 fn run_id() -> RunId {
     RunId(EntityId::derived("run", "one"))
 }

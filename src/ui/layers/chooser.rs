@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use super::{After, Reaction};
 use crate::command::Subject;
 use crate::domain::key::{Key, KeyCode};
-use crate::model::Model;
+use crate::model::{Model, SessionState, SessionView};
 use crate::ui::doc::{Doc, Writer};
 use crate::ui::list::{ListState, Moves};
 use crate::ui::paint::{Painter, below, centred};
@@ -280,7 +280,9 @@ fn items(subject: Subject, only: &[String], model: &Model) -> Vec<Item> {
         Subject::Session => model
             .sessions
             .iter()
-            .map(|session| plain(&session.reference, &session.host))
+            // One that has no reference yet cannot be named; it has one in a moment.
+            .filter(|session| !session.reference.is_empty())
+            .map(|session| jump(model, session))
             .collect(),
         Subject::Forward => model
             .forwards
@@ -296,6 +298,31 @@ fn items(subject: Subject, only: &[String], model: &Model) -> Vec<Item> {
             .map(|copy| plain(&copy.id.to_string(), &what(&copy.job)))
             .collect(),
         Subject::File => Vec::new(),
+    }
+}
+
+/// A session as one looks for it: by its host, its ticket, its title, its tab.
+fn jump(model: &Model, session: &SessionView) -> Item {
+    let (state, role) = match &session.state {
+        SessionState::Live if session.bell => ("rang", Role::Warn),
+        SessionState::Live => ("live", Role::Ok),
+        SessionState::Opening(_) => ("opening", Role::Warn),
+        SessionState::Closed(_) => ("ended", Role::Dim),
+    };
+    let tab = model.tab_of(session.id).map(|(number, tab)| {
+        let name = tab.name.as_deref().unwrap_or_default();
+        format!("tab {number} {name}").trim_end().to_owned()
+    });
+    let words = [Some(session.host.clone()), session.ticket.clone(), tab];
+    let mut more: Vec<String> = words.into_iter().flatten().collect();
+    if session.title != session.host {
+        more.push(session.title.clone());
+    }
+    Item {
+        name: session.reference.clone(),
+        state: state.to_owned(),
+        role,
+        more: more.join("  "),
     }
 }
 
@@ -363,6 +390,15 @@ fn preview(cx: Cx<'_>, subject: Subject, name: &str, writer: &mut Writer) {
                 case::describe(cx, ticket, writer);
             }
         }
-        Subject::Run | Subject::Session | Subject::Forward | Subject::File | Subject::Copy => {}
+        Subject::Session => {
+            let named = |session: &&SessionView| session.reference == name;
+            let session = cx.model.sessions.iter().find(named);
+            let screen = session.and_then(|session| session.screen.as_ref());
+            for row in screen.iter().flat_map(|screen| &screen.rows) {
+                let words: String = row.cells.iter().map(|cell| cell.text.as_str()).collect();
+                writer.spans(vec![(words.trim_end().to_owned(), Role::Dim)]);
+            }
+        }
+        Subject::Run | Subject::Forward | Subject::File | Subject::Copy => {}
     }
 }

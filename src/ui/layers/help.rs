@@ -133,7 +133,8 @@ fn title(scope: Scope) -> &'static str {
         Scope::Forwards => "forwards",
         Scope::Files => "files",
         Scope::Alarms => "changed host keys",
+        Scope::Recording => "this recording",
         Scope::Prefix => "after the prefix",
-        Scope::Scrollback => "in the scrollback",
+        Scope::Scrollback | Scope::ScrollbackEmacs => "in copy mode",
     }
 }

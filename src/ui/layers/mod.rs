@@ -1,16 +1,20 @@
 //! Layers: what lies over the view and takes the keys first. A stack of a closed enum; the topmost is asked first, and a
 //! key that a layer does not want is swallowed by it, so that nothing below acts on keys that were meant for above.
 
+pub(crate) mod broadcast;
 pub(crate) mod chooser;
 pub(crate) mod confirm;
 pub(crate) mod form;
 pub(crate) mod help;
+pub(crate) mod paste;
 pub(crate) mod prompt;
 pub(crate) mod question;
+mod sheet;
 pub(crate) mod text_box;
 
 use ratatui::layout::{Position, Rect};
 
+use super::GuardOrder;
 use super::paint::Painter;
 use super::views::Cx;
 use super::wizard::Pending;
@@ -32,6 +36,10 @@ pub(crate) enum Layer {
     Form(Box<form::Form>),
     /// One or some of many.
     Chooser(Box<chooser::Chooser>),
+    /// A text before it is pasted.
+    Paste(Box<paste::PasteSheet>),
+    /// Who would get what is typed.
+    Broadcast(Box<broadcast::BroadcastSheet>),
     /// A text to read.
     Text(text_box::TextBox),
 }
@@ -47,6 +55,8 @@ pub(crate) enum Reaction {
     Then(After),
     /// It stays, and the filter of the view below is this now.
     Filter(String),
+    /// It stays, and the pane below looks for this pattern, towards the beginning if so.
+    Search(String, bool),
 }
 
 /// What happens after a layer has gone.
@@ -56,6 +66,8 @@ pub(crate) enum After {
     Line(String),
     /// It was confirmed.
     Do(Act),
+    /// A pattern was given, with whether it goes towards the beginning; or none is wanted after all.
+    Search(Option<(String, bool)>),
     /// A command goes on with what it was given.
     Resume(Box<Pending>),
 }
@@ -65,8 +77,12 @@ pub(crate) enum After {
 pub(crate) enum Act {
     /// A command.
     Command(Box<Command>),
-    /// A paste of several lines into a session.
+    /// A command whose last question was answered.
+    Sure(Box<Command>),
+    /// A paste into a session.
     Paste(SessionId, String),
+    /// Who gets what is typed.
+    Guard(GuardOrder),
 }
 
 impl Layer {
@@ -77,6 +93,8 @@ impl Layer {
             Self::Confirm(confirm) => confirm.key(key),
             Self::Form(form) => form.key(key),
             Self::Chooser(chooser) => chooser.key(key, model),
+            Self::Paste(sheet) => sheet.key(key),
+            Self::Broadcast(sheet) => sheet.key(key),
             Self::Text(text) => text.key(key),
         }
     }
@@ -86,7 +104,11 @@ impl Layer {
             Self::Prompt(prompt) => prompt.paste(words),
             Self::Form(form) => form.paste(words),
             Self::Chooser(chooser) => chooser.paste(words, model),
-            Self::Help(_) | Self::Confirm(_) | Self::Text(_) => Reaction::Stay,
+            Self::Help(_)
+            | Self::Confirm(_)
+            | Self::Paste(_)
+            | Self::Broadcast(_)
+            | Self::Text(_) => Reaction::Stay,
         }
     }
 
@@ -95,6 +117,8 @@ impl Layer {
         match self {
             Self::Prompt(_) | Self::Form(_) | Self::Chooser(_) => true,
             Self::Confirm(confirm) => confirm.is_typed(),
+            // A question must not take the keys that are meant for these.
+            Self::Paste(_) | Self::Broadcast(_) => true,
             Self::Help(_) | Self::Text(_) => false,
         }
     }
@@ -106,7 +130,7 @@ impl Layer {
             Self::Text(text) => text.layout(area),
             Self::Chooser(chooser) => chooser.layout(cx.model, area),
             Self::Form(form) => form.layout(area),
-            Self::Prompt(_) | Self::Confirm(_) => {}
+            Self::Prompt(_) | Self::Confirm(_) | Self::Paste(_) | Self::Broadcast(_) => {}
         }
     }
 
@@ -121,6 +145,8 @@ impl Layer {
             Self::Help(help) => help.draw(painter),
             Self::Text(text) => text.draw(painter),
             Self::Confirm(confirm) => return confirm.draw(painter, area),
+            Self::Paste(sheet) => sheet.draw(painter, area),
+            Self::Broadcast(sheet) => return sheet.draw(painter, area),
             Self::Prompt(prompt) => return prompt.draw(cx.model, painter, area),
             Self::Form(form) => return form.draw(painter),
             Self::Chooser(chooser) => return chooser.draw(cx, painter),

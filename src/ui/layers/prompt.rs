@@ -18,6 +18,11 @@ pub(crate) enum Purpose {
     Command,
     /// A filter of the view below.
     Filter,
+    /// A pattern to look for in the pane below.
+    Search {
+        /// Towards the beginning.
+        backward: bool,
+    },
 }
 
 /// The line.
@@ -53,8 +58,27 @@ impl Prompt {
         }
     }
 
+    /// A pattern to look for, shown as it is typed.
+    pub(crate) fn search(backward: bool) -> Self {
+        Self {
+            purpose: Purpose::Search { backward },
+            ..Self::filter("")
+        }
+    }
+
     pub(crate) fn key(&mut self, key: Key, model: &Model) -> Reaction {
         let empty = self.field.text().is_empty();
+        if let Purpose::Search { backward } = self.purpose {
+            match key.code {
+                KeyCode::Esc => return Reaction::Then(After::Search(None)),
+                KeyCode::Char('c' | 'g') if key.ctrl => return Reaction::Then(After::Search(None)),
+                KeyCode::Backspace if empty => return Reaction::Then(After::Search(None)),
+                KeyCode::Enter => {
+                    return Reaction::Then(After::Search(Some((self.field.text(), backward))));
+                }
+                _ => {}
+            }
+        }
         match (key.code, self.purpose) {
             (KeyCode::Esc, Purpose::Command) => return Reaction::Close,
             (KeyCode::Backspace, _) if empty => return Reaction::Close,
@@ -104,10 +128,10 @@ impl Prompt {
         };
         painter.clear(line);
         painter.tint(line, Role::Prompt);
-        let sign = if self.purpose == Purpose::Command {
-            ":"
-        } else {
-            "/"
+        let sign = match self.purpose {
+            Purpose::Command => ":",
+            Purpose::Filter | Purpose::Search { backward: false } => "/",
+            Purpose::Search { backward: true } => "?",
         };
         painter.put(line, 0, sign, Role::Key);
         let field = Rect {
@@ -151,6 +175,7 @@ impl Prompt {
         match self.purpose {
             Purpose::Command => Reaction::Stay,
             Purpose::Filter => Reaction::Filter(self.field.text()),
+            Purpose::Search { backward } => Reaction::Search(self.field.text(), backward),
         }
     }
 
@@ -194,7 +219,7 @@ fn candidates(line: &str, model: &Model) -> Vec<String> {
     };
     // Moving about by name is for keys; the names would only hide the others.
     let moves = |row: &command::Row| {
-        ["list", "pane", "view"].contains(&row.words().next().unwrap_or_default())
+        ["list", "look", "pane", "view"].contains(&row.words().next().unwrap_or_default())
     };
     let here = || command::rows().filter(move |row| row.surface != Surface::Line && !moves(row));
     let mut found: Vec<String> = match words.as_slice() {

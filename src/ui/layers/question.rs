@@ -27,6 +27,8 @@ pub(crate) struct Answering {
     since: Time,
     /// A key was pressed that can only have been meant for it.
     chosen: bool,
+    /// When the last key came; a letter answers only after a pause, so that no word that is being typed does.
+    last: Time,
     yes: bool,
     field: Field,
     secret: SecretField,
@@ -38,6 +40,7 @@ impl Answering {
             id: question.id,
             since: now,
             chosen: false,
+            last: now,
             yes: matches!(question.kind, QuestionKind::YesNo { default_no: false }),
             field: Field::line(""),
             secret: SecretField::new(),
@@ -45,9 +48,11 @@ impl Answering {
     }
 
     /// Takes a key; gives the answer when there is one. Keys that were meant for something else may still be on their way
-    /// when a question appears: so a letter alone never answers, and a bare Enter or Esc not in the first moment.
+    /// when a question appears: so a letter answers only after a moment without keys, and else chooses what Enter then
+    /// answers; a bare Enter or Esc does nothing in the first moment.
     pub(crate) fn key(&mut self, question: &Question, key: Key, now: Time) -> Option<Reply> {
         let bare = matches!(key.code, KeyCode::Enter | KeyCode::Esc);
+        let calm = now.since(std::mem::replace(&mut self.last, now)) >= MOMENT;
         if bare && !self.chosen && now.since(self.since) < MOMENT {
             return None;
         }
@@ -80,7 +85,9 @@ impl Answering {
                     KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
                     _ => {}
                 }
-                enter.then_some(if self.yes { Reply::Yes } else { Reply::No })
+                let letter = matches!(key.code, KeyCode::Char('y' | 'Y' | 'n' | 'N'));
+                let answer = if self.yes { Reply::Yes } else { Reply::No };
+                (enter || (letter && calm)).then_some(answer)
             }
             QuestionKind::Offer { key: wanted, .. } => {
                 match key.code {
@@ -89,7 +96,12 @@ impl Answering {
                     KeyCode::Left | KeyCode::Right | KeyCode::Tab => self.yes = !self.yes,
                     _ => {}
                 }
-                enter.then_some(if self.yes { Reply::Yes } else { Reply::No })
+                let letter = match key.code {
+                    KeyCode::Char(c) => c == *wanted || matches!(c, 'y' | 'n'),
+                    _ => false,
+                };
+                let answer = if self.yes { Reply::Yes } else { Reply::No };
+                (enter || (letter && calm)).then_some(answer)
             }
             QuestionKind::Text => {
                 self.field.key(key);
@@ -239,13 +251,21 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_alone_never_says_yes() {
+    fn a_letter_answers_after_a_pause_and_else_only_chooses() {
         let kind = || QuestionKind::YesNo { default_no: true };
-        assert!(ask(kind(), "y").is_none());
+        assert!(matches!(ask(kind(), "y"), Some(Reply::Yes)));
+        assert!(matches!(ask(kind(), "n"), Some(Reply::No)));
         assert!(matches!(ask(kind(), "Enter"), Some(Reply::No)));
-        assert!(matches!(ask(kind(), "y Enter"), Some(Reply::Yes)));
-        assert!(matches!(ask(kind(), "y n Enter"), Some(Reply::No)));
-        assert!(matches!(ask(kind(), "y Esc"), Some(Reply::No)));
+        assert!(ask(kind(), "x y").is_none(), "a word that is being typed");
+        assert!(matches!(ask(kind(), "x y Enter"), Some(Reply::Yes)));
+        assert!(matches!(ask(kind(), "x y n Enter"), Some(Reply::No)));
+        assert!(matches!(ask(kind(), "x y Esc"), Some(Reply::No)));
+        let offer = || QuestionKind::Offer {
+            key: 't',
+            verb: "Open a ticket".to_owned(),
+        };
+        assert!(matches!(ask(offer(), "t"), Some(Reply::Yes)));
+        assert!(ask(offer(), "s t").is_none());
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod files;
 pub(crate) mod forwards;
+pub(crate) mod found;
 pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod hosts;
@@ -59,6 +60,7 @@ pub(crate) struct Views {
     pub(crate) sessions: sessions::SessionList,
     pub(crate) pane: pane::Pane,
     pub(crate) recording: recording::RecordingPage,
+    pub(crate) found: found::FoundList,
     pub(crate) runs: runs::Runs,
     pub(crate) run: run::RunPage,
     pub(crate) books: books::Books,
@@ -84,6 +86,7 @@ impl Views {
             View::Forwards => self.forwards.sync(model),
             View::Files => self.files.sync(model),
             View::Alarms => self.alarms.sync(model),
+            View::Found => self.found.sync(model),
             // Documents adopt their lines when they are laid out: they need the width.
             View::Home
             | View::Case(_)
@@ -104,7 +107,7 @@ impl Views {
             View::Hosts => self.hosts.layout(area),
             View::Host(name) => self.host.layout(cx, name, area),
             View::Sessions => self.sessions.layout(area),
-            View::Pane(_) => self.pane.layout(area),
+            View::Pane(id) => self.pane.layout(cx, *id, area),
             View::Recording(reference) => self.recording.layout(cx.model, reference, area),
             View::Runs => self.runs.layout(area),
             View::Run(reference) => self.run.layout(cx.model, reference, area),
@@ -115,6 +118,7 @@ impl Views {
             View::Forwards => self.forwards.layout(area),
             View::Files => self.files.layout(cx.model, area),
             View::Alarms => self.alarms.layout(area),
+            View::Found => self.found.layout(area),
         }
     }
 
@@ -133,7 +137,7 @@ impl Views {
             View::Host(name) => self.host.draw(cx, name, painter),
             View::Sessions => self.sessions.draw(cx, painter),
             View::Pane(id) => return self.pane.draw(cx, *id, painter),
-            View::Recording(reference) => self.recording.draw(cx, reference, painter),
+            View::Recording(reference) => return self.recording.draw(cx, reference, painter),
             View::Runs => self.runs.draw(cx, painter),
             View::Run(reference) => self.run.draw(cx, reference, painter),
             View::Books => self.books.draw(cx, painter),
@@ -143,6 +147,7 @@ impl Views {
             View::Forwards => self.forwards.draw(cx, painter),
             View::Files => self.files.draw(cx, painter),
             View::Alarms => self.alarms.draw(cx, painter),
+            View::Found => self.found.draw(cx, painter),
         }
         None
     }
@@ -167,6 +172,7 @@ impl Views {
             View::Forwards => &mut self.forwards.list,
             View::Files => self.files.side_mut(),
             View::Alarms => &mut self.alarms.list,
+            View::Found => &mut self.found.list,
         })
     }
 
@@ -175,7 +181,11 @@ impl Views {
         match view {
             View::Hosts => self.hosts.list.mark(),
             View::Files => self.files.mark(model),
-            View::Connections | View::Connection { .. } | View::Forwards | View::Alarms => {}
+            View::Connections
+            | View::Connection { .. }
+            | View::Forwards
+            | View::Found
+            | View::Alarms => {}
             View::Home
             | View::Tickets
             | View::Case(_)
@@ -222,6 +232,7 @@ impl Views {
             View::Forwards => self.forwards.list.query(),
             View::Files => self.files.side().query(),
             View::Alarms => self.alarms.list.query(),
+            View::Found => self.found.list.query(),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {
                 return None;
             }
@@ -243,6 +254,7 @@ impl Views {
             View::Forwards => self.forwards.list.set_query(query),
             View::Files => self.files.side_mut().set_query(query),
             View::Alarms => self.alarms.list.set_query(query),
+            View::Found => self.found.list.set_query(query),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {}
         }
     }
@@ -284,6 +296,7 @@ impl Views {
             | View::Run(_)
             | View::Book(_)
             | View::Files
+            | View::Found
             | View::Alarms => None,
         }
     }
@@ -317,6 +330,7 @@ impl Views {
                 model.session(*id).map(|session| session.reference.clone())
             }
             (View::Recording(reference), Subject::Session) => Some(reference.clone()),
+            (View::Found, Subject::Session) => self.found.reference(model),
             (View::Runs, Subject::Run) => {
                 self.runs.selected(model).map(|run| run.reference.clone())
             }
@@ -368,6 +382,7 @@ impl Views {
                 self.connections.order()
             ),
             View::Forwards => words::counted(&self.forwards.list, "forward"),
+            View::Found => self.found.summary(model),
             View::Alarms => words::counted(&self.alarms.list, "alarm"),
             View::Files => self.files.summary(),
             View::Recording(_) => self.recording.scroll.place().unwrap_or_default(),
@@ -397,6 +412,7 @@ impl Views {
             View::Forwards => self.forwards.click(position),
             View::Files => self.files.click(position),
             View::Alarms => self.alarms.click(position),
+            View::Found => self.found.click(position),
             View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => false,
         }
     }
@@ -407,7 +423,7 @@ impl Views {
             View::Case(reference) => self.case.opened(reference),
             View::Host(name) => self.host.opened(name),
             View::Run(reference) => self.run.opened(reference),
-            View::Recording(_) => self.recording.scroll.top(),
+            View::Recording(_) => self.recording.opened(),
             View::Book(_) => self.book.scroll.top(),
             View::Pane(id) => self.pane.opened(*id),
             View::Connection { host, .. } => self.connection.opened(host),
@@ -420,6 +436,7 @@ impl Views {
             | View::Connections
             | View::Forwards
             | View::Files
+            | View::Found
             | View::Alarms => {}
         }
     }

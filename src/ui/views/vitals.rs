@@ -2,6 +2,7 @@
 
 use super::words::{age, percent};
 use crate::domain::check::HostState;
+use crate::domain::environment::Environment;
 use crate::domain::host::Host;
 use crate::domain::sample::Sample;
 use crate::domain::time::short;
@@ -130,11 +131,8 @@ fn line(health: &HostHealth, columns: usize, look: &Look) -> String {
     bar::series(&load, cpus as f32, columns, look)
 }
 
-/// Whether a host is a production host by what the inventory says of it.
-pub(crate) fn is_production(host: &Host) -> bool {
-    let says = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "prod" | "production");
-    host.tags.iter().chain(&host.groups).any(|word| says(word))
-        || ["env", "environment"]
-            .iter()
-            .any(|name| host.vars.get(*name).is_some_and(|value| says(value)))
+/// Whether a host is a production host by what the inventory and the settings say of it.
+pub(crate) fn is_production(model: &Model, host: &Host) -> bool {
+    let environment = model.environments.of(host);
+    environment.is_some_and(Environment::is_production)
 }

@@ -31,6 +31,18 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{s}")
 }
 
+/// What a cell of the selected row had no room for, whole, at the foot of a table whose rows leave some; as many lines as
+/// there is room for below `used` rows.
+pub(crate) fn whole(painter: &mut Painter<'_>, area: Rect, used: u16, words: &str, role: Role) {
+    let room = usize::from(area.width.saturating_sub(3));
+    let free = area.height.saturating_sub(used.saturating_add(1));
+    let lines = text::wrap(&crate::domain::text::line(words), room);
+    let shown = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(free);
+    for (row, line) in (area.height.saturating_sub(shown)..area.height).zip(&lines) {
+        painter.put_at(area, 2, row, line, role);
+    }
+}
+
 /// `3 of 12 hosts, filter "web", 2 marked`.
 pub(crate) fn counted<I: Clone + Ord>(list: &ListState<I>, noun: &str) -> String {
     let (shown, total) = (list.ids().len(), list.total());

@@ -80,7 +80,9 @@ pub(super) fn execute(
             let running = state.model.copies.running().any(|row| row.id == copy);
             let outcome = if running {
                 fx.push(Effect::Ssh(SshAsk::Cancel { req: ReqId(copy) }));
-                Outcome::ok(Answer::Done("the copy is being stopped".to_owned()))
+                Outcome::ok(Answer::Done(
+                    "the copy is being stopped; what arrived is kept".to_owned(),
+                ))
             } else {
                 Outcome::error(3, format!("no copy {copy} runs here"))
             };

@@ -8,7 +8,6 @@ use crate::ui::view::View;
 use crate::ui::views::Cx;
 use crate::ui::views::connections::{behind, lasting, state, users};
 use crate::ui::views::forwards;
-use crate::ui::views::vitals::is_production;
 use crate::ui::views::words::{bytes, plural};
 
 /// How it is and how it was secured.
@@ -27,7 +26,7 @@ pub(super) fn head(cx: Cx<'_>, row: &ConnectionRow, writer: &mut Writer) {
         format!("  for {}", lasting(row.age_ms)).replace("for now", "just now"),
         Role::Dim,
     ));
-    if cx.model.host_named(&row.host).is_some_and(is_production) {
+    if cx.model.is_production(&row.host) {
         head.push(("  ".to_owned(), Role::Fg));
         head.push((" production ".to_owned(), Role::Prod));
     }

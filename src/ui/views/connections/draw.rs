@@ -10,8 +10,7 @@ use crate::ui::paint::{Painter, below};
 use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::views::Cx;
-use crate::ui::views::vitals::is_production;
-use crate::ui::views::words::{bytes, no_match, placeholder, plural};
+use crate::ui::views::words::{bytes, no_match, placeholder, plural, whole};
 use crate::ui::widgets::table::{self, Column, Line, Places};
 
 const COLUMNS: &[Column] = &[
@@ -61,10 +60,9 @@ impl ConnectionList {
         let used = u16::try_from(self.list.visible().count()).unwrap_or(u16::MAX);
         if let Some(row) = self.selected(cx.model)
             && let ConnectionState::Waiting { .. } = row.state
-            && let Some(last) = area.height.checked_sub(1).filter(|last| *last > used)
         {
             let (words, role) = state(row);
-            painter.put_at(area, 2, last, &format!("{}: {words}", row.host), role);
+            whole(painter, area, used, &format!("{}: {words}", row.host), role);
         }
     }
 
@@ -100,7 +98,7 @@ impl ConnectionList {
 }
 
 fn cells(cx: Cx<'_>, row: &ConnectionRow, room: usize) -> Vec<(String, Role)> {
-    let production = cx.model.host_named(&row.host).is_some_and(is_production);
+    let production = cx.model.is_production(&row.host);
     let up = row.state == ConnectionState::Up;
     let fresh = if up { Role::Fg } else { Role::Stale };
     let name = if row.bulk {

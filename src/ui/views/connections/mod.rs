@@ -140,6 +140,13 @@ fn text(row: &ConnectionRow) -> String {
     )
 }
 
+/// Whether a connection to `host` is being made, or is waited for.
+pub(crate) fn attempted(model: &Model, host: &str) -> bool {
+    let rows = model.connections.iter();
+    rows.filter(|row| row.host == host)
+        .any(|row| row.state != ConnectionState::Up)
+}
+
 /// What would end with the connections to `host`, a line each; nothing when there is no connection.
 pub(crate) fn losses(model: &Model, host: &str) -> Vec<String> {
     let rows: Vec<_> = model

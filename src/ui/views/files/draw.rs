@@ -10,7 +10,6 @@ use crate::ui::paint::{Painter, below};
 use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::views::Cx;
-use crate::ui::views::vitals::is_production;
 use crate::ui::views::words::{age, bytes, no_match, placeholder, plural};
 use crate::ui::widgets::table::{self, Column, Line, Places};
 
@@ -109,8 +108,7 @@ fn draw_path(side: &Side, active: bool, cx: Cx<'_>, painter: &mut Painter<'_>) {
     let production = side
         .host
         .as_ref()
-        .and_then(|host| cx.model.host_named(host))
-        .is_some_and(is_production);
+        .is_some_and(|host| cx.model.is_production(host));
     let role = match (active, production) {
         (true, _) => Role::Title,
         (false, true) => Role::Fg,

@@ -42,7 +42,7 @@ pub(super) fn health(cx: Cx<'_>, host: &Host, writer: &mut Writer) {
             Role::Dim,
         ));
     }
-    if is_production(host) {
+    if is_production(cx.model, host) {
         head.push(("  ".to_owned(), Role::Fg));
         head.push((" production ".to_owned(), Role::Prod));
     }

@@ -60,7 +60,7 @@ fn cells(cx: Cx<'_>, host: &Host) -> Vec<(String, Role)> {
     let role = vitals.role();
     let name = if host.stale {
         Role::Stale
-    } else if is_production(host) {
+    } else if is_production(cx.model, host) {
         Role::Title
     } else {
         Role::Fg

@@ -1,9 +1,8 @@
 //! How much a session's frame must warn: which role its lines are drawn in, and what they say of it.
 
 use crate::model::SessionView;
-use crate::ui::theme::Role;
+use crate::ui::theme::{Colors, Role};
 use crate::ui::views::Cx;
-use crate::ui::views::vitals::is_production;
 
 /// The looks of a session's lines.
 pub(super) struct Dress {
@@ -13,17 +12,44 @@ pub(super) struct Dress {
     pub(super) words: Vec<String>,
 }
 
-/// The looks of `session` now.
+/// The looks of `session` now: those of a broadcast before those of its environment.
 pub(super) fn of(cx: Cx<'_>, session: &SessionView) -> Dress {
-    let host = cx.model.host_named(&session.host);
-    if host.is_some_and(is_production) {
-        return Dress {
-            role: Role::Prod,
-            words: vec!["production".to_owned()],
-        };
+    let mut words = Vec::new();
+    let mut role = Role::Prompt;
+    if let Some(environment) = cx.model.environment_of(&session.host) {
+        role = Role::from(environment.tint);
+        // Without colours the word must do it all.
+        let loud = cx.look.caps.colors == Colors::None && role != Role::Prompt;
+        words.push(if loud {
+            environment.name.to_uppercase()
+        } else {
+            environment.name.clone()
+        });
     }
-    Dress {
-        role: Role::Prompt,
-        words: Vec::new(),
+    if let Some(broadcast) = broadcast(cx, session) {
+        role = Role::Broadcast;
+        words.insert(0, broadcast);
+    }
+    Dress { role, words }
+}
+
+/// What a member of a broadcast says of it.
+fn broadcast(cx: Cx<'_>, session: &SessionView) -> Option<String> {
+    let receivers = cx.model.receivers(session.id)?;
+    if receivers.alone {
+        return Some("BROADCAST, not from this full-screen program".to_owned());
+    }
+    cx.model.broadcast_words()
+}
+
+/// The role of a session's tab, unless it is the one that is shown: what is dangerous is so in the bar of tabs too.
+pub(super) fn tab(cx: Cx<'_>, session: &SessionView) -> Role {
+    if cx.model.broadcast.is_member(session.id) {
+        return Role::Broadcast;
+    }
+    match cx.model.environment_of(&session.host) {
+        Some(environment) if environment.is_production() => Role::Prod,
+        Some(_) | None if session.calls() => Role::Warn,
+        Some(_) | None => Role::Hint,
     }
 }

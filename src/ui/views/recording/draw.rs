@@ -1,13 +1,30 @@
 //! Draws the text of a recorded session.
 
-use super::RecordingPage;
+use ratatui::layout::Position;
+
+use super::{RecordingPage, picture};
 use crate::ui::paint::{Painter, below};
 use crate::ui::theme::Role;
 use crate::ui::views::Cx;
 use crate::ui::views::words::{age, placeholder};
 
 impl RecordingPage {
-    pub(crate) fn draw(&self, cx: Cx<'_>, reference: &str, painter: &mut Painter<'_>) {
+    pub(crate) fn draw(
+        &self,
+        cx: Cx<'_>,
+        reference: &str,
+        painter: &mut Painter<'_>,
+    ) -> Option<Position> {
+        if let Some(reel) = cx.model.reel.as_ref()
+            && self.plays(cx.model, reference)
+        {
+            return picture::draw(painter, self.area, reel);
+        }
+        self.draw_text(cx, reference, painter);
+        None
+    }
+
+    fn draw_text(&self, cx: Cx<'_>, reference: &str, painter: &mut Painter<'_>) {
         let recording = cx.model.recording.as_ref();
         let Some(recording) = recording.filter(|recording| recording.row.reference == reference)
         else {

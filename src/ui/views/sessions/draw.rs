@@ -1,13 +1,15 @@
 //! Draws the list of sessions.
 
+use ratatui::layout::Rect;
+
 use super::{Row, SessionList, rows};
 use crate::command::Scope;
 use crate::domain::time::short;
 use crate::model::{Model, SessionState};
 use crate::ui::paint::{Painter, below};
 use crate::ui::theme::Role;
-use crate::ui::views::Cx;
-use crate::ui::views::words::{age, no_match, placeholder};
+use crate::ui::views::words::{age, no_match, placeholder, whole};
+use crate::ui::views::{Cx, connections};
 use crate::ui::widgets::table::{self, Column, Line, Places};
 
 const COLUMNS: &[Column] = &[
@@ -37,11 +39,34 @@ impl SessionList {
             let line = Line {
                 cells: cells(cx.model, *row),
                 selected: self.list.is_selected(id),
-                marked: false,
+                marked: cx.model.broadcast.marked.contains(id),
                 matches: (0, self.list.positions(id)),
             };
             table::row(painter, area, at, COLUMNS, &places, &line);
         }
+        self.draw_whole(cx, area, painter);
+    }
+
+    /// The state of the selected session where its column is too narrow for it: why it ended is worth a line.
+    fn draw_whole(&self, cx: Cx<'_>, area: Rect, painter: &mut Painter<'_>) {
+        let selected = self.list.selected().and_then(|id| cx.model.session(*id));
+        let Some(session) = selected else {
+            return;
+        };
+        let used = u16::try_from(self.list.visible().count()).unwrap_or(u16::MAX);
+        let mut words = match &session.monitor.matched {
+            Some(found) => format!("{}: {found}", session.host),
+            None => format!("{}: {}", session.host, state(&session.state).0),
+        };
+        if matches!(session.state, SessionState::Live) && session.monitor.matched.is_none() {
+            return;
+        }
+        if let (SessionState::Opening(_), Some(row)) =
+            (&session.state, cx.model.connection(&session.host))
+        {
+            words = format!("{}: {}", session.host, connections::state(row).0);
+        }
+        whole(painter, area, used, &words, Role::Dim);
     }
 
     fn empty(&self, cx: Cx<'_>) -> String {
@@ -64,7 +89,9 @@ fn cells(model: &Model, row: Row<'_>) -> Vec<(String, Role)> {
                     session.recording && session.state == SessionState::Live,
                     ", recorded",
                 ),
+                (session.monitor.matched.is_some(), ", matched"),
                 (session.bell, ", rang"),
+                (session.monitor.silent, ", silent"),
                 (session.activity && !session.bell, ", new output"),
             ] {
                 if on {

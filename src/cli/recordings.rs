@@ -1,0 +1,196 @@
+//! Recordings at the command line: searched, exported, found for the player. No app is needed for that: the store says which
+//! there are, and the files are read here.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::{Value, json};
+
+use crate::app::recordings::{exported, file_name, place, write_new};
+use crate::app::start::{self, Refused};
+use crate::app::{clock, recordings, search};
+use crate::command::{ExportFormat, Globals, Search, SessionCommand};
+use crate::domain::recording::size_words;
+use crate::domain::session::SessionRow;
+use crate::domain::text;
+use crate::store::{Answer, Ask, Store};
+use crate::term::cast;
+use crate::term::film::pattern;
+use crate::term::find::Hit;
+
+use super::output;
+
+/// The exit status of a search that found nothing, as of grep.
+const NOTHING: u8 = 1;
+
+fn refused(exit: u8, text: String) -> Refused {
+    Refused { text, exit }
+}
+
+/// Carries a command out that needs no app; `None` for all others.
+pub(super) fn run(globals: &Globals, command: &SessionCommand) -> Option<Result<u8, Refused>> {
+    Some(match command {
+        SessionCommand::Search(search) => look(globals, search),
+        SessionCommand::Export {
+            reference,
+            format,
+            output,
+        } => export(globals, reference, *format, output),
+        _ => return None,
+    })
+}
+
+fn store(globals: &Globals) -> Result<(Store, PathBuf), Refused> {
+    let places = start::places(globals)?;
+    let store = start::open_store(&places, true, None)?;
+    Ok((store, places.paths.recordings()))
+}
+
+/// A session, and where its recording is.
+///
+/// # Errors
+/// There is no such session (3), or it has no recording (1).
+pub(super) fn find(globals: &Globals, reference: &str) -> Result<(SessionRow, PathBuf), Refused> {
+    let (store, folder) = store(globals)?;
+    let ask = Ask::Session {
+        reference: reference.to_owned(),
+    };
+    let row = match store.ask_wait(ask) {
+        Ok(Answer::Session(row)) => *row,
+        Ok(_) => return Err(refused(1, "the store answered something else".to_owned())),
+        Err(why) => {
+            let exit = match why {
+                crate::store::StoreError::NotFound { .. } => 3,
+                crate::store::StoreError::Ambiguous { .. } => 4,
+                _ => 1,
+            };
+            return Err(refused(exit, why.to_string()));
+        }
+    };
+    let path = place(&folder, &file_name(&row)).map_err(|why| refused(1, why))?;
+    if !path.exists() {
+        let why = if row.recording.is_none() {
+            recordings::NEVER
+        } else {
+            recordings::GONE
+        };
+        return Err(refused(1, format!("{}: {why}", row.reference)));
+    }
+    Ok((row, path))
+}
+
+/// The text of a recording, for who has no terminal to play it in.
+pub(super) fn print(globals: &Globals, reference: &str) -> Result<u8, Refused> {
+    export(globals, reference, ExportFormat::Text, &PathBuf::from("-"))
+}
+
+fn export(
+    globals: &Globals,
+    reference: &str,
+    format: ExportFormat,
+    output: &PathBuf,
+) -> Result<u8, Refused> {
+    let (row, path) = find(globals, reference)?;
+    let failed = |why: String| {
+        refused(
+            1,
+            format!(
+                "the recording of {} cannot be exported: {why}",
+                row.reference
+            ),
+        )
+    };
+    let bytes = std::fs::read(&path).map_err(|why| failed(why.to_string()))?;
+    let written = exported(&bytes, format).map_err(failed)?;
+    let file = output.as_os_str() != "-";
+    if file {
+        write_new(output, &written).map_err(failed)?;
+    }
+    if globals.json || globals.jsonl {
+        // One document: what is exported to standard output is part of it.
+        let mut value = json!({ "ref": row.reference, "bytes": written.len() });
+        let (name, what) = if file {
+            ("file", json!(output))
+        } else {
+            ("text", json!(written))
+        };
+        if let Value::Object(map) = &mut value {
+            map.insert(name.to_owned(), what);
+        }
+        output::write(&format!("{value}\n"));
+    } else if !file {
+        let shown = if output::is_seen() && format == ExportFormat::Text {
+            text::block(&written)
+        } else {
+            written
+        };
+        output::write(&shown);
+    } else if !globals.quiet {
+        output::err(format!("qd: written to {}\n", output.display()).as_bytes());
+    }
+    Ok(0)
+}
+
+fn look(globals: &Globals, wanted: &Search) -> Result<u8, Refused> {
+    let regex = pattern(&wanted.wanted, wanted.regex).map_err(|why| refused(2, why))?;
+    let (store, folder) = store(globals)?;
+    let rows = match store.ask_wait(Ask::Sessions { limit: None }) {
+        Ok(Answer::Sessions(rows)) => rows,
+        Ok(_) => return Err(refused(1, "the store answered something else".to_owned())),
+        Err(why) => return Err(refused(1, why.to_string())),
+    };
+    let rows = search::chosen(rows, wanted, clock::now()).map_err(|why| refused(2, why))?;
+    let mut first = true;
+    let stop = AtomicBool::new(false);
+    let begun = std::time::Instant::now();
+    // Nothing is caught here: Ctrl-C ends this process at once, and nothing is left behind.
+    let tally = search::run(&folder, &rows, &regex, &stop, |row, hit| match hit {
+        Err(why) => {
+            output::err(format!("qd: {}: {}\n", row.reference, text::line(&why)).as_bytes());
+            true
+        }
+        Ok(hit) if globals.json => {
+            let lead = if std::mem::take(&mut first) {
+                "[\n"
+            } else {
+                ",\n"
+            };
+            output::write(&format!("{lead}{}", value(row, &hit)))
+        }
+        Ok(hit) if globals.jsonl => output::write(&format!("{}\n", value(row, &hit))),
+        Ok(hit) => output::write(&format!(
+            "{}  {}  {}  +{}  {}\n",
+            row.reference,
+            text::line(&row.host),
+            row.opened.local(),
+            cast::clock(hit.at),
+            text::line(&hit.line)
+        )),
+    });
+    if globals.json {
+        output::write(if first { "[]\n" } else { "\n]\n" });
+    }
+    if globals.verbose {
+        let took = begun.elapsed();
+        let words = format!(
+            "qd: {} lines in {} recordings, {} read in {:.1} s\n",
+            tally.hits,
+            tally.recordings,
+            size_words(tally.bytes),
+            took.as_secs_f64()
+        );
+        output::err(words.as_bytes());
+    }
+    Ok(if tally.hits > 0 { 0 } else { NOTHING })
+}
+
+fn value(row: &SessionRow, hit: &Hit) -> Value {
+    json!({
+        "ref": row.reference,
+        "host": row.host,
+        "ticket": row.ticket,
+        "opened": row.opened,
+        "at_ms": hit.at,
+        "line": hit.line,
+    })
+}

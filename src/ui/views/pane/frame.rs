@@ -1,0 +1,275 @@
+//! Draws what is around the screens of a tab: the bar of tabs, the heads of panes and the lines between them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::Pane;
+use super::dress;
+use crate::domain::ids::SessionId;
+use crate::domain::layout::{Area, Axis, Tab};
+use crate::model::{Model, SessionState};
+use crate::ui::paint::Painter;
+use crate::ui::text;
+use crate::ui::theme::Role;
+use crate::ui::views::{Cx, sessions};
+
+/// The longest label of a tab, in columns.
+const LABEL: usize = 28;
+
+impl Pane {
+    /// Places the tabs. Where they do not fit, those around the shown one are kept.
+    pub(super) fn lay_tabs(&mut self, cx: Cx<'_>, id: SessionId) {
+        self.boxes.clear();
+        self.beyond = (false, false);
+        let tabs = &cx.model.tabs;
+        let wide = |(number, tab): (usize, &Tab)| {
+            let label = text::width(&label(cx, number, tab));
+            u16::try_from(label).unwrap_or(u16::MAX)
+        };
+        let widths: Vec<u16> = tabs.iter().enumerate().map(wide).collect();
+        let here = cx.model.tab_of(id).map_or(0, |(number, _)| number);
+        let sum = |from: usize, to: usize| -> u32 {
+            let some = widths.get(from..to).unwrap_or_default();
+            some.iter().map(|width| u32::from(*width)).sum()
+        };
+        let all = u32::from(self.tabs.width);
+        // One column at each end says that there are more.
+        let fits = sum(0, widths.len()) <= all;
+        let room = if fits { all } else { all.saturating_sub(2) };
+        let mut first = 0;
+        while first < here && sum(first, here + 1) > room {
+            first += 1;
+        }
+        let mut col = u16::from(!fits);
+        let mut last = first;
+        for (tab, width) in tabs.iter().zip(&widths).skip(first) {
+            let end = u32::from(col) + u32::from(*width);
+            if end > room + u32::from(!fits) && last > first {
+                break;
+            }
+            let area = Rect {
+                x: self.tabs.x + col.min(self.tabs.width),
+                width: (*width).min(self.tabs.width.saturating_sub(col)),
+                ..self.tabs
+            };
+            self.boxes.push((area, tab.focus));
+            col = col.saturating_add(*width);
+            last += 1;
+        }
+        self.beyond = (first > 0, last < tabs.len());
+    }
+
+    pub(super) fn draw_tabs(&self, cx: Cx<'_>, id: SessionId, painter: &mut Painter<'_>) {
+        painter.tint(self.tabs, Role::Prompt);
+        for (area, pane) in &self.boxes {
+            let Some((number, tab)) = cx.model.tab_of(*pane) else {
+                continue;
+            };
+            let here = tab.contains(id);
+            let role = if here {
+                Role::Selected
+            } else {
+                loudest(cx, tab)
+            };
+            painter.put(*area, 0, &label(cx, number, tab), role);
+            if here {
+                painter.tint(*area, Role::Title);
+                painter.tint(*area, Role::Selected);
+            }
+        }
+        if self.beyond.0 {
+            painter.put(self.tabs, 0, "<", Role::Key);
+        }
+        if self.beyond.1 {
+            painter.put_right(self.tabs, 0, ">", Role::Key);
+        }
+        if let Some(words) = cx.model.broadcast_words() {
+            painter.put_right(self.tabs, 0, &format!(" {words} "), Role::Broadcast);
+        }
+    }
+
+    /// The lines between panes and the heads on them.
+    pub(super) fn draw_frame(
+        &self,
+        cx: Cx<'_>,
+        id: SessionId,
+        origin: Position,
+        painter: &mut Painter<'_>,
+    ) {
+        let own = self.panes.iter().find(|(pane, _)| *pane == id);
+        let Some((_, own)) = own.filter(|_| self.panes.len() > 1) else {
+            return;
+        };
+        let at = |area: Area| Rect::new(origin.x + area.x, origin.y + area.y, area.cols, area.rows);
+        let across = painter.look().glyph("─", "-");
+        let down = painter.look().glyph("│", "|");
+        let role = |x: u16, y: u16| {
+            let near = Area {
+                x: own.x.saturating_sub(1),
+                y: own.y.saturating_sub(1),
+                cols: own.cols + u16::from(own.x > 0) + 1,
+                rows: own.rows + 1,
+            };
+            if near.contains(x, y) {
+                Role::BorderFocus
+            } else {
+                Role::Border
+            }
+        };
+        if let Some((_, first)) = self.panes.first().filter(|(_, area)| area.y > self.room.y) {
+            let row = Area {
+                y: first.y - 1,
+                rows: 1,
+                ..self.room
+            };
+            let words = across.repeat(usize::from(row.cols));
+            painter.put(at(row), 0, &words, Role::Border);
+        }
+        for seam in &self.seams {
+            for y in 0..seam.area.rows {
+                for x in 0..seam.area.cols {
+                    let sign = match seam.axis {
+                        Axis::Beside => down,
+                        Axis::Below => across,
+                    };
+                    let role = role(seam.area.x + x, seam.area.y + y);
+                    painter.put_at(at(seam.area), x, y, sign, role);
+                }
+            }
+        }
+        for (pane, area) in self.panes.iter().filter(|(_, area)| area.y > 0) {
+            let head = Area {
+                y: area.y - 1,
+                rows: 1,
+                ..*area
+            };
+            draw_head(cx, *pane, *pane == id, at(head), painter);
+        }
+    }
+
+    /// Draws the tab on a sheet of its own and lays the part of it that fits on the window. Gives the cursor's place there.
+    pub(super) fn draw_part(
+        &self,
+        painter: &mut Painter<'_>,
+        draw: impl FnOnce(&mut Painter<'_>) -> Option<Position>,
+    ) -> Option<Position> {
+        let mut sheet = Buffer::empty(Rect::new(0, 0, self.room.cols, self.room.rows));
+        let look = painter.look();
+        let mut brush = Painter::new(&mut sheet, look);
+        brush.clear(Rect::new(0, 0, self.room.cols, self.room.rows));
+        let cursor = draw(&mut brush);
+        let dot = look.glyph("·", ".");
+        for position in self.screen.positions() {
+            let (x, y) = self.cell(position.x, position.y);
+            let cell = sheet.cell((x, y)).cloned();
+            let Some(to) = painter.buffer().cell_mut(position) else {
+                continue;
+            };
+            match cell {
+                Some(cell) => *to = cell,
+                None => {
+                    to.set_symbol(dot);
+                }
+            }
+            // A wide character that is cut by the edge shows neither half.
+            let cut = to.symbol().is_empty() && position.x == self.screen.x;
+            if cut || text::width(to.symbol()) > usize::from(self.screen.right() - position.x) {
+                to.set_symbol(" ");
+            }
+        }
+        let cursor = cursor?;
+        let (x, y) = (
+            cursor.x.checked_sub(self.pan.0)?,
+            cursor.y.checked_sub(self.pan.1)?,
+        );
+        let seen = x < self.screen.width && y < self.screen.height;
+        seen.then(|| Position::new(self.screen.x + x, self.screen.y + y))
+    }
+}
+
+/// The head of a pane: its host, what must be known of it, its reference, how far it is. The one with the keys is told by
+/// a sign too, for terminals without colours.
+fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Painter<'_>) {
+    let Some(session) = cx.model.session(id) else {
+        return;
+    };
+    let dress = dress::of(cx, session);
+    let mark = if own {
+        painter.look().glyph("▸", ">")
+    } else {
+        " "
+    };
+    let mut rest = String::new();
+    if !session.reference.is_empty() {
+        rest.push_str(&format!(" {}", session.reference));
+    }
+    if session.state != SessionState::Live {
+        rest.push_str(&format!(" {}", sessions::state(&session.state).0));
+    }
+    if cx.model.broadcast.marked.contains(&id) {
+        rest.push_str(" *");
+    }
+    rest.extend(session.sign().into_iter().flat_map(|sign| [' ', sign]));
+    rest.push(' ');
+    let host = format!("{mark}{}", session.host);
+    let warns: String = dress.words.iter().map(|part| format!(" {part}")).collect();
+    let inner = Rect {
+        x: area.x + u16::from(area.width > 8),
+        width: area.width.saturating_sub(2 * u16::from(area.width > 8)),
+        ..area
+    };
+    let line = if own { Role::BorderFocus } else { Role::Border };
+    let across = painter.look().glyph("─", "-");
+    painter.put(area, 0, &across.repeat(usize::from(area.width)), line);
+    // Only what warns has the colour that warns: where everything is reversed nothing stands out.
+    let role = if own { Role::Selected } else { Role::Hint };
+    painter.spans(
+        inner,
+        0,
+        &[(&host, role), (&warns, dress.role), (&rest, role)],
+    );
+}
+
+/// How loud a tab must be because of those in it.
+fn loudest(cx: Cx<'_>, tab: &Tab) -> Role {
+    let panes = tab.root.leaves().into_iter();
+    let roles: Vec<Role> = panes
+        .filter_map(|id| cx.model.session(*id))
+        .map(|session| dress::tab(cx, session))
+        .collect();
+    [Role::Broadcast, Role::Prod, Role::Warn]
+        .into_iter()
+        .find(|loud| roles.contains(loud))
+        .unwrap_or(Role::Hint)
+}
+
+/// What the bar says of a tab: its number, its name or its host, how many panes it has, and what happened in it.
+fn label(cx: Cx<'_>, number: usize, tab: &Tab) -> String {
+    let host = |model: &Model| model.session(tab.focus).map(|session| session.host.clone());
+    let name = tab.name.clone().or_else(|| host(cx.model));
+    let mut name = text::fit(&name.unwrap_or_default(), LABEL, "~");
+    if tab.is_split() {
+        let zoomed = if tab.zoomed { " Z" } else { "" };
+        name.push_str(&format!(" ({}{zoomed})", tab.panes().len()));
+    }
+    let sessions = || {
+        let panes = tab.root.leaves().into_iter();
+        panes.filter_map(|id| cx.model.session(*id))
+    };
+    let closed = |state: &SessionState| matches!(state, SessionState::Closed(_));
+    let opening = |state: &SessionState| matches!(state, SessionState::Opening(_));
+    let called = sessions()
+        .find_map(|session| session.sign())
+        .map(String::from)
+        .unwrap_or_default();
+    let sign = if sessions().all(|session| closed(&session.state)) {
+        " ended"
+    } else if sessions().any(|session| opening(&session.state)) {
+        cx.look.glyph("…", "..")
+    } else {
+        &called
+    };
+    let marked = sessions().any(|session| cx.model.broadcast.marked.contains(&session.id));
+    let mark = if marked { "*" } else { "" };
+    format!(" {number} {name}{mark}{sign} ")
+}

@@ -1,0 +1,312 @@
+//! Windows that come and go, windows that are killed, an app that is killed: sessions go on, and nothing acknowledged is lost.
+//!
+//! The suite has short forms. The long ones run by name, and print figures:
+//! `cargo test --test all kills::long -- --ignored --nocapture --test-threads 1`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use quarterdeck::term::Size;
+
+use crate::support::day::Day;
+use crate::support::hostile_bytes::Dice;
+use crate::support::lab::Failed;
+use crate::support::process::{gone, signal, until};
+use crate::support::pty::Terminal;
+
+const SIZE: Size = Size::new(80, 24);
+
+/// A program in a pane that counts into a file, with its process id.
+struct Counter {
+    file: PathBuf,
+    pid: String,
+    last: u64,
+}
+
+impl Counter {
+    /// Starts it in a session of the app, through a window that is left again.
+    fn start(day: &Day) -> Result<Self, Failed> {
+        let variables = [("SHELL", "/bin/sh"), ("PS1", "pane% ")];
+        let args = ["--home", day.home_text()];
+        let mut terminal = Terminal::start(day.program(), &args, &variables, SIZE);
+        terminal.until_shows("hosts");
+        terminal.keys(":session local\r");
+        terminal.until_shows("recording");
+        let file = day.folder().join("count");
+        terminal.keys(&format!(
+            "i=0; while sleep 0.02; do i=$((i+1)); echo $$ $i > {0}.new; mv {0}.new {0}; echo count-$i; done\r",
+            file.display()
+        ));
+        terminal.until_shows("count-3");
+        terminal.keys("\x1dd:q\r");
+        assert!(terminal.end().success());
+        let mut counter = Self {
+            file,
+            pid: String::new(),
+            last: 0,
+        };
+        (counter.pid, counter.last) = counter.read()?;
+        Ok(counter)
+    }
+
+    fn read(&self) -> Result<(String, u64), Failed> {
+        let text = std::fs::read_to_string(&self.file)?;
+        let (pid, count) = text.trim().split_once(' ').ok_or("two words")?;
+        Ok((pid.to_owned(), count.parse()?))
+    }
+
+    /// It is the same process, and it counts on.
+    fn goes_on(&mut self) -> Result<(), Failed> {
+        let last = self.last;
+        until("the program in the pane counts on", || {
+            self.read().is_ok_and(|(_, count)| count > last)
+        })?;
+        let (pid, count) = self.read()?;
+        assert_eq!(pid, self.pid, "another process counts");
+        self.last = count;
+        Ok(())
+    }
+}
+
+/// A shell's loop in one terminal: a window as often as it is told to, and the terminal's settings compared after each.
+/// A window that was killed leaves them as they were in it, so only one that was left in order is asked about; and its cursor
+/// wherever it was, so what is said begins a line.
+fn loop_of_windows(day: &Day) -> Terminal {
+    let script = format!(
+        "say() {{ printf '\\r\\n%s\\r\\n' \"$1\"; }}; stty -g > {0}/before; echo the-loop-begins; while read word; do \
+           (echo \"$(exec sh -c 'echo $PPID')\" > {0}/window; exec {1} --home {2} attach); left=$?; \
+           stty -g > {0}/after; \
+           if [ $left -gt 128 ]; then say \"$word is killed\"; \
+           elif cmp -s {0}/before {0}/after; then say \"$word is well\"; \
+           else say \"$word has other settings\"; fi; \
+         done",
+        day.folder().display(),
+        day.program().display(),
+        day.home_text(),
+    );
+    let mut terminal = Terminal::start(Path::new("/bin/sh"), &["-c", &script], &[], SIZE);
+    terminal.until_shows("the-loop-begins");
+    terminal
+}
+
+/// Opens a window in the loop and sees the session in it.
+fn come(terminal: &mut Terminal, word: &str) {
+    terminal.keys(&format!("{word}\r"));
+    terminal.until_shows("1 live session");
+}
+
+/// Leaves it in order; the settings are as before the first.
+fn go(terminal: &mut Terminal, word: &str) {
+    terminal.keys(":q\r");
+    let screen = terminal.until("the window has been left", |screen| {
+        screen.contains(&format!("{word} is")) || screen.contains(&format!("{word} has"))
+    });
+    assert!(screen.contains(&format!("{word} is well")), "{screen}");
+}
+
+fn started() -> Result<(Day, Counter), Failed> {
+    let day = Day::start(0);
+    assert!(day.qd(&["server", "start"]).status.success());
+    let counter = Counter::start(&day)?;
+    Ok((day, counter))
+}
+
+fn windows_come_and_go(times: u32) -> Result<Duration, Failed> {
+    let (day, mut counter) = started()?;
+    let mut terminal = loop_of_windows(&day);
+    let begun = Instant::now();
+    for time in 0..times {
+        let word = format!("visit-{time}");
+        come(&mut terminal, &word);
+        if time % 2 == 0 {
+            // Half of them look into the pane, where the counting is seen.
+            terminal.keys("3\r");
+            terminal.until_shows("count-");
+            terminal.keys("\x1dd");
+        }
+        go(&mut terminal, &word);
+        counter.goes_on()?;
+    }
+    let took = begun.elapsed();
+    let status = day.json(&["server", "status", "--json"]);
+    assert_eq!(
+        (&status["sessions"], &status["windows"]),
+        (&1.into(), &0.into())
+    );
+    Ok(took)
+}
+
+fn windows_are_killed(times: u32, seed: u64) -> Result<Duration, Failed> {
+    let (day, mut counter) = started()?;
+    let mut terminal = loop_of_windows(&day);
+    let mut dice = Dice::new(seed);
+    let begun = Instant::now();
+    for time in 0..times {
+        let word = format!("victim-{time}");
+        // A terminal that a killed window left raw makes no line feed of a return.
+        terminal.keys(&format!("{word}\n"));
+        // Before it drew anything, in the list, in the pane while it draws, or in the midst of a command.
+        let keys = ["", "3\r", "3\r\x1d[", ":session lo", "3\r\x1dd2"];
+        let late = dice.below(keys.len() + 1);
+        if let Some(keys) = keys.get(late) {
+            terminal.until_shows("1 live session");
+            terminal.keys(keys);
+        }
+        terminal.for_a_while(Duration::from_millis(dice.below(60) as u64));
+        let pid = std::fs::read_to_string(day.folder().join("window"));
+        let pid = pid.ok().and_then(|text| text.trim().parse::<u32>().ok());
+        // Killed before it was born: the next one is met later.
+        if let Some(pid) = pid {
+            signal(pid, 9)?;
+            gone(i32::try_from(pid)?)?;
+        }
+        std::fs::remove_file(day.folder().join("window")).ok();
+        terminal.until("the loop knows", |screen| {
+            screen.contains(&format!("{word} is killed"))
+        });
+        counter.goes_on()?;
+        // Whoever comes next in this terminal gives it back as it was before all of them.
+        let word = format!("mender-{time}");
+        terminal.keys(&format!("{word}\n"));
+        terminal.until_shows("1 live session");
+        go(&mut terminal, &word);
+    }
+    let took = begun.elapsed();
+    until("the app has noticed", || {
+        day.json(&["server", "status", "--json"])["windows"] == 0
+    })?;
+    assert_eq!(day.json(&["server", "status", "--json"])["sessions"], 1);
+    Ok(took)
+}
+
+/// Kills the app while tickets are written by several hands and a session is open. Gives the number of tickets that were
+/// acknowledged.
+fn the_app_is_killed(times: u32, seed: u64) -> Result<usize, Failed> {
+    let day = Day::start(0);
+    let mut dice = Dice::new(seed);
+    let mut acknowledged: Vec<String> = Vec::new();
+    for time in 0..times {
+        assert!(day.qd(&["server", "start"]).status.success());
+        let pid = day.json(&["server", "status", "--json"])["pid"]
+            .as_u64()
+            .ok_or("a number")?;
+        let args = ["--home", day.home_text(), "attach"];
+        let mut terminal = Terminal::start(day.program(), &args, &[("SHELL", "/bin/sh")], SIZE);
+        terminal.until_shows("hosts");
+        terminal.keys(":session local\r");
+        terminal.until_shows("recording");
+        let (ended, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let wanted = 1 + dice.below(8);
+        let moment = Duration::from_micros(dice.below(20_000) as u64);
+        let written = std::thread::scope(|scope| -> Result<Vec<String>, Failed> {
+            let hand = |hand: usize| {
+                let (day, ended, done) = (&day, &ended, &done);
+                move || write_tickets(day, &format!("round {time} hand {hand}"), ended, done)
+            };
+            let hands = [scope.spawn(hand(0)), scope.spawn(hand(1))];
+            let waited = until("some tickets are acknowledged", || {
+                done.load(Ordering::SeqCst) >= wanted
+            });
+            terminal.for_a_while(moment);
+            let killed = signal(u32::try_from(pid)?, 9);
+            ended.store(true, Ordering::SeqCst);
+            waited.and(killed)?;
+            let all = hands.map(|hand| hand.join().map_err(|_| "a hand failed"));
+            let mut titles = Vec::new();
+            for one in all {
+                titles.extend(one?);
+            }
+            Ok(titles)
+        })?;
+        gone(i32::try_from(pid)?)?;
+        acknowledged.extend(written);
+        drop(terminal);
+        check(&day, &acknowledged)?;
+    }
+    Ok(acknowledged.len())
+}
+
+/// Writes tickets until told to end; gives the titles of those whose end was a success.
+fn write_tickets(day: &Day, name: &str, ended: &AtomicBool, done: &AtomicUsize) -> Vec<String> {
+    let mut titles = Vec::new();
+    for number in 0.. {
+        if ended.load(Ordering::SeqCst) {
+            break;
+        }
+        let title = format!("{name} number {number}");
+        let mut command = day.command(&["ticket", "add", &title]);
+        let output = command.stdin(Stdio::null()).output();
+        if output.is_ok_and(|output| output.status.success()) {
+            titles.push(title);
+            done.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    titles
+}
+
+/// What a later process finds: every ticket that was acknowledged, and no session that claims to live.
+fn check(day: &Day, acknowledged: &[String]) -> Result<(), Failed> {
+    let output = day.qd(&["doctor", "--json"]);
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "{output:?}"
+    );
+    for title in acknowledged {
+        let found = day.json(&["ticket", "ls", "--json", &format!("\"{title}\"")]);
+        let text = found.to_string();
+        assert!(text.contains(title.as_str()), "{title} is lost: {text}");
+    }
+    let sessions = day.json(&["session", "ls", "--json"]);
+    let sessions = sessions.as_array().ok_or("a list")?;
+    assert!(!sessions.is_empty());
+    let living: Vec<_> = sessions
+        .iter()
+        .filter(|session| session["live"] != false)
+        .collect();
+    assert!(
+        living.is_empty(),
+        "sessions of an app that is dead live: {living:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn windows_come_and_go_and_the_session_stays() -> Result<(), Failed> {
+    windows_come_and_go(8).map(drop)
+}
+
+#[test]
+fn windows_are_killed_and_the_session_stays() -> Result<(), Failed> {
+    windows_are_killed(8, 1).map(drop)
+}
+
+#[test]
+fn the_app_is_killed_and_nothing_acknowledged_is_lost() -> Result<(), Failed> {
+    assert!(the_app_is_killed(2, 1)? >= 2);
+    Ok(())
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn long() -> Result<(), Failed> {
+    let mut out = std::io::stdout();
+    let took = windows_come_and_go(500)?;
+    writeln!(
+        out,
+        "500 windows came and went in {took:?}; the session lives"
+    )?;
+    let took = windows_are_killed(200, 2)?;
+    writeln!(
+        out,
+        "200 windows were killed in {took:?}; the session lives, the terminal is sane"
+    )?;
+    let tickets = the_app_is_killed(50, 3)?;
+    writeln!(
+        out,
+        "50 apps were killed; {tickets} acknowledged tickets are all there"
+    )?;
+    Ok(())
+}
