@@ -5,4 +5,5 @@ mod sessions;
 mod ssh;
 mod story;
 mod support;
+mod sync;
 mod tidy;

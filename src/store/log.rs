@@ -229,7 +229,7 @@ pub(super) fn link(before: &[u8; 32], op: &Logged) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-fn insert(conn: &Connection, op: &Logged, hash: &[u8; 32]) -> Outcome<()> {
+pub(super) fn insert(conn: &Connection, op: &Logged, hash: &[u8; 32]) -> Outcome<()> {
     let (seq, hlc) = (op.seq.cast_signed(), op.hlc.0.cast_signed());
     conn.prepare_cached("INSERT INTO op (dev, seq, hlc, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![op.device.0.as_bytes(), seq, hlc, op.body, hash])?;

@@ -4,6 +4,7 @@
 //! drops the locks that SQLite holds in this process.
 
 mod ask;
+mod carry;
 mod doctor;
 mod error;
 mod failure;
@@ -18,6 +19,7 @@ mod read;
 mod reader;
 mod record;
 mod reference;
+mod sync;
 mod restore;
 #[cfg(test)]
 mod tests;
@@ -34,13 +36,16 @@ use crate::domain::time::Time;
 
 use open::{Opener, Prepared};
 use reader::{Question, READERS, Reader};
-use writer::{Job, Reply, Writer};
+use writer::{Job, Reply, Whose, Writer};
 
 pub use ask::{
     Answer, Ask, Batch, COUNT_CAP, Committed, Conflict, DoctorLine, DoctorReport, FileStamps,
     Local, Logged,
 };
+pub use carry::{Learned, Piece};
 pub use error::StoreError;
+#[cfg(test)]
+pub(crate) use tests::{difference, dump, merged};
 pub use restore::{Restored, restore, verify};
 
 /// Jobs that may wait for the writer, and questions for the readers. When a queue is full, [`Store::append`] and
@@ -64,7 +69,8 @@ pub struct Options {
 
 struct Inner {
     folder: PathBuf,
-    device: DeviceId,
+    /// Whose log is written. The writer sets it anew when this machine turns out to be a copy of another.
+    device: Whose,
     read_only: bool,
     commits: Arc<AtomicU64>,
     /// Taken when the last handle goes, which is what tells the threads to end.
@@ -92,6 +98,7 @@ impl Store {
             conn,
         } = Opener::prepare(folder, read_only, seed)?;
         let commits = Arc::new(AtomicU64::new(0));
+        let device = Whose::new(device);
         let counter = Arc::clone(&commits);
         conn.commit_hook(Some(move || {
             counter.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +109,7 @@ impl Store {
         let (questions, question_queue) = sync_channel(QUEUE);
         let mut inner = Inner {
             folder: folder.to_owned(),
-            device,
+            device: device.clone(),
             read_only,
             commits,
             queues: Some((jobs, questions)),
@@ -181,14 +188,7 @@ impl Store {
     /// Queues a question and returns at once; `reply` is called on a thread of the store. When too much is queued
     /// already, `reply` hears [`StoreError::Busy`] at once.
     pub fn ask(&self, ask: Ask, reply: impl FnOnce(Result<Answer, StoreError>) + Send + 'static) {
-        let Some((_, questions)) = &self.inner.queues else {
-            return reply(Err(StoreError::Closed));
-        };
-        match questions.try_send(Question::Ask(ask, Box::new(reply))) {
-            Ok(()) => {}
-            Err(TrySendError::Full(question)) => question.refuse(StoreError::Busy),
-            Err(TrySendError::Disconnected(question)) => question.refuse(StoreError::Closed),
-        }
+        self.try_read(Question::Ask(ask, Box::new(reply)));
     }
 
     /// Asks and waits for the answer.
@@ -217,7 +217,7 @@ impl Store {
 
     /// The id of this device: the owner of the log that this store writes.
     pub fn device(&self) -> DeviceId {
-        self.inner.device
+        self.inner.device.get()
     }
 
     /// The folder that was opened.
@@ -241,6 +241,17 @@ impl Store {
             Ok(()) => {}
             Err(TrySendError::Full(job)) => job.refuse(StoreError::Busy),
             Err(TrySendError::Disconnected(job)) => job.refuse(StoreError::Closed),
+        }
+    }
+
+    fn try_read(&self, question: Question) {
+        let Some((_, questions)) = &self.inner.queues else {
+            return question.refuse(StoreError::Closed);
+        };
+        match questions.try_send(question) {
+            Ok(()) => {}
+            Err(TrySendError::Full(question)) => question.refuse(StoreError::Busy),
+            Err(TrySendError::Disconnected(question)) => question.refuse(StoreError::Closed),
         }
     }
 

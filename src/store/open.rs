@@ -346,12 +346,11 @@ pub(super) fn backup(from: &Connection, to: &Path) -> Outcome<()> {
 }
 
 /// The id of this device, drawn on the file's first day.
-fn device(conn: &Connection, seed: Option<fn() -> [u8; 32]>) -> Outcome<DeviceId> {
+pub(super) fn device(conn: &Connection, seed: Option<fn() -> [u8; 32]>) -> Outcome<DeviceId> {
     let stored = |conn: &Connection| {
-        conn.query_row("SELECT value FROM meta WHERE name = 'device'", [], |row| {
-            row.get::<_, [u8; 16]>(0)
-        })
-        .optional()
+        conn.prepare_cached("SELECT value FROM meta WHERE name = 'device'")?
+            .query_row([], |row| row.get::<_, [u8; 16]>(0))
+            .optional()
     };
     if let Some(bytes) = stored(conn)? {
         return Ok(DeviceId(EntityId::from_bytes(bytes)));

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::StoreError;
 use super::ask::{Answer, Ask};
+use super::carry::{self, Found, Look};
 use super::failure::Failure;
 use super::open::{self, Opener};
 use super::read::{self, Scene};
@@ -21,6 +22,8 @@ pub(super) const READERS: usize = 2;
 pub(super) enum Question {
     /// Answer.
     Ask(Ask, Reply<Answer>),
+    /// Answer sync.
+    Carry(Look, Reply<Found>),
     /// Copy the database into a new file.
     Backup(PathBuf, Reply<()>),
 }
@@ -30,6 +33,7 @@ impl Question {
     pub(super) fn refuse(self, why: StoreError) {
         match self {
             Self::Ask(_, reply) => reply(Err(why)),
+            Self::Carry(_, reply) => reply(Err(why)),
             Self::Backup(_, reply) => reply(Err(why)),
         }
     }
@@ -54,12 +58,25 @@ impl Reader {
                 .recv();
             match next {
                 Ok(Question::Ask(ask, reply)) => reply(self.answer(&ask)),
+                Ok(Question::Carry(look, reply)) => reply(self.look(&look)),
                 Ok(Question::Backup(to, reply)) => {
                     reply(open::backup(&self.conn, &to).map_err(|why| why.at(&self.opener.path)))
                 }
                 Err(_) => break,
             }
         }
+    }
+
+    fn look(&self, look: &Look) -> Result<Found, StoreError> {
+        self.conn
+            .unchecked_transaction()
+            .map_err(Failure::from)
+            .and_then(|snapshot| {
+                let found = carry::look(&self.conn, look)?;
+                snapshot.finish()?;
+                Ok(found)
+            })
+            .map_err(|why| why.at(&self.opener.path))
     }
 
     fn answer(&self, ask: &Ask) -> Result<Answer, StoreError> {

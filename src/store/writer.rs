@@ -1,15 +1,17 @@
 //! The one thread that writes: it puts what is queued into one transaction, commits once, then answers all.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::StoreError;
 use super::ask::{Batch, Committed, Logged};
+use super::carry::{self, Work};
 use super::failure::{Failure, Outcome};
 use super::log;
-use super::open::Opener;
+use super::open::{self, Opener};
 use crate::domain::ids::DeviceId;
 use crate::domain::time::Time;
 
@@ -28,6 +30,8 @@ pub(super) enum Job {
     Append(Batch, Reply<Committed>),
     /// Take in what other devices did.
     Absorb(Vec<Logged>, Reply<u64>),
+    /// Do what sync asks for.
+    Carry(Work, Reply<carry::Done>),
     /// Fold everything anew.
     Rebuild(Reply<u64>),
 }
@@ -37,6 +41,7 @@ impl Job {
     pub(super) fn refuse(self, why: StoreError) {
         match self {
             Self::Append(_, reply) => reply(Err(why)),
+            Self::Carry(_, reply) => reply(Err(why)),
             Self::Absorb(_, reply) | Self::Rebuild(reply) => reply(Err(why)),
         }
     }
@@ -45,6 +50,7 @@ impl Job {
 /// A job that was done in a transaction which is not yet on the disk.
 enum Done {
     Append(Result<Committed, StoreError>, Reply<Committed>),
+    Carry(Result<carry::Done, StoreError>, Reply<carry::Done>),
     Count(Result<u64, StoreError>, Reply<u64>),
 }
 
@@ -53,6 +59,7 @@ impl Done {
     fn answer(self, broken: Option<&StoreError>) {
         match self {
             Self::Append(result, reply) => reply(judge(result, broken)),
+            Self::Carry(result, reply) => reply(judge(result, broken)),
             Self::Count(result, reply) => reply(judge(result, broken)),
         }
     }
@@ -66,11 +73,29 @@ fn judge<T>(result: Result<T, StoreError>, broken: Option<&StoreError>) -> Resul
     }
 }
 
+/// Whose log this process writes. The writer thread sets it, everybody reads it, and nobody holds it for longer than that.
+#[derive(Clone)]
+pub(super) struct Whose(Arc<Mutex<DeviceId>>);
+
+impl Whose {
+    pub(super) fn new(device: DeviceId) -> Self {
+        Self(Arc::new(Mutex::new(device)))
+    }
+
+    pub(super) fn get(&self) -> DeviceId {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, device: DeviceId) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = device;
+    }
+}
+
 /// The writer's side of the store.
 pub(super) struct Writer {
     pub(super) conn: Connection,
     pub(super) opener: Opener,
-    pub(super) device: DeviceId,
+    pub(super) device: Whose,
     pub(super) now: fn() -> Time,
     /// Called after another process committed.
     pub(super) changed: Option<Box<dyn Fn() + Send>>,
@@ -115,6 +140,9 @@ impl Writer {
     pub(super) fn group(&self, jobs: Vec<Job>) {
         let mut done = Vec::with_capacity(jobs.len());
         let mut broken = self.batch("BEGIN IMMEDIATE").err();
+        if broken.is_none() {
+            self.look_up_device(&mut broken);
+        }
         for job in jobs {
             done.push(self.job(job, &mut broken));
         }
@@ -125,13 +153,23 @@ impl Writer {
             // When even this fails, the next BEGIN says so.
             drop(self.batch("ROLLBACK"));
         }
+        // A job may have changed it, or the end of the transaction may have taken that back.
+        self.look_up_device(&mut None);
         for done in done {
             done.answer(broken.as_ref());
         }
     }
 
+    /// Another process may have found out that this machine is a copy, and given it another device id.
+    fn look_up_device(&self, broken: &mut Option<StoreError>) {
+        match open::device(&self.conn, None) {
+            Ok(device) => self.device.set(device),
+            Err(why) => *broken = Some(why.at(&self.opener.path)),
+        }
+    }
+
     fn job(&self, job: Job, broken: &mut Option<StoreError>) -> Done {
-        let (device, now) = (self.device, (self.now)());
+        let (device, now) = (self.device.get(), (self.now)());
         match job {
             Job::Append(batch, reply) => {
                 let work = |conn: &Connection| log::append(conn, device, now, &batch);
@@ -140,6 +178,15 @@ impl Writer {
             Job::Absorb(ops, reply) => {
                 let work = |conn: &Connection| log::absorb(conn, device, now, &ops);
                 Done::Count(self.savepoint(broken, work), reply)
+            }
+            Job::Carry(work, reply) => {
+                let work = |conn: &Connection| carry::work(conn, device, now, &work);
+                let result = self.savepoint(broken, work);
+                // The jobs after it in this transaction write as the new device.
+                if let Ok(carry::Done::Departed(_)) = &result {
+                    self.look_up_device(broken);
+                }
+                Done::Carry(result, reply)
             }
             Job::Rebuild(reply) => Done::Count(self.savepoint(broken, log::rebuild), reply),
         }

@@ -1,1 +1,39 @@
-//! Optional replication of the operation log. Nothing is replicated yet; the log in the store is shaped for it.
+//! Optional replication of the operation log between the devices of a space, through a place that is trusted with nothing.
+//!
+//! Nothing here draws or asks: the program hands in the store, a remote, the time and randomness, and gets a report. It
+//! must never hold a transaction of the store across a wait for the remote.
+
+mod bytes;
+mod cipher;
+mod directory;
+mod engine;
+mod error;
+mod identity;
+mod keyring;
+mod names;
+mod pairing;
+mod place;
+mod random;
+mod remote;
+mod roster;
+mod schedule;
+mod segment;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub use directory::{DirectoryRemote, HEADS, LOGS, wanted};
+pub use engine::{Limits, Report, SyncEngine};
+pub use error::{SyncError, Trouble};
+pub use identity::{Identity, Public};
+pub use keyring::{Ring, wrap};
+pub use names::{Head, ObjectKind, ObjectName, SegmentName, parse_device};
+pub use pairing::{Admission, CODE_LIFE_MS, Code, Joiner, answer};
+pub use random::{Random, SystemRandom};
+pub use remote::{
+    Changed, Listing, OBJECT_MAX, Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+};
+pub use roster::{Claim, Hash, Member, Retirement, Roster, Statement};
+pub use schedule::{PAUSE_MAX, PAUSE_MIN, pause};
+pub use segment::{Epoch, Header, OPS_MAX, PLAIN_MAX, Segment, seal};
+pub use space::{SpaceConfig, ask_to_join, enter, init, look_for_answer, own_identity};

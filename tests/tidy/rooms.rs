@@ -82,6 +82,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("directories", &["src/config/"]),
     ("portable_pty", &["src/pty/", "src/demo/"]),
     ("pulldown_cmark", &["src/runbook/", "src/ui/"]),
+    ("chacha20poly1305", &["src/sync/"]),
+    ("ed25519_dalek", &["src/sync/"]),
+    ("curve25519_dalek", &["src/sync/"]),
+    ("zstd", &["src/sync/segment.rs"]),
 ];
 
 /// Crates that one file hides from all others.

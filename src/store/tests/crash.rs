@@ -299,7 +299,7 @@ fn writer(folder: &Path) -> Result<Writer, Box<dyn Error>> {
         seen: data_version(&conn),
         conn,
         opener,
-        device,
+        device: crate::store::writer::Whose::new(device),
         now,
         changed: None,
     })

@@ -1,5 +1,6 @@
 //! Tests of the whole room, on real files.
 
+mod carry;
 mod care;
 mod crash;
 mod files;
@@ -103,7 +104,7 @@ fn show(store: &Store, reference: &str) -> Result<Ticket, StoreError> {
 }
 
 /// Every projection as text, without the row numbers, which say only what came first.
-fn dump(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
+pub(crate) fn dump(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
     let conn = raw(folder)?;
     let mut lines = Vec::new();
     for table in [
@@ -156,7 +157,7 @@ fn ticket_id(name: &str) -> TicketId {
 }
 
 /// What two dumps do not share; the whole of them would fill the screen.
-fn difference(a: &[String], b: &[String]) -> Vec<String> {
+pub(crate) fn difference(a: &[String], b: &[String]) -> Vec<String> {
     let only = |mark: &str, a: &[String], b: &[String]| -> Vec<String> {
         a.iter()
             .filter(|line| !b.contains(line))
@@ -169,4 +170,42 @@ fn difference(a: &[String], b: &[String]) -> Vec<String> {
         lines.push("some lines stand in one of them more often".to_owned());
     }
     lines
+}
+
+/// What the merge tables hold, in a form that an independent model can make from the log alone.
+pub(crate) fn merged(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
+    let conn = raw(folder)?;
+    let mut lines = Vec::new();
+    for (table, sql) in [
+        (
+            "reg",
+            "SELECT hex(ent), kind, field, hex(dev), hlc, seq, hex(val) FROM reg WHERE hlc > 0",
+        ),
+        (
+            "flag",
+            "SELECT hex(ent), kind, set_name, member, hlc, hex(dev), seq, present FROM flag",
+        ),
+        ("note", "SELECT hex(dev), seq, hex(ent), text FROM note"),
+        (
+            "conflict",
+            "SELECT hex(ent), kind, field, hex(dev), seq FROM conflict",
+        ),
+    ] {
+        let mut statement = conn.prepare(sql)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut line = table.to_owned();
+            for index in 0..columns {
+                line.push(' ');
+                line.push_str(&match row.get_ref(index)? {
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    other => other.as_str().unwrap_or_default().to_lowercase(),
+                });
+            }
+            lines.push(line);
+        }
+    }
+    lines.sort();
+    Ok(lines)
 }

@@ -1,0 +1,107 @@
+//! The store's face towards sync. Every call returns at once, and its reply comes from a thread of the store.
+
+use super::carry::{Done, Found, Learned, Look, Piece, Work};
+use super::reader::Question;
+use super::writer::{Job, Reply};
+use super::{Store, StoreError};
+use crate::domain::ids::DeviceId;
+
+impl Store {
+    /// Takes in a piece of a device's log: all of it in one transaction, or nothing. How far a log goes here is the cursor
+    /// of sync, so that the two can never differ.
+    pub fn learn(
+        &self,
+        piece: Piece,
+        reply: impl FnOnce(Result<Learned, StoreError>) + Send + 'static,
+    ) {
+        let reply: Reply<Done> = Box::new(move |result| {
+            reply(result.and_then(|done| match done {
+                Done::Learned(learned) => Ok(learned),
+                Done::Kept | Done::Departed(_) => Err(StoreError::Closed),
+            }));
+        });
+        self.try_write(Job::Carry(Work::Learn(piece), reply));
+    }
+
+    /// Remembers facts about a remote, or forgets them where the value is `None`. Names are paths without `sync/` before
+    /// them. They stay on this machine.
+    pub fn keep(
+        &self,
+        facts: Vec<(String, Option<Vec<u8>>)>,
+        reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        let reply: Reply<Done> = Box::new(move |result| reply(result.map(drop)));
+        self.try_write(Job::Carry(Work::Keep(facts), reply));
+    }
+
+    /// Makes this store the log of the new device `to`. The operations of the log that it wrote until now stay up to
+    /// number `keep`; those after it move to the new log. The reply hears how many moved.
+    pub fn depart(
+        &self,
+        keep: u64,
+        to: DeviceId,
+        reply: impl FnOnce(Result<u64, StoreError>) + Send + 'static,
+    ) {
+        let reply: Reply<Done> = Box::new(move |result| {
+            reply(result.and_then(|done| match done {
+                Done::Departed(moved) => Ok(moved),
+                Done::Kept | Done::Learned(_) => Err(StoreError::Closed),
+            }));
+        });
+        self.try_write(Job::Carry(Work::Depart { keep, to }, reply));
+    }
+
+    /// Reads a piece of a log from number `from` on: at most `limit` operations and about `bytes` bytes, yet at least one
+    /// operation if there is one. Fails when the operation before it is not known.
+    pub fn piece(
+        &self,
+        device: DeviceId,
+        from: u64,
+        (limit, bytes): (u32, usize),
+        reply: impl FnOnce(Result<Piece, StoreError>) + Send + 'static,
+    ) {
+        let look = Look::Piece {
+            device,
+            from,
+            limit,
+            bytes,
+        };
+        self.look(look, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Piece(piece) => Ok(piece),
+                Found::Kept(_) | Found::Heads(_) => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    /// Reads the facts of [`Store::keep`] whose names begin with `prefix`, by name.
+    pub fn kept(
+        &self,
+        prefix: &str,
+        reply: impl FnOnce(Result<Vec<(String, Vec<u8>)>, StoreError>) + Send + 'static,
+    ) {
+        self.look(Look::Kept(prefix.to_owned()), move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Kept(facts) => Ok(facts),
+                Found::Piece(_) | Found::Heads(_) => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    /// How far each device's log goes here.
+    pub fn known(
+        &self,
+        reply: impl FnOnce(Result<Vec<(DeviceId, u64)>, StoreError>) + Send + 'static,
+    ) {
+        self.look(Look::Heads, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Heads(heads) => Ok(heads),
+                Found::Piece(_) | Found::Kept(_) => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    fn look(&self, look: Look, reply: impl FnOnce(Result<Found, StoreError>) + Send + 'static) {
+        self.try_read(Question::Carry(look, Box::new(reply)));
+    }
+}

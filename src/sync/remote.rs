@@ -1,0 +1,190 @@
+//! What sync needs of the place where devices leave their segments: a bag of things that are written once.
+//!
+//! A remote is not trusted with anything but keeping: it may lose, withhold, repeat, swap and invent, and what is read
+//! back is judged by keys and hashes elsewhere. There is no compare-and-swap; creating a name that is not there yet is
+//! all that it must do in one step.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::names::{Head, ObjectKind, ObjectName, SegmentName};
+use crate::domain::ids::DeviceId;
+
+/// The most bytes that a segment may have; a remote refuses to read a longer one.
+pub const SEGMENT_MAX: usize = 48 << 20;
+
+/// The most bytes that a small object may have.
+pub const OBJECT_MAX: usize = 1 << 20;
+
+/// The answer of a remote, when it comes. The engine puts a deadline on each; an implementation may have shorter ones.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, RemoteError>> + Send + 'a>>;
+
+/// A listing, with what was found there and is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// What is ours.
+    pub names: Vec<T>,
+    /// Names that this program does not write, at most [`STRANGE_MAX`] of them; they are told to the user.
+    pub strange: Vec<String>,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            strange: Vec::new(),
+        }
+    }
+}
+
+/// The most foreign names that a listing tells of.
+pub const STRANGE_MAX: usize = 8;
+
+/// What came of creating a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is there now and durable.
+    Created,
+    /// Something of that name was there already and was left as it was.
+    Exists,
+}
+
+/// What a wait ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Perhaps something changed.
+    Perhaps,
+    /// The time is up.
+    TimeUp,
+}
+
+/// A bag of immutable things. All devices of one space share one bag, and a bag holds one space.
+///
+/// Every method may be called again after any error, and after an answer that got lost; nothing may be half there.
+pub trait Remote: Send + Sync {
+    /// Where it is, for people: a path, `host:path`, a database without its password.
+    fn place(&self) -> String;
+
+    /// Every head. One cheap call, however many segments there are.
+    fn heads(&self) -> Reply<'_, Listing<Head>>;
+
+    /// The segments of `device` that may hold operations numbered `from` or higher: at least every fresh one that begins
+    /// at `from` or later, the last fresh one that begins before it, and every pack that ends at `from` or later.
+    fn list(&self, device: DeviceId, from: u64) -> Reply<'_, Listing<SegmentName>>;
+
+    /// The bytes of a segment, at most [`SEGMENT_MAX`].
+    fn get(&self, name: SegmentName) -> Reply<'_, Vec<u8>>;
+
+    /// Creates a segment; durable when it answers. The whole name must be new: for a fresh segment that is device and
+    /// first number, **whatever its last**.
+    fn put_new(&self, name: SegmentName, sealed: Vec<u8>) -> Reply<'_, Put>;
+
+    /// Sets the head of one's own log. A hint: a remote may lose it.
+    fn set_head(&self, head: Head) -> Reply<'_, ()>;
+
+    /// Creates a segment, then sets the head. A remote that can do both in one round trip does so.
+    fn publish(&self, name: SegmentName, sealed: Vec<u8>, head: Head) -> Reply<'_, Put> {
+        Box::pin(async move {
+            let put = self.put_new(name, sealed).await?;
+            // Not over something else: it may not be ours.
+            if put == Put::Created {
+                self.set_head(head).await?;
+            }
+            Ok(put)
+        })
+    }
+
+    /// Removes a segment of one's own after a pack took its place. One that is not there is no error.
+    fn delete_own(&self, name: SegmentName) -> Reply<'_, ()>;
+
+    /// The names of the small objects of one sort.
+    fn objects(&self, kind: ObjectKind) -> Reply<'_, Listing<ObjectName>>;
+
+    /// The bytes of a small object, at most [`OBJECT_MAX`].
+    fn get_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, Vec<u8>>;
+
+    /// Creates a small object; durable when it answers.
+    fn put_object<'a>(&'a self, name: &'a ObjectName, bytes: Vec<u8>) -> Reply<'a, Put>;
+
+    /// Removes a pairing object. One that is not there is no error.
+    fn delete_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, ()>;
+
+    /// Waits until something may have changed, at most `limit`. A hint; by default it only waits.
+    fn changed(&self, limit: Duration) -> Reply<'_, Changed> {
+        Box::pin(async move {
+            tokio::time::sleep(limit).await;
+            Ok(Changed::TimeUp)
+        })
+    }
+}
+
+/// Why a remote did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RemoteError {
+    /// There is nothing of this name.
+    #[error("{name} is not in {place}")]
+    NotFound {
+        /// Which.
+        name: String,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// This account may not do it.
+    #[error(
+        "{attempt} in {place} is not allowed: {why}; give this account read and write permission there"
+    )]
+    Denied {
+        /// What was attempted.
+        attempt: String,
+        /// Where.
+        place: String,
+        /// What the other side said.
+        why: String,
+    },
+    /// The place cannot be reached now.
+    #[error("{place} cannot be reached: {why}; what was written here is safe and goes out later")]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("{place} did not answer to {attempt} in {seconds} s; it is tried again later")]
+    TimedOut {
+        /// What was attempted.
+        attempt: String,
+        /// Where.
+        place: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Longer than anything this program writes.
+    #[error("{name} in {place} is longer than anything this program writes; it was not read")]
+    TooLong {
+        /// Which.
+        name: String,
+        /// Where.
+        place: String,
+    },
+    /// Anything else that the other side said.
+    #[error("{attempt} in {place} failed: {why}; look at the place itself, then try again")]
+    Failed {
+        /// What was attempted.
+        attempt: String,
+        /// Where.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+}
+
+impl RemoteError {
+    /// Whether trying the same again is pointless until somebody changes something.
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::TooLong { .. })
+    }
+}

@@ -1,0 +1,33 @@
+//! Tests of the whole room: the simulation, planted faults, and a hub that lies.
+
+mod hostile;
+mod model;
+mod simulation;
+mod world;
+
+/// A fault that a test plants, to see that it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The cursor moves before the segment is durable.
+    CursorBeforePut,
+    /// A machine that is a copy goes on as the same device.
+    NoReidentification,
+    /// Any segment is taken for the next one.
+    GapAccepted,
+    /// The cursor moves without the operations.
+    CursorWithoutApply,
+    /// The small segments go before their pack is there.
+    PackNotDurable,
+    /// The head is set before the segment is there.
+    HeadBeforeSegment,
+    /// A copy takes along what was published already.
+    RestampPublished,
+    /// A lost answer is taken for a copy.
+    LostReplyIsCopy,
+    /// One log that cannot be read stops all others.
+    TroubleStopsAll,
+    /// Signatures are not looked at.
+    SignatureIgnored,
+    /// What a retired device writes later is taken in.
+    RetiredAccepted,
+}
