@@ -1,7 +1,7 @@
 //! Windows that come and go, windows that are killed, an app that is killed: sessions go on, and nothing acknowledged is lost.
 //!
 //! The suite has short forms. The long ones run by name, and print figures:
-//! `cargo test --test all kills::long -- --ignored --nocapture --test-threads 1`.
+//! `cargo test --test all kills::long_ -- --ignored --nocapture --test-threads 1`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
