@@ -19,8 +19,8 @@ mod read;
 mod reader;
 mod record;
 mod reference;
-mod sync;
 mod restore;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -44,9 +44,9 @@ pub use ask::{
 };
 pub use carry::{Learned, Piece};
 pub use error::StoreError;
+pub use restore::{Restored, restore, verify};
 #[cfg(test)]
 pub(crate) use tests::{difference, dump, merged};
-pub use restore::{Restored, restore, verify};
 
 /// Jobs that may wait for the writer, and questions for the readers. When a queue is full, [`Store::append`] and
 /// [`Store::ask`] answer [`StoreError::Busy`] at once; the waiting calls wait.

@@ -1,7 +1,7 @@
 //! Tests of the whole room, on real files.
 
-mod carry;
 mod care;
+mod carry;
 mod crash;
 mod files;
 mod merge;
