@@ -24,10 +24,27 @@ impl<'a> Grid<'a> {
 
     /// Reads a row of the grid, history having negative numbers, into `cells`; whether the line goes on below.
     pub(super) fn cells_of(&self, index: i32, cells: &mut Vec<Cell>) -> bool {
+        self.first_cells_of(index, self.term.columns(), cells)
+    }
+
+    /// How many cells of a row say anything; behind them it is blank to its end.
+    fn occupied(&self, index: i32) -> usize {
+        let row = &self.term.grid()[Line(index)];
+        let says = |column: &usize| {
+            let cell = &row[Column(*column)];
+            let plain = cell.bg == ansi::Color::Named(NamedColor::Background);
+            cell.c != ' ' || !plain || !cell.flags.is_empty() || cell.extra.is_some()
+        };
+        let last = (0..self.term.columns()).rev().find(says);
+        last.map_or(0, |last| last + 1)
+    }
+
+    fn first_cells_of(&self, index: i32, columns: usize, cells: &mut Vec<Cell>) -> bool {
         cells.clear();
         let row = &self.term.grid()[Line(index)];
-        let (mut wrapped, mut after_wide) = (false, false);
-        for column in 0..self.term.columns() {
+        let last = &row[self.term.last_column()];
+        let (wrapped, mut after_wide) = (last.flags.contains(Flags::WRAPLINE), false);
+        for column in 0..columns {
             let cell = &row[Column(column)];
             let spacer = cell.flags.contains(Flags::WIDE_CHAR_SPACER);
             let wide = cell.flags.contains(Flags::WIDE_CHAR);
@@ -43,7 +60,6 @@ impl<'a> Grid<'a> {
                 (false, _) => Glyph::new(cell.c, cell.zerowidth().unwrap_or_default()),
             };
             after_wide = wide && !spacer;
-            wrapped = cell.flags.contains(Flags::WRAPLINE);
             cells.push(Cell {
                 text,
                 style: self.style(cell),
@@ -131,7 +147,8 @@ impl Rows for Grid<'_> {
     }
 
     fn part(&self, row: i32, cells: &mut Vec<Cell>) -> bool {
-        let goes_on = self.cells_of(row, cells);
+        // Most lines are short, and every one that scrolls away is read here.
+        let goes_on = self.first_cells_of(row, self.occupied(row), cells);
         // The number of an address means something only beside the screen it came with.
         cells.iter_mut().for_each(|cell| cell.style.link = 0);
         let last = &self.term.grid()[Line(row)][self.term.last_column()];
