@@ -4,7 +4,7 @@ use quarterdeck::term::{Modes, Size};
 
 use crate::support::day::Day;
 use crate::support::process::signal;
-use crate::support::pty::Terminal;
+use crate::support::pty::{PAUSE, Terminal};
 
 const SIZE: Size = Size { cols: 80, rows: 24 };
 
@@ -84,8 +84,13 @@ fn a_program_gets_what_it_asks_of_its_terminal_and_leaves_nothing_behind() {
     terminal.until_shows("Ended:");
     let from = terminal.written.len();
     terminal.keys("\x1b[<0;5;4M\x1b[<0;5;4m");
+    // What follows the end at once was meant for the shell.
+    terminal.keys("\r");
+    terminal.until_shows("what you typed was dropped");
+    terminal.for_a_while(PAUSE);
     terminal.keys("\r");
     terminal.until_shows("1 tickets");
+    terminal.for_a_while(PAUSE);
     terminal.keys(":q\r");
     assert!(terminal.end().success());
     assert_eq!(

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::day::Day;
 use crate::support::process;
-use crate::support::pty::Terminal;
+use crate::support::pty::{PAUSE, Terminal};
 
 const SMALL: Size = Size { cols: 80, rows: 24 };
 
@@ -154,6 +154,8 @@ fn come_back(day: &Day, places: &[(usize, usize)]) {
     terminal.until("one is opened anew, in its place", |screen| {
         screen.matches("Ended:").count() == 2
     });
+    // Whoever types on after a key of a dead pane is taken to type into what is gone.
+    terminal.for_a_while(PAUSE);
     size_in(&mut terminal, "reopened", "21 45");
     terminal.keys("\x1dR");
     terminal.until("the others too", |screen| {

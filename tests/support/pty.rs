@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ASKS: &[u8] = b"\x1b[5n";
 const ANSWER: &[u8] = b"\x1b[0n";
 
+/// Longer than two keys are apart that are typed in one go.
+pub(crate) const PAUSE: Duration = Duration::from_millis(900);
+
 /// A program in a terminal.
 pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
