@@ -104,7 +104,8 @@ impl Inner {
 
     /// Tells the end of a session; what it showed can be looked at until it is dismissed.
     async fn ended(&self, session: SessionId, fact: SshFact, remains: Option<Remains>) {
-        let Some(remains) = remains else {
+        // A pane that was dismissed already is free for another session once its end is told.
+        let Some(remains) = remains.filter(|remains| !*remains.close.borrow()) else {
             self.lock().panes.remove(&session);
             return self.tell(fact).await;
         };
