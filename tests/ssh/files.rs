@@ -562,6 +562,9 @@ fn progress(fact: &SshFact, wanted: ReqId) -> Option<CopyProgress> {
     }
 }
 
+/// A file that no disk takes before a copy of it can be cut off.
+const BIG: u64 = 192 << 20;
+
 /// Cuts a copy off in the middle with `cut`, then goes on with it.
 async fn cut_and_go_on(
     lab: &Lab,
@@ -570,12 +573,11 @@ async fn cut_and_go_on(
     to: &Path,
     cut: impl Fn(&Client, ReqId),
 ) -> Result<(CopyReport, CopyReport), Failed> {
-    let size = 64 << 20;
     let req = start(client, plan.clone());
     loop {
         let now = client.until(|fact| progress(fact, req)).await?;
         assert!(
-            now.bytes_done < size,
+            now.bytes_done < BIG,
             "it was over before it could be cut off"
         );
         if now.bytes_done > 12 << 20 {
@@ -595,7 +597,7 @@ async fn cut_and_go_on(
     again.resume = true;
     let second = copied(client, again).await?;
     assert!(second.resumed > 4 << 20, "{second:?}");
-    assert_eq!(second.resumed + second.bytes, size, "{second:?}");
+    assert_eq!(second.resumed + second.bytes, BIG, "{second:?}");
     assert!(
         fs::read(to)? == fs::read(lab.at("big"))?,
         "the contents differ"
@@ -609,7 +611,7 @@ async fn a_download_that_was_cut_off_goes_on() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let _web = serve(&lab, "web1")?;
     let mut client = lab.client();
-    fs::write(lab.at("big"), bytes(64 << 20))?;
+    fs::write(lab.at("big"), bytes(BIG as usize))?;
     fs::create_dir(lab.at("out"))?;
     let to = lab.at("out/copy");
     let plan = job(&[there("web1", lab.at("big"))], &here(&to));
@@ -627,7 +629,7 @@ async fn an_upload_that_was_stopped_goes_on() -> Result<(), Failed> {
     let lab = Lab::new()?;
     let web = serve(&lab, "web1")?;
     let mut client = lab.client();
-    fs::write(lab.at("big"), bytes(64 << 20))?;
+    fs::write(lab.at("big"), bytes(BIG as usize))?;
     fs::create_dir(web.folder.join("in"))?;
     let to = web.folder.join("in/copy");
     let plan = job(&[here(&lab.at("big"))], &there("web1", "in/copy"));
@@ -640,7 +642,7 @@ async fn an_upload_that_was_stopped_goes_on() -> Result<(), Failed> {
     let mut again = plan;
     again.resume = true;
     let third = copied(&mut client, again).await?;
-    assert_eq!((third.bytes, third.resumed), (0, 64 << 20));
+    assert_eq!((third.bytes, third.resumed), (0, BIG));
     Ok(())
 }
 
@@ -650,7 +652,7 @@ async fn an_upload_whose_line_broke_goes_on() -> Result<(), Failed> {
     let web = serve(&lab, "direct")?;
     let line = lab.through("web1", &web, Line::default(), "").await?;
     let mut client = lab.client();
-    fs::write(lab.at("big"), bytes(64 << 20))?;
+    fs::write(lab.at("big"), bytes(BIG as usize))?;
     fs::create_dir(web.folder.join("in"))?;
     let to = web.folder.join("in/copy");
     let plan = job(&[here(&lab.at("big"))], &there("web1", "in/copy"));
