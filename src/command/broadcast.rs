@@ -37,26 +37,6 @@ fn toggle(args: &Args) -> Result<Command, ArgError> {
     }
 }
 
-const fn mark(
-    id: &'static str,
-    title: &'static str,
-    help: &'static str,
-    keys: &'static [&'static str],
-    build: fn(&Args) -> Result<Command, ArgError>,
-) -> Row {
-    Row {
-        id,
-        title,
-        help,
-        args: &[],
-        scopes: &[Scope::Prefix],
-        keys,
-        danger: Danger::None,
-        surface: Surface::Screen,
-        build,
-    }
-}
-
 /// The verbs. // tidy: table
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -76,17 +56,19 @@ pub(super) const ROWS: &[Row] = &[
         surface: Surface::Screen,
         build: toggle,
     },
-    mark(
+    Row::key(
         "pane.mark",
         "mark",
         "Marks this session for a broadcast, or takes its mark away.",
+        &[Scope::Prefix],
         &["m"],
         |_| screen(BroadcastVerb::Mark),
     ),
-    mark(
+    Row::key(
         "pane.unmark",
         "clear marks",
         "Takes the marks of all sessions away.",
+        &[Scope::Prefix],
         &["M"],
         |_| screen(BroadcastVerb::Unmark),
     ),

@@ -105,26 +105,6 @@ pub enum PaneVerb {
 
 const PREFIX: &[Scope] = &[Scope::Prefix];
 
-const fn key(
-    id: &'static str,
-    title: &'static str,
-    help: &'static str,
-    keys: &'static [&'static str],
-    build: fn(&Args) -> Result<Command, ArgError>,
-) -> Row {
-    Row {
-        id,
-        title,
-        help,
-        args: &[],
-        scopes: PREFIX,
-        keys,
-        danger: Danger::None,
-        surface: Surface::Screen,
-        build,
-    }
-}
-
 const fn with(row: Row, args: &'static [Arg]) -> Row {
     Row { args, ..row }
 }
@@ -199,10 +179,11 @@ pub(super) const ROWS: &[Row] = &[
             })
         },
     },
-    key(
+    Row::key(
         "pane.beside",
         "split, side by side",
         "Opens one more session on this host, at the right of the pane.",
+        PREFIX,
         &["%", "|"],
         |_| {
             layout(L::Split {
@@ -212,10 +193,11 @@ pub(super) const ROWS: &[Row] = &[
             })
         },
     ),
-    key(
+    Row::key(
         "pane.below",
         "split, one below",
         "Opens one more session on this host, below the pane.",
+        PREFIX,
         &["\"", "-"],
         |_| {
             layout(L::Split {
@@ -225,178 +207,202 @@ pub(super) const ROWS: &[Row] = &[
             })
         },
     ),
-    key(
+    Row::key(
         "pane.zoom",
         "zoom",
         "Shows only this pane, or all again.",
+        PREFIX,
         &["z"],
         |_| layout(L::Zoom),
     ),
-    key(
+    Row::key(
         "pane.cycle",
         "next pane",
         "Goes to the next pane of this tab.",
+        PREFIX,
         &["o"],
         |_| pane(P::Cycle),
     ),
-    key(
+    Row::key(
         "pane.last",
         "last pane",
         "Goes to the pane that had the keys before.",
+        PREFIX,
         &[";"],
         |_| pane(P::Last),
     ),
-    key(
+    Row::key(
         "pane.left",
         "go to a pane",
         "Goes to the pane at the left.",
+        PREFIX,
         &["Left"],
         |_| pane(P::Toward(Direction::Left)),
     ),
-    key(
+    Row::key(
         "pane.right",
         "go to a pane",
         "Goes to the pane at the right.",
+        PREFIX,
         &["Right"],
         |_| pane(P::Toward(Direction::Right)),
     ),
-    key(
+    Row::key(
         "pane.up",
         "go to a pane",
         "Goes to the pane above.",
+        PREFIX,
         &["Up"],
         |_| pane(P::Toward(Direction::Up)),
     ),
-    key(
+    Row::key(
         "pane.down",
         "go to a pane",
         "Goes to the pane below.",
+        PREFIX,
         &["Down"],
         |_| pane(P::Toward(Direction::Down)),
     ),
-    key(
+    Row::key(
         "swap.previous",
         "swap with the one before",
         "Lets the pane change places with the one before it.",
+        PREFIX,
         &["{"],
         |_| layout(L::Swap(-1)),
     ),
-    key(
+    Row::key(
         "swap.next",
         "swap with the next",
         "Lets the pane change places with the next one.",
+        PREFIX,
         &["}"],
         |_| layout(L::Swap(1)),
     ),
-    key(
+    Row::key(
         "swap.all",
         "rotate panes",
         "Moves every pane of this tab one place on.",
+        PREFIX,
         &["Ctrl-o"],
         |_| layout(L::Rotate),
     ),
-    key(
+    Row::key(
         "resize.left",
         "move a border",
         "Moves a border of the pane to the left; again without the prefix while one is quick.",
+        PREFIX,
         &["Ctrl-Left"],
         |_| layout(L::Resize(Direction::Left, 1)),
     ),
-    key(
+    Row::key(
         "resize.right",
         "move a border",
         "Moves a border of the pane to the right; again without the prefix while one is quick.",
+        PREFIX,
         &["Ctrl-Right"],
         |_| layout(L::Resize(Direction::Right, 1)),
     ),
-    key(
+    Row::key(
         "resize.up",
         "move a border",
         "Moves a border of the pane up; again without the prefix while one is quick.",
+        PREFIX,
         &["Ctrl-Up"],
         |_| layout(L::Resize(Direction::Up, 1)),
     ),
-    key(
+    Row::key(
         "resize.down",
         "move a border",
         "Moves a border of the pane down; again without the prefix while one is quick.",
+        PREFIX,
         &["Ctrl-Down"],
         |_| layout(L::Resize(Direction::Down, 1)),
     ),
-    key(
+    Row::key(
         "stretch.left",
         "move a border by five",
         "Moves a border of the pane five cells to the left.",
+        PREFIX,
         &["Alt-Left"],
         |_| layout(L::Resize(Direction::Left, 5)),
     ),
-    key(
+    Row::key(
         "stretch.right",
         "move a border by five",
         "Moves a border of the pane five cells to the right.",
+        PREFIX,
         &["Alt-Right"],
         |_| layout(L::Resize(Direction::Right, 5)),
     ),
-    key(
+    Row::key(
         "stretch.up",
         "move a border by five",
         "Moves a border of the pane five cells up.",
+        PREFIX,
         &["Alt-Up"],
         |_| layout(L::Resize(Direction::Up, 5)),
     ),
-    key(
+    Row::key(
         "stretch.down",
         "move a border by five",
         "Moves a border of the pane five cells down.",
+        PREFIX,
         &["Alt-Down"],
         |_| layout(L::Resize(Direction::Down, 5)),
     ),
-    key(
+    Row::key(
         "layout.next",
         "next layout",
         "Arranges the panes anew: side by side, stacked, one large, tiled.",
+        PREFIX,
         &["Space"],
         |_| layout(L::Next),
     ),
-    key(
+    Row::key(
         "pane.break",
         "pane to own tab",
         "Gives the pane a tab of its own.",
+        PREFIX,
         &["!"],
         |_| layout(L::Break),
     ),
-    key(
+    Row::key(
         "tab.last",
         "last tab",
         "Goes to the tab that was shown before.",
+        PREFIX,
         &["l"],
         |_| pane(P::LastTab),
     ),
     with(
-        key(
+        Row::key(
             "tab.go",
             "tab by number",
             "Goes to the tab with this number.",
+            PREFIX,
             &["'"],
             |args| pane(P::Tab(tab(args)?)),
         ),
         TAB,
     ),
     with(
-        key(
+        Row::key(
             "tab.join",
             "join another tab",
             "Brings this pane into another tab.",
+            PREFIX,
             &[],
             |args| layout(L::Join { tab: tab(args)? }),
         ),
         TAB,
     ),
     with(
-        key(
+        Row::key(
             "tab.rename",
             "rename tab",
             "Gives this tab a name; - takes it away.",
+            PREFIX,
             &[","],
             |args| {
                 let name = args.need("name")?;
@@ -410,19 +416,21 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row {
         danger: Danger::Confirm,
-        ..key(
+        ..Row::key(
             "tab.close",
             "close tab",
             "Ends every session of this tab.",
+            PREFIX,
             &["&"],
             |_| layout(L::Close),
         )
     },
     with(
-        key(
+        Row::key(
             "jump",
             "choose a session",
             "Goes to a session, found by a few letters of its host, ticket or title.",
+            PREFIX,
             &["w", "s"],
             |args| {
                 Ok(Command::Session(SessionCommand::Show {
@@ -438,20 +446,22 @@ pub(super) const ROWS: &[Row] = &[
             help: "Reference, such as S-2M0D",
         }],
     ),
-    key(
+    Row::key(
         "reopen.all",
         "reopen all",
         "Opens all ended sessions of this tab anew, each where it was.",
+        PREFIX,
         &["R"],
         |_| layout(L::ReopenAll),
     ),
     with(
         Row {
             scopes: &[],
-            ..key(
+            ..Row::key(
                 "layout.use",
                 "arrange",
                 "Arranges the panes: even-horizontal, even-vertical, main-horizontal, main-vertical or tiled.",
+                PREFIX,
                 &[],
                 |args| match args.parse("shape")? {
                     Some(shape) => layout(L::Arrange(shape)),
@@ -462,37 +472,41 @@ pub(super) const ROWS: &[Row] = &[
         &[arg("shape", "The arrangement's name")],
     ),
     with(
-        key(
+        Row::key(
             "layout.save",
             "save layout",
             "Keeps the hosts of this tab and their arrangement under a name.",
+            PREFIX,
             &[],
             |args| layout(L::Save(args.need("name")?)),
         ),
         NAME,
     ),
     with(
-        key(
+        Row::key(
             "layout.open",
             "open layout",
             "Opens sessions on the hosts of a kept layout, arranged as they were.",
+            PREFIX,
             &[],
             |args| layout(L::Open(args.need("name")?)),
         ),
         NAME,
     ),
-    key(
+    Row::key(
         "layout.ls",
         "layouts",
         "Lists the kept layouts.",
+        PREFIX,
         &[],
         |_| layout(L::List),
     ),
     with(
-        key(
+        Row::key(
             "layout.rm",
             "forget layout",
             "Forgets a kept layout.",
+            PREFIX,
             &[],
             |args| layout(L::Remove(args.need("name")?)),
         ),

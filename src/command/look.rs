@@ -38,27 +38,6 @@ pub enum LookVerb {
     },
 }
 
-const fn key(
-    id: &'static str,
-    title: &'static str,
-    help: &'static str,
-    scopes: &'static [Scope],
-    keys: &'static [&'static str],
-    build: fn(&super::Args) -> Result<Command, super::ArgError>,
-) -> Row {
-    Row {
-        id,
-        title,
-        help,
-        args: &[],
-        scopes,
-        keys,
-        danger: Danger::None,
-        surface: Surface::Screen,
-        build,
-    }
-}
-
 const LOOK: &[Scope] = &[Scope::Scrollback];
 const PREFIX: &[Scope] = &[Scope::Prefix];
 
@@ -68,7 +47,7 @@ fn verb(verb: LookVerb) -> Result<Command, super::ArgError> {
 
 /// The verbs. // tidy: table
 pub(super) const ROWS: &[Row] = &[
-    key(
+    Row::key(
         "pane.scrollback",
         "copy mode",
         "Looks at what scrolled away, to search and to copy.",
@@ -76,7 +55,7 @@ pub(super) const ROWS: &[Row] = &[
         &["["],
         |_| verb(L::Begin),
     ),
-    key(
+    Row::key(
         "pane.scrollup",
         "copy mode, page up",
         "Looks at what scrolled away, from a page further up.",
@@ -84,7 +63,7 @@ pub(super) const ROWS: &[Row] = &[
         &["PgUp"],
         |_| verb(L::BeginUp),
     ),
-    key(
+    Row::key(
         "pane.paste",
         "paste",
         "Pastes what was copied last.",
@@ -92,7 +71,7 @@ pub(super) const ROWS: &[Row] = &[
         &["]"],
         |_| verb(L::Paste),
     ),
-    key(
+    Row::key(
         "pane.promptback",
         "prompt back",
         "Goes to the prompt before, if the shell marks its prompts.",
@@ -100,7 +79,7 @@ pub(super) const ROWS: &[Row] = &[
         &["<"],
         |_| verb(L::Go(Motion::PromptBack)),
     ),
-    key(
+    Row::key(
         "pane.promptnext",
         "next prompt",
         "Goes to the next prompt, if the shell marks its prompts.",
@@ -108,7 +87,7 @@ pub(super) const ROWS: &[Row] = &[
         &[">"],
         |_| verb(L::Go(Motion::PromptNext)),
     ),
-    key(
+    Row::key(
         "pane.copyoutput",
         "copy output",
         "Copies what the last command wrote, if the shell marks its prompts.",
@@ -116,7 +95,7 @@ pub(super) const ROWS: &[Row] = &[
         &["y"],
         |_| verb(L::Do(Deed::YankOutput)),
     ),
-    key(
+    Row::key(
         "look.left",
         "left",
         "Goes one character left.",
@@ -124,7 +103,7 @@ pub(super) const ROWS: &[Row] = &[
         &["h", "Left", "Backspace"],
         |_| verb(L::Go(Motion::Left)),
     ),
-    key(
+    Row::key(
         "look.right",
         "right",
         "Goes one character right.",
@@ -132,7 +111,7 @@ pub(super) const ROWS: &[Row] = &[
         &["l", "Right"],
         |_| verb(L::Go(Motion::Right)),
     ),
-    key(
+    Row::key(
         "look.down",
         "down",
         "Goes one row down.",
@@ -140,7 +119,7 @@ pub(super) const ROWS: &[Row] = &[
         &["j", "Down", "Ctrl-n"],
         |_| verb(L::Go(Motion::Down)),
     ),
-    key(
+    Row::key(
         "look.up",
         "up",
         "Goes one row up.",
@@ -148,7 +127,7 @@ pub(super) const ROWS: &[Row] = &[
         &["k", "Up", "Ctrl-p"],
         |_| verb(L::Go(Motion::Up)),
     ),
-    key(
+    Row::key(
         "look.start",
         "line start",
         "Goes to the first column of the line.",
@@ -156,7 +135,7 @@ pub(super) const ROWS: &[Row] = &[
         &["0", "Home"],
         |_| verb(L::Go(Motion::LineStart)),
     ),
-    key(
+    Row::key(
         "look.text",
         "first text",
         "Goes to the first character of the line that is no blank.",
@@ -164,7 +143,7 @@ pub(super) const ROWS: &[Row] = &[
         &["^"],
         |_| verb(L::Go(Motion::FirstText)),
     ),
-    key(
+    Row::key(
         "look.end",
         "line end",
         "Goes to the end of the line.",
@@ -172,7 +151,7 @@ pub(super) const ROWS: &[Row] = &[
         &["$", "End"],
         |_| verb(L::Go(Motion::LineEnd)),
     ),
-    key(
+    Row::key(
         "look.word",
         "next word",
         "Goes to the next word.",
@@ -180,7 +159,7 @@ pub(super) const ROWS: &[Row] = &[
         &["w"],
         |_| verb(L::Go(Motion::WordNext { big: false })),
     ),
-    key(
+    Row::key(
         "look.wordback",
         "word back",
         "Goes to the beginning of the word, or of the one before.",
@@ -188,7 +167,7 @@ pub(super) const ROWS: &[Row] = &[
         &["b"],
         |_| verb(L::Go(Motion::WordBack { big: false })),
     ),
-    key(
+    Row::key(
         "look.wordend",
         "word end",
         "Goes to the end of the word, or of the next.",
@@ -196,7 +175,7 @@ pub(super) const ROWS: &[Row] = &[
         &["e"],
         |_| verb(L::Go(Motion::WordEnd { big: false })),
     ),
-    key(
+    Row::key(
         "look.bigword",
         "next WORD",
         "Goes to what stands after the next blank.",
@@ -204,7 +183,7 @@ pub(super) const ROWS: &[Row] = &[
         &["W"],
         |_| verb(L::Go(Motion::WordNext { big: true })),
     ),
-    key(
+    Row::key(
         "look.bigwordback",
         "WORD back",
         "Goes to the beginning of what stands between blanks.",
@@ -212,7 +191,7 @@ pub(super) const ROWS: &[Row] = &[
         &["B"],
         |_| verb(L::Go(Motion::WordBack { big: true })),
     ),
-    key(
+    Row::key(
         "look.bigwordend",
         "WORD end",
         "Goes to the end of what stands between blanks.",
@@ -220,7 +199,7 @@ pub(super) const ROWS: &[Row] = &[
         &["E"],
         |_| verb(L::Go(Motion::WordEnd { big: true })),
     ),
-    key(
+    Row::key(
         "look.paragraphback",
         "paragraph back",
         "Goes to the empty line before.",
@@ -228,7 +207,7 @@ pub(super) const ROWS: &[Row] = &[
         &["{"],
         |_| verb(L::Go(Motion::ParagraphBack)),
     ),
-    key(
+    Row::key(
         "look.paragraph",
         "paragraph",
         "Goes to the next empty line.",
@@ -236,7 +215,7 @@ pub(super) const ROWS: &[Row] = &[
         &["}"],
         |_| verb(L::Go(Motion::ParagraphNext)),
     ),
-    key(
+    Row::key(
         "look.viewtop",
         "top of view",
         "Goes to the first row in view.",
@@ -244,7 +223,7 @@ pub(super) const ROWS: &[Row] = &[
         &["H"],
         |_| verb(L::Go(Motion::ViewTop)),
     ),
-    key(
+    Row::key(
         "look.viewmiddle",
         "middle of view",
         "Goes to the middle row in view.",
@@ -252,7 +231,7 @@ pub(super) const ROWS: &[Row] = &[
         &["M"],
         |_| verb(L::Go(Motion::ViewMiddle)),
     ),
-    key(
+    Row::key(
         "look.viewbottom",
         "bottom of view",
         "Goes to the last row in view.",
@@ -260,7 +239,7 @@ pub(super) const ROWS: &[Row] = &[
         &["L"],
         |_| verb(L::Go(Motion::ViewBottom)),
     ),
-    key(
+    Row::key(
         "look.top",
         "top",
         "Goes to the oldest line; with a number before it, to that line.",
@@ -268,7 +247,7 @@ pub(super) const ROWS: &[Row] = &[
         &["g g"],
         |_| verb(L::Go(Motion::Top)),
     ),
-    key(
+    Row::key(
         "look.bottom",
         "bottom",
         "Goes to the last line; with a number before it, to that line.",
@@ -276,7 +255,7 @@ pub(super) const ROWS: &[Row] = &[
         &["G"],
         |_| verb(L::Go(Motion::Bottom)),
     ),
-    key(
+    Row::key(
         "look.halfdown",
         "half page down",
         "Goes half a page down.",
@@ -284,7 +263,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-d"],
         |_| verb(L::Go(Motion::HalfDown)),
     ),
-    key(
+    Row::key(
         "look.halfup",
         "half page up",
         "Goes half a page up.",
@@ -292,7 +271,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-u"],
         |_| verb(L::Go(Motion::HalfUp)),
     ),
-    key(
+    Row::key(
         "look.pagedown",
         "page down",
         "Goes a page down.",
@@ -300,7 +279,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-f", "PgDn"],
         |_| verb(L::Go(Motion::PageDown)),
     ),
-    key(
+    Row::key(
         "look.pageup",
         "page up",
         "Goes a page up.",
@@ -308,7 +287,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-b", "PgUp"],
         |_| verb(L::Go(Motion::PageUp)),
     ),
-    key(
+    Row::key(
         "look.rowdown",
         "scroll down",
         "Scrolls one row down.",
@@ -316,7 +295,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-e"],
         |_| verb(L::Go(Motion::ScrollDown)),
     ),
-    key(
+    Row::key(
         "look.rowup",
         "scroll up",
         "Scrolls one row up.",
@@ -324,7 +303,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-y"],
         |_| verb(L::Go(Motion::ScrollUp)),
     ),
-    key(
+    Row::key(
         "look.centre",
         "centre",
         "Puts the cursor's row in the middle.",
@@ -332,7 +311,7 @@ pub(super) const ROWS: &[Row] = &[
         &["z z"],
         |_| verb(L::Do(Deed::Centre)),
     ),
-    key(
+    Row::key(
         "look.find",
         "to a character",
         "Goes onto the next character that you type, in this line.",
@@ -340,7 +319,7 @@ pub(super) const ROWS: &[Row] = &[
         &["f"],
         |_| verb(L::Find(Find::On)),
     ),
-    key(
+    Row::key(
         "look.findback",
         "back to a character",
         "Goes back onto the character that you type, in this line.",
@@ -348,7 +327,7 @@ pub(super) const ROWS: &[Row] = &[
         &["F"],
         |_| verb(L::Find(Find::OnBack)),
     ),
-    key(
+    Row::key(
         "look.till",
         "before a character",
         "Goes before the next character that you type, in this line.",
@@ -356,7 +335,7 @@ pub(super) const ROWS: &[Row] = &[
         &["t"],
         |_| verb(L::Find(Find::Till)),
     ),
-    key(
+    Row::key(
         "look.tillback",
         "after a character",
         "Goes back behind the character that you type, in this line.",
@@ -364,7 +343,7 @@ pub(super) const ROWS: &[Row] = &[
         &["T"],
         |_| verb(L::Find(Find::TillBack)),
     ),
-    key(
+    Row::key(
         "look.again",
         "same character",
         "Goes to the same character again.",
@@ -372,7 +351,7 @@ pub(super) const ROWS: &[Row] = &[
         &[";"],
         |_| verb(L::Go(Motion::FindAgain)),
     ),
-    key(
+    Row::key(
         "look.reverse",
         "same character back",
         "Goes to the same character the other way.",
@@ -380,7 +359,7 @@ pub(super) const ROWS: &[Row] = &[
         &[","],
         |_| verb(L::Go(Motion::FindBack)),
     ),
-    key(
+    Row::key(
         "look.bracket",
         "bracket",
         "Goes to the bracket that belongs to this one.",
@@ -388,7 +367,7 @@ pub(super) const ROWS: &[Row] = &[
         &["%"],
         |_| verb(L::Go(Motion::Bracket)),
     ),
-    key(
+    Row::key(
         "look.search",
         "search",
         "Looks for a regular expression; small letters match capitals too.",
@@ -396,7 +375,7 @@ pub(super) const ROWS: &[Row] = &[
         &["/"],
         |_| verb(L::Search { backward: false }),
     ),
-    key(
+    Row::key(
         "look.searchback",
         "search back",
         "Looks for a regular expression towards the beginning.",
@@ -404,7 +383,7 @@ pub(super) const ROWS: &[Row] = &[
         &["?"],
         |_| verb(L::Search { backward: true }),
     ),
-    key(
+    Row::key(
         "look.match",
         "next match",
         "Goes to the next match.",
@@ -412,7 +391,7 @@ pub(super) const ROWS: &[Row] = &[
         &["n"],
         |_| verb(L::Go(Motion::Match)),
     ),
-    key(
+    Row::key(
         "look.unmatch",
         "previous match",
         "Goes to the match before.",
@@ -420,7 +399,7 @@ pub(super) const ROWS: &[Row] = &[
         &["N"],
         |_| verb(L::Go(Motion::MatchBack)),
     ),
-    key(
+    Row::key(
         "look.same",
         "same word",
         "Goes to the next place where this word stands.",
@@ -428,7 +407,7 @@ pub(super) const ROWS: &[Row] = &[
         &["*"],
         |_| verb(L::Go(Motion::Word)),
     ),
-    key(
+    Row::key(
         "look.sameback",
         "same word back",
         "Goes to the place before where this word stands.",
@@ -436,7 +415,7 @@ pub(super) const ROWS: &[Row] = &[
         &["#"],
         |_| verb(L::Go(Motion::WordBefore)),
     ),
-    key(
+    Row::key(
         "look.promptback",
         "prompt back",
         "Goes to the prompt before, if the shell marks its prompts.",
@@ -444,7 +423,7 @@ pub(super) const ROWS: &[Row] = &[
         &["[ p", "Ctrl-Up"],
         |_| verb(L::Go(Motion::PromptBack)),
     ),
-    key(
+    Row::key(
         "look.prompt",
         "next prompt",
         "Goes to the next prompt, if the shell marks its prompts.",
@@ -452,7 +431,7 @@ pub(super) const ROWS: &[Row] = &[
         &["] p", "Ctrl-Down"],
         |_| verb(L::Go(Motion::PromptNext)),
     ),
-    key(
+    Row::key(
         "look.select",
         "select",
         "Begins a selection, or ends it.",
@@ -460,7 +439,7 @@ pub(super) const ROWS: &[Row] = &[
         &["v", "Space"],
         |_| verb(L::Do(Deed::Select(Shape::Chars))),
     ),
-    key(
+    Row::key(
         "look.lines",
         "select lines",
         "Selects whole lines.",
@@ -468,7 +447,7 @@ pub(super) const ROWS: &[Row] = &[
         &["V"],
         |_| verb(L::Do(Deed::Select(Shape::Lines))),
     ),
-    key(
+    Row::key(
         "look.block",
         "select a rectangle",
         "Selects a rectangle.",
@@ -476,7 +455,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-v"],
         |_| verb(L::Do(Deed::Select(Shape::Block))),
     ),
-    key(
+    Row::key(
         "look.other",
         "other end",
         "Goes to the other end of the selection.",
@@ -484,7 +463,7 @@ pub(super) const ROWS: &[Row] = &[
         &["o"],
         |_| verb(L::Do(Deed::OtherEnd)),
     ),
-    key(
+    Row::key(
         "look.corner",
         "other corner",
         "Goes to the other corner of a rectangle, in the same row.",
@@ -492,7 +471,7 @@ pub(super) const ROWS: &[Row] = &[
         &["O"],
         |_| verb(L::Do(Deed::OtherCorner)),
     ),
-    key(
+    Row::key(
         "look.copy",
         "copy",
         "Copies the selection and takes it away.",
@@ -500,7 +479,7 @@ pub(super) const ROWS: &[Row] = &[
         &["y"],
         |_| verb(L::Do(Deed::Yank)),
     ),
-    key(
+    Row::key(
         "look.copyleave",
         "copy and leave",
         "Copies the selection and leaves.",
@@ -508,7 +487,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Enter"],
         |_| verb(L::Do(Deed::YankAndLeave)),
     ),
-    key(
+    Row::key(
         "look.copyline",
         "copy line",
         "Copies this line, however many rows it takes.",
@@ -516,7 +495,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Y"],
         |_| verb(L::Do(Deed::YankLine)),
     ),
-    key(
+    Row::key(
         "look.output",
         "copy output",
         "Copies what the last command wrote, if the shell marks its prompts.",
@@ -524,7 +503,7 @@ pub(super) const ROWS: &[Row] = &[
         &["[ o"],
         |_| verb(L::Do(Deed::YankOutput)),
     ),
-    key(
+    Row::key(
         "look.older",
         "older text",
         "Shows the recording, where older text is.",
@@ -532,7 +511,7 @@ pub(super) const ROWS: &[Row] = &[
         &["R"],
         |_| verb(L::Older),
     ),
-    key(
+    Row::key(
         "look.clear",
         "clear or leave",
         "Takes the selection away, or leaves when there is none.",
@@ -540,7 +519,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Esc"],
         |_| verb(L::Do(Deed::Escape)),
     ),
-    key(
+    Row::key(
         "look.leave",
         "leave",
         "Leaves: the pane follows its output again.",

@@ -114,15 +114,8 @@ const fn row(
     build: fn(&Args) -> Result<Command, ArgError>,
 ) -> Row {
     Row {
-        id,
-        title,
-        help,
         args,
-        scopes: &[],
-        keys: &[],
-        danger: Danger::None,
-        surface: Surface::Screen,
-        build,
+        ..Row::plain(id, title, help, Surface::Screen, build)
     }
 }
 

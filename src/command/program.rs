@@ -65,26 +65,6 @@ pub enum ProgramCommand {
     },
 }
 
-const fn plain(
-    id: &'static str,
-    title: &'static str,
-    help: &'static str,
-    surface: Surface,
-    build: fn(&super::Args) -> Result<Command, super::ArgError>,
-) -> Row {
-    Row {
-        id,
-        title,
-        help,
-        args: &[],
-        scopes: &[],
-        keys: &[],
-        danger: Danger::None,
-        surface,
-        build,
-    }
-}
-
 const FILE: Arg = Arg {
     name: "file",
     form: Positional,
@@ -185,21 +165,21 @@ pub(super) const ROWS: &[Row] = &[
             }))
         },
     },
-    plain(
+    Row::plain(
         "info",
         "about this program",
         "Prints versions and where settings, store and log are.",
         Surface::Everywhere,
         |_| Ok(Command::Program(P::Info)),
     ),
-    plain(
+    Row::plain(
         "config.check",
         "check settings",
         "Reports errors in the settings with file, line and column.",
         Surface::Everywhere,
         |_| Ok(Command::Program(P::ConfigCheck)),
     ),
-    plain(
+    Row::plain(
         "theme.ls",
         "list themes",
         "Lists the themes.",
@@ -248,21 +228,21 @@ pub(super) const ROWS: &[Row] = &[
             }))
         },
     },
-    plain(
+    Row::plain(
         "server.status",
         "about the running app",
         "Says which app serves this home, with its windows, sessions and runs; exits 3 when none runs.",
         Surface::Everywhere,
         |_| Ok(Command::Program(P::ServerStatus)),
     ),
-    plain(
+    Row::plain(
         "server.stop",
         "stop the app",
         "Ends the app that serves this home; asks first when that would end sessions or runs.",
         Surface::Everywhere,
         |_| Ok(Command::Program(P::ServerStop)),
     ),
-    plain(
+    Row::plain(
         "attach",
         "open a window",
         "Opens a window onto the app that runs; exits 3 when none does.",

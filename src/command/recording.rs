@@ -38,26 +38,6 @@ const fn flag(name: &'static str, help: &'static str) -> Arg {
     }
 }
 
-const fn key(
-    id: &'static str,
-    title: &'static str,
-    help: &'static str,
-    keys: &'static [&'static str],
-    build: fn(&Args) -> Result<Command, ArgError>,
-) -> Row {
-    Row {
-        id,
-        title,
-        help,
-        args: &[],
-        scopes: &[Scope::Recording],
-        keys,
-        danger: Danger::None,
-        surface: Surface::Screen,
-        build,
-    }
-}
-
 fn reel(verb: ReelVerb) -> Result<Command, ArgError> {
     Ok(Command::Screen(ScreenCommand::Reel(verb)))
 }
@@ -221,80 +201,91 @@ pub(super) const ROWS: &[Row] = &[
             })))
         },
     },
-    key(
+    Row::key(
         "replay.pause",
         "play or pause",
         "Plays the recording, or pauses.",
+        &[Scope::Recording],
         &["Space"],
         |_| reel(ReelVerb::Toggle),
     ),
-    key(
+    Row::key(
         "replay.next",
         "step",
         "Goes one piece of output on.",
+        &[Scope::Recording],
         &["."],
         |_| reel(ReelVerb::Step(1)),
     ),
-    key(
+    Row::key(
         "replay.previous",
         "step back",
         "Goes one piece of output back.",
+        &[Scope::Recording],
         &[","],
         |_| reel(ReelVerb::Step(-1)),
     ),
-    key(
+    Row::key(
         "replay.forward",
         "5 s on",
         "Goes 5 seconds on.",
+        &[Scope::Recording],
         &["Right"],
         |_| reel(ReelVerb::Seek(5)),
     ),
-    key(
+    Row::key(
         "replay.rewind",
         "5 s back",
         "Goes 5 seconds back.",
+        &[Scope::Recording],
         &["Left"],
         |_| reel(ReelVerb::Seek(-5)),
     ),
-    key(
+    Row::key(
         "replay.minute",
         "60 s on",
         "Goes a minute on; in the text, a line up.",
+        &[Scope::Recording],
         &["Up"],
         |_| reel(ReelVerb::Seek(60)),
     ),
-    key(
+    Row::key(
         "replay.unminute",
         "60 s back",
         "Goes a minute back; in the text, a line down.",
+        &[Scope::Recording],
         &["Down"],
         |_| reel(ReelVerb::Seek(-60)),
     ),
-    key(
+    Row::key(
         "replay.marker",
         "next marker",
         "Goes to the next marker.",
+        &[Scope::Recording],
         &["]"],
         |_| reel(ReelVerb::Marker(1)),
     ),
-    key(
+    Row::key(
         "replay.unmarker",
         "marker before",
         "Goes to the marker before.",
+        &[Scope::Recording],
         &["["],
         |_| reel(ReelVerb::Marker(-1)),
     ),
-    key(
+    Row::key(
         "replay.faster",
         "faster",
         "Plays twice as fast.",
+        &[Scope::Recording],
         &["+"],
         |_| reel(ReelVerb::Speed(1)),
     ),
-    key(
+    Row::key(
         "replay.slower",
         "slower",
         "Plays half as fast.",
+        &[Scope::Recording],
         &["-"],
         |_| reel(ReelVerb::Speed(-1)),
     ),
@@ -315,17 +306,19 @@ pub(super) const ROWS: &[Row] = &[
         surface: Surface::Screen,
         build: |args| reel(ReelVerb::Find(args.text("text"))),
     },
-    key(
+    Row::key(
         "replay.again",
         "find again",
         "Goes to the next moment at which the same text appears.",
+        &[Scope::Recording],
         &["n"],
         |_| reel(ReelVerb::Again),
     ),
-    key(
+    Row::key(
         "replay.text",
         "text or picture",
         "Shows the recording as text, or plays it.",
+        &[Scope::Recording],
         &["t"],
         |_| reel(ReelVerb::Text),
     ),

@@ -27,6 +27,47 @@ pub struct Row {
     pub build: fn(&Args) -> Result<Command, ArgError>,
 }
 
+type Build = fn(&Args) -> Result<Command, ArgError>;
+
+impl Row {
+    /// A verb without arguments, keys or danger.
+    pub(super) const fn plain(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        surface: Surface,
+        build: Build,
+    ) -> Self {
+        Self {
+            id,
+            title,
+            help,
+            args: &[],
+            scopes: &[],
+            keys: &[],
+            danger: Danger::None,
+            surface,
+            build,
+        }
+    }
+
+    /// A verb of the screen that is pressed.
+    pub(super) const fn key(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        scopes: &'static [Scope],
+        keys: &'static [&'static str],
+        build: Build,
+    ) -> Self {
+        Self {
+            scopes,
+            keys,
+            ..Self::plain(id, title, help, Surface::Screen, build)
+        }
+    }
+}
+
 impl Row {
     /// The words of the command line: `["ticket", "assign"]`.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {

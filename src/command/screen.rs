@@ -112,34 +112,13 @@ pub enum ScreenCommand {
     Look(LookVerb),
 }
 
-const fn key(
-    id: &'static str,
-    title: &'static str,
-    help: &'static str,
-    scopes: &'static [Scope],
-    keys: &'static [&'static str],
-    build: fn(&super::Args) -> Result<Command, super::ArgError>,
-) -> Row {
-    Row {
-        id,
-        title,
-        help,
-        args: &[],
-        scopes,
-        keys,
-        danger: Danger::None,
-        surface: Surface::Screen,
-        build,
-    }
-}
-
 const GLOBAL: &[Scope] = &[Scope::Global];
 const LIST: &[Scope] = &[Scope::List];
 const PREFIX: &[Scope] = &[Scope::Prefix];
 
 /// The verbs. // tidy: table
 pub(super) const ROWS: &[Row] = &[
-    key(
+    Row::key(
         "view.home",
         "home",
         "Shows the first screen.",
@@ -147,7 +126,7 @@ pub(super) const ROWS: &[Row] = &[
         &["0"],
         |_| Ok(Command::Screen(V::Home)),
     ),
-    key(
+    Row::key(
         "view.tickets",
         "tickets",
         "Shows the tickets.",
@@ -155,7 +134,7 @@ pub(super) const ROWS: &[Row] = &[
         &["1"],
         |_| Ok(Command::Screen(V::Tickets)),
     ),
-    key(
+    Row::key(
         "view.hosts",
         "hosts",
         "Shows the hosts.",
@@ -163,7 +142,7 @@ pub(super) const ROWS: &[Row] = &[
         &["2"],
         |_| Ok(Command::Screen(V::Hosts)),
     ),
-    key(
+    Row::key(
         "view.sessions",
         "sessions",
         "Shows the sessions.",
@@ -171,7 +150,7 @@ pub(super) const ROWS: &[Row] = &[
         &["3"],
         |_| Ok(Command::Screen(V::Sessions)),
     ),
-    key(
+    Row::key(
         "view.runs",
         "runs",
         "Shows the runs.",
@@ -179,7 +158,7 @@ pub(super) const ROWS: &[Row] = &[
         &["4"],
         |_| Ok(Command::Screen(V::Runs)),
     ),
-    key(
+    Row::key(
         "view.runbooks",
         "runbooks",
         "Shows the runbooks.",
@@ -187,7 +166,7 @@ pub(super) const ROWS: &[Row] = &[
         &["5"],
         |_| Ok(Command::Screen(V::Books)),
     ),
-    key(
+    Row::key(
         "view.connections",
         "connections",
         "Shows the connections: how each is, who uses it, how it was secured.",
@@ -195,7 +174,7 @@ pub(super) const ROWS: &[Row] = &[
         &["6"],
         |_| Ok(Command::Screen(V::Connections)),
     ),
-    key(
+    Row::key(
         "view.forwards",
         "forwards",
         "Shows the forwards.",
@@ -203,7 +182,7 @@ pub(super) const ROWS: &[Row] = &[
         &["7"],
         |_| Ok(Command::Screen(V::Forwards)),
     ),
-    key(
+    Row::key(
         "view.alarms",
         "changed host keys",
         "Shows the hosts that came with another key than the known one.",
@@ -211,7 +190,7 @@ pub(super) const ROWS: &[Row] = &[
         &["8"],
         |_| Ok(Command::Screen(V::Alarms)),
     ),
-    key(
+    Row::key(
         "alarm.ticket",
         "security ticket",
         "Opens a ticket of the highest priority about this host key.",
@@ -219,7 +198,7 @@ pub(super) const ROWS: &[Row] = &[
         &["t"],
         |_| Ok(Command::Screen(V::AlarmTicket)),
     ),
-    key(
+    Row::key(
         "list.sort",
         "sort",
         "Sorts by the next column.",
@@ -227,7 +206,7 @@ pub(super) const ROWS: &[Row] = &[
         &["S"],
         |_| Ok(Command::Screen(V::Sort)),
     ),
-    key(
+    Row::key(
         "view.next",
         "next view",
         "Goes to the next view.",
@@ -235,7 +214,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Tab"],
         |_| Ok(Command::Screen(V::NextView)),
     ),
-    key(
+    Row::key(
         "list.open",
         "open",
         "Opens what is selected.",
@@ -243,7 +222,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Enter"],
         |_| Ok(Command::Screen(V::Open)),
     ),
-    key(
+    Row::key(
         "view.back",
         "back",
         "Goes back one step.",
@@ -251,7 +230,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Esc"],
         |_| Ok(Command::Screen(V::Back)),
     ),
-    key(
+    Row::key(
         "view.close",
         "close view",
         "Closes this view.",
@@ -259,7 +238,7 @@ pub(super) const ROWS: &[Row] = &[
         &["q"],
         |_| Ok(Command::Screen(V::CloseView)),
     ),
-    key(
+    Row::key(
         "list.down",
         "down",
         "Goes one row down.",
@@ -267,7 +246,7 @@ pub(super) const ROWS: &[Row] = &[
         &["j", "Down"],
         |_| Ok(Command::Screen(V::Down)),
     ),
-    key(
+    Row::key(
         "list.up",
         "up",
         "Goes one row up.",
@@ -275,7 +254,7 @@ pub(super) const ROWS: &[Row] = &[
         &["k", "Up"],
         |_| Ok(Command::Screen(V::Up)),
     ),
-    key(
+    Row::key(
         "list.left",
         "left",
         "Goes one column left.",
@@ -283,7 +262,7 @@ pub(super) const ROWS: &[Row] = &[
         &["h", "Left"],
         |_| Ok(Command::Screen(V::Left)),
     ),
-    key(
+    Row::key(
         "list.right",
         "right",
         "Goes one column right.",
@@ -291,7 +270,7 @@ pub(super) const ROWS: &[Row] = &[
         &["l", "Right"],
         |_| Ok(Command::Screen(V::Right)),
     ),
-    key(
+    Row::key(
         "list.top",
         "top",
         "Goes to the first row.",
@@ -299,7 +278,7 @@ pub(super) const ROWS: &[Row] = &[
         &["g", "Home"],
         |_| Ok(Command::Screen(V::Top)),
     ),
-    key(
+    Row::key(
         "list.bottom",
         "bottom",
         "Goes to the last row.",
@@ -307,7 +286,7 @@ pub(super) const ROWS: &[Row] = &[
         &["G", "End"],
         |_| Ok(Command::Screen(V::Bottom)),
     ),
-    key(
+    Row::key(
         "list.halfdown",
         "half page down",
         "Goes half a page down.",
@@ -315,7 +294,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-d"],
         |_| Ok(Command::Screen(V::HalfDown)),
     ),
-    key(
+    Row::key(
         "list.halfup",
         "half page up",
         "Goes half a page up.",
@@ -323,7 +302,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-u"],
         |_| Ok(Command::Screen(V::HalfUp)),
     ),
-    key(
+    Row::key(
         "list.pagedown",
         "page down",
         "Goes a page down.",
@@ -331,7 +310,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-f", "PgDn"],
         |_| Ok(Command::Screen(V::PageDown)),
     ),
-    key(
+    Row::key(
         "list.pageup",
         "page up",
         "Goes a page up.",
@@ -339,7 +318,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-b", "PgUp"],
         |_| Ok(Command::Screen(V::PageUp)),
     ),
-    key(
+    Row::key(
         "list.match",
         "next match",
         "Goes to the next match of the filter.",
@@ -347,7 +326,7 @@ pub(super) const ROWS: &[Row] = &[
         &["n"],
         |_| Ok(Command::Screen(V::NextMatch)),
     ),
-    key(
+    Row::key(
         "list.unmatch",
         "previous match",
         "Goes to the match before.",
@@ -355,7 +334,7 @@ pub(super) const ROWS: &[Row] = &[
         &["N"],
         |_| Ok(Command::Screen(V::PreviousMatch)),
     ),
-    key(
+    Row::key(
         "list.mark",
         "mark",
         "Marks the selected row, or takes its mark away.",
@@ -363,7 +342,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Space"],
         |_| Ok(Command::Screen(V::Mark)),
     ),
-    key(
+    Row::key(
         "list.unmark",
         "clear marks",
         "Takes all marks away.",
@@ -371,7 +350,7 @@ pub(super) const ROWS: &[Row] = &[
         &["*"],
         |_| Ok(Command::Screen(V::Unmark)),
     ),
-    key(
+    Row::key(
         "list.filter",
         "filter",
         "Filters the list by a few letters.",
@@ -379,7 +358,7 @@ pub(super) const ROWS: &[Row] = &[
         &["/", "F4"],
         |_| Ok(Command::Screen(V::Filter)),
     ),
-    key(
+    Row::key(
         "prompt",
         "command",
         "Asks for a command.",
@@ -387,7 +366,7 @@ pub(super) const ROWS: &[Row] = &[
         &[":"],
         |_| Ok(Command::Screen(V::Prompt)),
     ),
-    key(
+    Row::key(
         "help",
         "help",
         "Shows what every key does here.",
@@ -395,7 +374,7 @@ pub(super) const ROWS: &[Row] = &[
         &["?", "F1"],
         |_| Ok(Command::Screen(V::Help)),
     ),
-    key(
+    Row::key(
         "redraw",
         "redraw",
         "Draws everything anew.",
@@ -403,7 +382,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-l"],
         |_| Ok(Command::Screen(V::Redraw)),
     ),
-    key(
+    Row::key(
         "stats",
         "stats",
         "Shows what windows, panes and connections cost: bytes, frames, distances.",
@@ -432,7 +411,7 @@ pub(super) const ROWS: &[Row] = &[
             }))
         },
     },
-    key(
+    Row::key(
         "quit",
         "quit",
         "Leaves this window.",
@@ -440,7 +419,7 @@ pub(super) const ROWS: &[Row] = &[
         &["F10"],
         |_| Ok(Command::Screen(V::Quit)),
     ),
-    key(
+    Row::key(
         "suspend",
         "suspend",
         "Suspends the program.",
@@ -448,7 +427,7 @@ pub(super) const ROWS: &[Row] = &[
         &["Ctrl-z"],
         |_| Ok(Command::Screen(V::Suspend)),
     ),
-    key(
+    Row::key(
         "pane.next",
         "next tab",
         "Goes to the next tab.",
@@ -456,7 +435,7 @@ pub(super) const ROWS: &[Row] = &[
         &["n"],
         |_| Ok(Command::Screen(V::NextSession)),
     ),
-    key(
+    Row::key(
         "pane.previous",
         "previous tab",
         "Goes to the tab before.",
@@ -464,7 +443,7 @@ pub(super) const ROWS: &[Row] = &[
         &["p"],
         |_| Ok(Command::Screen(V::PreviousSession)),
     ),
-    key(
+    Row::key(
         "pane.leave",
         "leave pane",
         "Goes back to the list; the session goes on.",
@@ -472,7 +451,7 @@ pub(super) const ROWS: &[Row] = &[
         &["d"],
         |_| Ok(Command::Screen(V::LeavePane)),
     ),
-    key(
+    Row::key(
         "pane.prompt",
         "command",
         "Asks for a command.",
@@ -480,7 +459,7 @@ pub(super) const ROWS: &[Row] = &[
         &[":"],
         |_| Ok(Command::Screen(V::Prompt)),
     ),
-    key(
+    Row::key(
         "pane.help",
         "keys",
         "Shows what every key does after the prefix.",
@@ -488,7 +467,7 @@ pub(super) const ROWS: &[Row] = &[
         &["?"],
         |_| Ok(Command::Screen(V::Help)),
     ),
-    key(
+    Row::key(
         "pane.0",
         "tab 0",
         "Goes to the first tab.",
@@ -496,7 +475,7 @@ pub(super) const ROWS: &[Row] = &[
         &["0"],
         |_| Ok(Command::Screen(V::Session(0))),
     ),
-    key(
+    Row::key(
         "pane.1",
         "tab 1",
         "Goes to the second tab.",
@@ -504,7 +483,7 @@ pub(super) const ROWS: &[Row] = &[
         &["1"],
         |_| Ok(Command::Screen(V::Session(1))),
     ),
-    key(
+    Row::key(
         "pane.2",
         "tab 2",
         "Goes to the third tab.",
@@ -512,7 +491,7 @@ pub(super) const ROWS: &[Row] = &[
         &["2"],
         |_| Ok(Command::Screen(V::Session(2))),
     ),
-    key(
+    Row::key(
         "pane.3",
         "tab 3",
         "Goes to the fourth tab.",
@@ -520,7 +499,7 @@ pub(super) const ROWS: &[Row] = &[
         &["3"],
         |_| Ok(Command::Screen(V::Session(3))),
     ),
-    key(
+    Row::key(
         "pane.4",
         "tab 4",
         "Goes to the fifth tab.",
@@ -528,7 +507,7 @@ pub(super) const ROWS: &[Row] = &[
         &["4"],
         |_| Ok(Command::Screen(V::Session(4))),
     ),
-    key(
+    Row::key(
         "pane.5",
         "tab 5",
         "Goes to the sixth tab.",
@@ -536,7 +515,7 @@ pub(super) const ROWS: &[Row] = &[
         &["5"],
         |_| Ok(Command::Screen(V::Session(5))),
     ),
-    key(
+    Row::key(
         "pane.6",
         "tab 6",
         "Goes to the seventh tab.",
@@ -544,7 +523,7 @@ pub(super) const ROWS: &[Row] = &[
         &["6"],
         |_| Ok(Command::Screen(V::Session(6))),
     ),
-    key(
+    Row::key(
         "pane.7",
         "tab 7",
         "Goes to the eighth tab.",
@@ -552,7 +531,7 @@ pub(super) const ROWS: &[Row] = &[
         &["7"],
         |_| Ok(Command::Screen(V::Session(7))),
     ),
-    key(
+    Row::key(
         "pane.8",
         "tab 8",
         "Goes to the ninth tab.",
@@ -560,7 +539,7 @@ pub(super) const ROWS: &[Row] = &[
         &["8"],
         |_| Ok(Command::Screen(V::Session(8))),
     ),
-    key(
+    Row::key(
         "pane.9",
         "tab 9",
         "Goes to the tenth tab.",
