@@ -68,7 +68,8 @@ fn cursor(letter: char, modifier: u8, modes: Modes) -> Vec<u8> {
     .into_bytes()
 }
 
-fn tilde(number: u8, modifier: u8) -> Vec<u8> {
+/// A key with a number, as VT220 keyboards sent it.
+pub(super) fn tilde(number: u8, modifier: u8) -> Vec<u8> {
     match modifier {
         1 => format!("\x1b[{number}~"),
         _ => format!("\x1b[{number};{modifier}~"),

@@ -1,6 +1,7 @@
 //! Keys as the kitty keyboard protocol sends them (<https://sw.kovidgoyal.net/kitty/keyboard-protocol/>), for programs that
 //! asked for it.
 
+use super::encode::tilde;
 use super::screen::Keyboard;
 use crate::domain::key::{Key, KeyCode};
 
@@ -81,14 +82,6 @@ fn lettered(letter: char, modifier: u8) -> Vec<u8> {
     match modifier {
         1 => format!("\x1b[{letter}"),
         _ => format!("\x1b[1;{modifier}{letter}"),
-    }
-    .into_bytes()
-}
-
-fn tilde(number: u8, modifier: u8) -> Vec<u8> {
-    match modifier {
-        1 => format!("\x1b[{number}~"),
-        _ => format!("\x1b[{number};{modifier}~"),
     }
     .into_bytes()
 }
