@@ -7,7 +7,6 @@ mod ask;
 mod auth;
 mod backoff;
 mod capture;
-mod commands;
 mod config;
 mod connect;
 mod echo;

@@ -16,7 +16,6 @@ use crate::term::{Emulator, Look, Modes, Size};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
-use super::commands::Commands;
 use super::echo::Echo;
 use super::ending::Ending;
 use super::exec;
@@ -236,7 +235,6 @@ pub(crate) struct Reader<'a> {
     replies: mpsc::Sender<Vec<u8>>,
     pub(crate) news: Arc<News>,
     tape: Tape,
-    commands: Commands,
     /// Tells the news; it dies with the set, so nothing of a session outlives it.
     telling: JoinSet<()>,
     /// The screen changed since it was last shown.
@@ -279,7 +277,6 @@ impl<'a> Reader<'a> {
             replies,
             news,
             tape,
-            commands: Commands::default(),
             telling,
             dirty: true,
             shown: None,
@@ -381,13 +378,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        if let Some(command) = self.commands.before(bytes, &mut self.emulator) {
+        self.emulator.feed(bytes);
+        // A marker stands before the output of its command.
+        for command in self.emulator.take_commands() {
             self.tape.mark(&command);
         }
-        self.emulator.feed(bytes);
         self.gauge.fed(bytes.len());
         self.echo.judge(&mut self.emulator);
-        self.commands.after(&mut self.emulator);
         self.fed = true;
         self.watchers.feed(bytes, &self.emulator);
         self.tape.output(bytes);

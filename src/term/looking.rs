@@ -6,7 +6,6 @@ use super::copy::{Copy, Line, Lines, Place, Step};
 use super::emulator::Emulator;
 use super::grid::Grid;
 use super::look::{Copied, Keep, Look};
-use super::outbox::Mark;
 use super::past::{Past, Reading, Rows};
 use super::screen::Screen;
 use crate::domain::look::{Deed, Motion};
@@ -29,8 +28,8 @@ impl Emulator {
         self.past.history.size()
     }
 
-    /// Where prompts, commands and their output began since marks were last taken: the last few.
-    pub fn take_marks(&mut self) -> Vec<Mark> {
+    /// The commands that a shell with marks (OSC 133) began to run since this was last asked: what was typed, the last few.
+    pub fn take_commands(&mut self) -> Vec<String> {
         self.past.marks.take()
     }
 

@@ -8,8 +8,11 @@ use super::outbox::Mark;
 /// How many marks are kept; a command sets four.
 const KEPT: usize = 2_048;
 
-/// How many marks wait to be taken.
+/// How many commands wait to be taken.
 const PENDING: usize = 64;
+
+/// How much of a command is kept as its label, in characters.
+const LABEL: usize = 120;
 
 /// Where in the lines something stands: the line and the cell.
 pub(super) type At = (u64, usize);
@@ -18,7 +21,8 @@ pub(super) type At = (u64, usize);
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     kept: VecDeque<(At, Mark)>,
-    pending: VecDeque<Mark>,
+    /// The commands that began since they were last taken.
+    begun: VecDeque<String>,
     pub(super) state: ShellState,
 }
 
@@ -37,11 +41,6 @@ impl Marks {
                 ShellState::Ready(None)
             }
         };
-        // Nobody took them in time; the newest tell most.
-        if self.pending.len() >= PENDING {
-            self.pending.pop_front();
-        }
-        self.pending.push_back(mark);
         let Some(at) = at else { return };
         // A prompt that is drawn again stands where it stood.
         if self.kept.iter().rev().take(8).any(|old| *old == (at, mark)) {
@@ -53,8 +52,30 @@ impl Marks {
         self.kept.push_back((at, mark));
     }
 
-    pub(super) fn take(&mut self) -> Vec<Mark> {
-        self.pending.drain(..).collect()
+    /// A command begins to run; what was typed after the prompt is its label.
+    pub(super) fn begin(&mut self, typed: &str) {
+        // Nobody took them in time; the newest tell most.
+        if self.begun.len() >= PENDING {
+            self.begun.pop_front();
+        }
+        let label: String = typed.trim().chars().take(LABEL).collect();
+        self.begun.push_back(if label.is_empty() {
+            "a command".to_owned()
+        } else {
+            label
+        });
+    }
+
+    pub(super) fn take(&mut self) -> Vec<String> {
+        self.begun.drain(..).collect()
+    }
+
+    /// Where the text of the command that is typed now begins.
+    pub(super) fn input(&self) -> Option<At> {
+        match self.kept.back() {
+            Some((at, Mark::Input)) => Some(*at),
+            _ => None,
+        }
     }
 
     /// Forgets marks in lines before `first`.
@@ -145,6 +166,9 @@ mod tests {
             marks.set(Some((line, 0)), Mark::Prompt);
         }
         assert_eq!(marks.prompts().count(), KEPT);
+        for _ in 0..100 {
+            marks.begin("x");
+        }
         assert_eq!(marks.take().len(), PENDING);
         marks.forget(4_990);
         marks.cut(4_995);

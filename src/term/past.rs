@@ -4,7 +4,7 @@
 use super::copy::{Copy, Line, Lines};
 use super::history::{History, LINE_CELLS, LINE_ROWS};
 use super::look::{Keep, ShellState};
-use super::marks::Marks;
+use super::marks::{At, Marks};
 use super::outbox::Mark;
 use super::screen::{Cell, Screen};
 use std::sync::Arc;
@@ -119,14 +119,34 @@ impl Past {
     /// Keeps a mark at the cursor.
     pub(super) fn mark(&mut self, grid: &impl Rows, mark: Mark) {
         // A full-screen program has no prompts.
-        let place = (!grid.alternate()).then(|| self.reading(grid).place_of_cursor());
-        self.marks.set(place, mark);
+        if grid.alternate() {
+            return self.marks.set(None, mark);
+        }
+        let lines = self.reading(grid);
+        let place = lines.place_of_cursor();
+        let typed = (mark == Mark::Output).then(|| typed(&lines, self.marks.input(), place));
+        if let Some(typed) = typed {
+            self.marks.begin(&typed);
+        }
+        self.marks.set(Some(place), mark);
     }
 
     /// All lines, the oldest first.
     pub(super) fn reading<'a, G: Rows>(&'a self, grid: &'a G) -> Reading<'a, G> {
         Reading::new(&self.history, grid)
     }
+}
+
+/// What stands between the end of the prompt and the cursor, of a command of several lines the first.
+fn typed(lines: &impl Lines, from: Option<At>, to: At) -> String {
+    let Some((line, col)) = from else {
+        return String::new();
+    };
+    let to = to.min((line + 1, 0));
+    let cells = lines.line(line).cells;
+    let end = if to.0 == line { to.1 } else { cells.len() };
+    let typed = cells.get(col..end.min(cells.len())).unwrap_or_default();
+    typed.iter().map(|cell| cell.text.as_str()).collect()
 }
 
 /// A line, or a piece of a long one, in a grid.

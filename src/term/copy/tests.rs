@@ -408,7 +408,9 @@ fn marks_lead_to_prompts_and_outputs() {
         act(&mut emulator, Deed::YankLine).as_deref(),
         Some("$ cmd 1101")
     );
-    assert_eq!(emulator.take_marks().len(), 64);
+    let commands = emulator.take_commands();
+    assert_eq!(commands.len(), 64);
+    assert_eq!(commands.last().map(String::as_str), Some("cmd 1499"));
     act(&mut emulator, Deed::Leave);
     emulator.feed(b"\x1b]133;C\x07");
     assert_eq!(emulator.screen().shell, ShellState::Running);
