@@ -44,6 +44,8 @@ impl<'a> Grid<'a> {
         let row = &self.term.grid()[Line(index)];
         let last = &row[self.term.last_column()];
         let (wrapped, mut after_wide) = (last.flags.contains(Flags::WRAPLINE), false);
+        // Neighbours mostly look alike, and translating a look costs more than comparing two.
+        let mut known: Option<(&term::cell::Cell, Style)> = None;
         for column in 0..columns {
             let cell = &row[Column(column)];
             let spacer = cell.flags.contains(Flags::WIDE_CHAR_SPACER);
@@ -60,10 +62,12 @@ impl<'a> Grid<'a> {
                 (false, _) => Glyph::new(cell.c, cell.zerowidth().unwrap_or_default()),
             };
             after_wide = wide && !spacer;
-            cells.push(Cell {
-                text,
-                style: self.style(cell),
-            });
+            let style = match known {
+                Some((like, style)) if look_alike(like, cell) => style,
+                _ => self.style(cell),
+            };
+            known = Some((cell, style));
+            cells.push(Cell { text, style });
         }
         wrapped
     }
@@ -117,6 +121,15 @@ impl<'a> Grid<'a> {
             None => plain,
         }
     }
+}
+
+/// Whether two cells certainly have one look; what is rare is not looked into.
+fn look_alike(one: &term::cell::Cell, other: &term::cell::Cell) -> bool {
+    one.flags == other.flags
+        && one.fg == other.fg
+        && one.bg == other.bg
+        && one.extra.is_none()
+        && other.extra.is_none()
 }
 
 impl Rows for Grid<'_> {

@@ -13,7 +13,7 @@ pub(super) use pack::blank;
 
 use pack::Looks;
 
-use super::screen::Cell;
+use super::screen::{Cell, Style};
 
 /// The cells of one piece of a line, within a row more or less.
 pub(super) const LINE_CELLS: usize = 4_096;
@@ -48,10 +48,10 @@ struct Chunk {
 
 impl Chunk {
     fn size(&self) -> usize {
-        let entry = size_of::<Cell>() + size_of::<u32>();
+        let entry = size_of::<Style>() + size_of::<u32>();
         self.bytes.capacity()
             + self.starts.capacity() * size_of::<u32>()
-            + self.looks.table.capacity() * size_of::<Cell>()
+            + self.looks.table.capacity() * size_of::<Style>()
             + self.looks.places.capacity() * entry * 8 / 7
             + size_of::<Self>()
     }

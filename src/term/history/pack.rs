@@ -17,20 +17,16 @@ const OPEN: u8 = 0x40;
 /// Runs of looks follow the text.
 const STYLED: u8 = 0x80;
 
-/// The looks that occur in a chunk: cells without their text.
+/// The looks that occur in a chunk.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
-    pub(super) table: Vec<Cell>,
+    pub(super) table: Vec<Style>,
     /// Where each stands in the table; given up when the chunk is complete.
-    pub(super) places: HashMap<Cell, u32>,
+    pub(super) places: HashMap<Style, u32>,
 }
 
 impl Looks {
-    fn place(&mut self, cell: Cell) -> u32 {
-        let look = Cell {
-            text: Glyph::EMPTY,
-            ..cell
-        };
+    fn place(&mut self, look: Style) -> u32 {
         if let Some(place) = self.places.get(&look) {
             return *place;
         }
@@ -40,11 +36,11 @@ impl Looks {
         place
     }
 
-    fn at(&self, place: u32) -> Cell {
-        let cell = usize::try_from(place)
+    fn at(&self, place: u32) -> Style {
+        let look = usize::try_from(place)
             .ok()
             .and_then(|at| self.table.get(at));
-        cell.copied().unwrap_or_else(blank)
+        look.copied().unwrap_or_default()
     }
 }
 
@@ -58,17 +54,9 @@ pub(crate) fn blank() -> Cell {
 
 /// Appends the cells of a line to `out`; an open line goes on in the next.
 pub(super) fn pack(cells: &[Cell], open: bool, looks: &mut Looks, out: &mut Vec<u8>) {
-    let plain = Cell {
-        text: Glyph::EMPTY,
-        ..blank()
-    };
-    let styled = cells.iter().any(|cell| {
-        Cell {
-            text: Glyph::EMPTY,
-            ..*cell
-        } != plain
-    });
-    let kind = if cells.iter().all(|cell| cell.text.len() == 1) {
+    let plain = Style::default();
+    let styled = cells.iter().any(|cell| cell.style != plain);
+    let kind = if cells.iter().all(|cell| cell.text.bytes().len() == 1) {
         ASCII
     } else if follows_widths(cells) {
         BY_WIDTH
@@ -76,29 +64,25 @@ pub(super) fn pack(cells: &[Cell], open: bool, looks: &mut Looks, out: &mut Vec<
         COUNTED
     };
     out.push(kind | if styled { STYLED } else { 0 } | if open { OPEN } else { 0 });
-    number(cells.iter().map(|cell| cell.text.len()).sum(), out);
+    number(cells.iter().map(|cell| cell.text.bytes().len()).sum(), out);
     if kind == COUNTED {
         number(cells.len(), out);
         // A glyph has at most 22 bytes.
-        out.extend(cells.iter().map(|cell| cell.text.len() as u8));
+        out.extend(cells.iter().map(|cell| cell.text.bytes().len() as u8));
     }
     for cell in cells {
-        out.extend_from_slice(cell.text.as_bytes());
+        out.extend_from_slice(cell.text.bytes());
     }
     if !styled {
         return;
     }
-    let mut runs: Vec<(u32, usize)> = Vec::new();
-    for cell in cells {
-        let place = looks.place(*cell);
-        match runs.last_mut() {
-            Some((last, count)) if *last == place => *count += 1,
-            _ => runs.push((place, 1)),
+    // A look is only looked up where another begins: every line that scrolls away comes here.
+    for run in cells.chunk_by(|one, next| one.style == next.style) {
+        if let Some(first) = run.first() {
+            let place = looks.place(first.style);
+            number(usize::try_from(place).unwrap_or_default(), out);
+            number(run.len(), out);
         }
-    }
-    for (place, count) in runs {
-        number(usize::try_from(place).unwrap_or_default(), out);
-        number(count, out);
     }
 }
 
@@ -150,10 +134,7 @@ pub(super) fn unpack(bytes: &[u8], looks: &Looks, cells: &mut Vec<Cell>) {
     while let (Some(place), Some(count)) = (take(&mut runs), take(&mut runs)) {
         let look = looks.at(u32::try_from(place).unwrap_or(u32::MAX));
         for cell in rest.by_ref().take(count) {
-            *cell = Cell {
-                text: cell.text,
-                ..look
-            };
+            cell.style = look;
         }
     }
 }
