@@ -18,7 +18,7 @@ pub(crate) enum Purpose {
     /// The hosts of the model.
     Hosts,
     /// The hosts of the model after an import, whose answer waits for them.
-    Imported(Caller, Box<crate::command::ImportReport>),
+    Inventory(Caller, Box<Outcome>),
     /// What was measured of a host before this process began.
     Past(HostId),
     /// Data that a screen shows, by the page's key.
@@ -78,8 +78,8 @@ pub(crate) enum Purpose {
 pub(crate) enum Then {
     /// Answer with the ticket of this reference; the new one, if it is empty.
     Ticket(String),
-    /// Answer with what the import found.
-    Import(Box<crate::command::ImportReport>),
+    /// Answer with this once the inventory has what was written.
+    Inventory(Box<Outcome>),
     /// Open the session's shell.
     Open(SessionId),
     /// Launch what was announced.

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::row::Form::{Flag, Positional, Switch};
-use super::row::{Arg, Danger, Row, Scope, Subject, Surface};
+use super::row::Form::{Flag, Positional, Rest, Switch};
+use super::row::{Arg, ArgError, Args, Danger, Row, Scope, Subject, Surface};
 use super::{Command, HostCommand as H};
 use crate::domain::ticket::words;
 
@@ -43,6 +43,15 @@ pub enum HostCommand {
         /// Its name.
         name: String,
     },
+    /// Gives hosts tags, or takes them away.
+    Tag {
+        /// Which hosts.
+        pattern: String,
+        /// What they get.
+        add: Vec<String>,
+        /// What they lose.
+        remove: Vec<String>,
+    },
     /// Probes hosts once, or again and again.
     Health {
         /// Which; all when absent.
@@ -50,6 +59,33 @@ pub enum HostCommand {
         /// Until stopped.
         watch: bool,
     },
+}
+
+fn tag(args: &Args) -> Result<Command, ArgError> {
+    let text = args.all("tags").join(" ");
+    let (mut add, mut remove) = (Vec::new(), Vec::new());
+    for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
+        let (tag, list) = match word.strip_suffix('-') {
+            Some(tag) => (tag, &mut remove),
+            None => (word, &mut add),
+        };
+        let odd = |c: char| !(c.is_alphanumeric() || "._:/=-".contains(c));
+        if tag.is_empty() || tag.starts_with('-') || tag.contains(odd) {
+            return Err(ArgError::Bad {
+                name: "tags",
+                why: format!("{word:?} is no tag: letters, digits and ._:/=- only"),
+            });
+        }
+        list.push(tag.to_owned());
+    }
+    if add.is_empty() && remove.is_empty() {
+        return Err(ArgError::Missing("tags"));
+    }
+    Ok(Command::Host(H::Tag {
+        pattern: args.need("hosts")?,
+        add,
+        remove,
+    }))
 }
 
 /// The verbs. // tidy: table
@@ -150,6 +186,31 @@ pub(super) const ROWS: &[Row] = &[
                 name: args.need("host")?,
             }))
         },
+    },
+    Row {
+        args: &[
+            Arg {
+                name: "hosts",
+                form: Positional,
+                required: true,
+                subject: Some(Subject::Hosts),
+                help: "Host pattern",
+            },
+            Arg {
+                name: "tags",
+                form: Rest,
+                required: true,
+                subject: None,
+                help: "Tags to give; one that ends in - is taken away: prod web old-",
+            },
+        ],
+        ..Row::plain(
+            "host.tag",
+            "tag hosts",
+            "Gives hosts tags, or takes them away. Patterns, filters and environments go by them: `@prod`.",
+            Surface::Everywhere,
+            tag,
+        )
     },
     Row {
         id: "health",

@@ -112,6 +112,14 @@ impl Stage {
     /// A command was refused; says why.
     pub async fn furnish(&self) -> Result<(), StageError> {
         self.must(self.import()).await?;
+        for host in self.fleet.hosts() {
+            self.must(Command::Host(HostCommand::Tag {
+                pattern: host.name.to_owned(),
+                add: host.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+                remove: Vec::new(),
+            }))
+            .await?;
+        }
         for sample in TICKETS.iter().rev() {
             let change = TicketChange {
                 body: Some(sample.body.to_owned()),

@@ -427,6 +427,7 @@ fn patterns_of(command: &Command) -> Vec<&str> {
         Command::Host(HostCommand::List { pattern, .. } | HostCommand::Health { pattern, .. }) => {
             pattern.iter().map(String::as_str).collect()
         }
+        Command::Host(HostCommand::Tag { pattern, .. }) => vec![pattern],
         Command::Exec(exec) => vec![&exec.pattern],
         Command::Run(RunCommand::Start(start)) => vec![&start.pattern],
         _ => Vec::new(),
@@ -452,7 +453,7 @@ fn changes(command: &Command) -> bool {
         Command::Ticket(_) | Command::Ssh(_) | Command::Exec(_) | Command::Copy(_) => true,
         Command::Host(HostCommand::Import { dry_run, .. }) => !dry_run,
         // A probe runs commands on hosts and keeps what it found.
-        Command::Host(HostCommand::Health { .. }) => true,
+        Command::Host(HostCommand::Health { .. } | HostCommand::Tag { .. }) => true,
         Command::Host(_) => false,
         Command::Session(command) => matches!(
             command,

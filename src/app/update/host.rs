@@ -5,7 +5,9 @@ use crate::app::event::Caller;
 use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::State;
 use crate::command::{Answer, DoctorLine, HostCommand, ImportReport, Outcome};
+use crate::domain::host::Host;
 use crate::domain::ids::ReqId;
+use crate::domain::op::{Draft, Entity, EntityKind};
 use crate::inventory;
 use crate::model::KeyOffer;
 use crate::ssh::{KeyRow, KeySource, KeysReport};
@@ -61,6 +63,14 @@ pub(super) fn execute(
             }
         },
         HostCommand::Import { path, dry_run, .. } => import(state, gather, &path, dry_run, fx),
+        HostCommand::Tag {
+            pattern,
+            add,
+            remove,
+        } => match selected(state, Some(&pattern), &gather) {
+            Ok(hosts) => tag(state, caller, &hosts, &add, &remove, fx),
+            Err(why) => reply(state, caller, Outcome::error(2, why), fx),
+        },
         HostCommand::Health { pattern, watch } => {
             match selected(state, pattern.as_deref(), &gather) {
                 Ok(hosts) if hosts.is_empty() => {
@@ -81,11 +91,7 @@ pub(super) fn execute(
     }
 }
 
-fn selected(
-    state: &State,
-    pattern: Option<&str>,
-    gather: &Gather,
-) -> Result<Vec<crate::domain::host::Host>, String> {
+fn selected(state: &State, pattern: Option<&str>, gather: &Gather) -> Result<Vec<Host>, String> {
     match pattern {
         None => Ok(state.model.hosts.rows().to_vec()),
         Some(pattern) => Ok(gather::named(state, pattern, &gather.ticket_hosts)?
@@ -131,9 +137,61 @@ fn import(
     super::append(
         state,
         batch,
-        Purpose::Commit(caller, Then::Import(Box::new(report))),
+        Purpose::Commit(
+            caller,
+            Then::Inventory(Box::new(Outcome::ok(Answer::Import(report)))),
+        ),
         fx,
     );
+}
+
+fn tag(
+    state: &mut State,
+    caller: Caller,
+    hosts: &[Host],
+    add: &[String],
+    remove: &[String],
+    fx: &mut Vec<Effect>,
+) {
+    let mut drafts = Vec::new();
+    let mut changed = Vec::new();
+    for host in hosts {
+        let before = drafts.len();
+        let wanted = add.iter().map(|tag| (tag, true));
+        let wanted = wanted.chain(remove.iter().map(|tag| (tag, false)));
+        for (tag, on) in wanted {
+            // Nothing is written that is so already: each write is an operation for ever.
+            if host.tags.contains(tag) != on {
+                drafts.push(Draft::Flag {
+                    entity: Entity {
+                        kind: EntityKind::Host,
+                        id: host.id.0,
+                    },
+                    set: "tags".to_owned(),
+                    member: tag.clone(),
+                    on,
+                });
+            }
+        }
+        if drafts.len() > before {
+            changed.push(host.name.clone());
+        }
+    }
+    let text = match changed.as_slice() {
+        [] => "nothing to change: the tags are as wanted".to_owned(),
+        [one] => format!("{one} has other tags now"),
+        many => format!("{} hosts have other tags now", many.len()),
+    };
+    let outcome = Outcome::ok(Answer::Done(text));
+    if drafts.is_empty() {
+        return reply(state, caller, outcome, fx);
+    }
+    let batch = Batch {
+        drafts,
+        local: Vec::new(),
+    };
+    let then = Then::Inventory(Box::new(outcome));
+    super::append(state, batch, Purpose::Commit(caller, then), fx);
 }
 
 /// The inventory was read: commands that waited for it go on.

@@ -195,7 +195,7 @@ fn committed(
                 Then::Copy(req) => copy::refused(state, req, &failure::text(&error)),
                 Then::Order(number) => drop(state.orders.remove(&number)),
                 Then::Ticket(_)
-                | Then::Import(_)
+                | Then::Inventory(_)
                 | Then::Launch(_)
                 | Then::Answer(_)
                 | Then::Exit(_) => {}
@@ -262,9 +262,9 @@ fn follow_up(
                 ),
             }
         }
-        Then::Import(report) => {
+        Then::Inventory(outcome) => {
             // Whoever asked is told when the model has the hosts too, so that the next command finds them.
-            ask(state, Ask::Hosts, Purpose::Imported(caller, report), fx);
+            ask(state, Ask::Hosts, Purpose::Inventory(caller, outcome), fx);
         }
         Then::Open(id) => session::launch(state, id, done, fx),
         Then::Launch(call) => ssh::launch(state, *call, fx),
@@ -306,7 +306,9 @@ fn given_up(state: &mut State, caller: Caller, then: Then, fx: &mut Vec<Effect>)
             },
             fx,
         ),
-        Then::Ticket(_) | Then::Import(_) => reply(state, caller, Outcome::ok(Answer::Silent), fx),
+        Then::Ticket(_) | Then::Inventory(_) => {
+            reply(state, caller, Outcome::ok(Answer::Silent), fx)
+        }
     }
 }
 
@@ -325,9 +327,9 @@ fn answered(
         }
         Some(Purpose::Gather(gather, piece)) => gather::answered(state, *gather, piece, result, fx),
         Some(Purpose::Hosts) => host::loaded(state, result, fx),
-        Some(Purpose::Imported(caller, report)) => {
+        Some(Purpose::Inventory(caller, outcome)) => {
             host::loaded(state, result, fx);
-            reply(state, caller, Outcome::ok(Answer::Import(*report)), fx);
+            reply(state, caller, *outcome, fx);
         }
         Some(Purpose::Page(want)) => page::answered(state, &want, result, fx),
         Some(Purpose::Layout(wanted)) => layout::answered(state, wanted, result, fx),
