@@ -198,6 +198,10 @@ impl<G: Rows> Iterator for Pieces<'_, G> {
 }
 
 fn join(grid: &impl Rows, piece: Piece, cells: &mut Vec<Cell>) {
+    if piece.rows == 1 {
+        grid.part(piece.row, cells);
+        return;
+    }
     cells.clear();
     let mut part = Vec::new();
     for row in 0..piece.rows as i32 {

@@ -209,6 +209,12 @@ impl Glyph {
     /// The glyph of `c` with `marks`. Control characters and tabs become spaces.
     pub fn new(c: char, marks: &[char]) -> Self {
         let mut glyph = Self::EMPTY;
+        // Nearly all text of a flood is this.
+        if let (b' '..=b'~', []) = (u8::try_from(c).unwrap_or_default(), marks) {
+            glyph.len = 1;
+            glyph.bytes[0] = c as u8;
+            return glyph;
+        }
         glyph.push(if unsafe_to_show(c) { ' ' } else { c });
         for mark in marks {
             if !unsafe_to_show(*mark) && !glyph.push(*mark) {
