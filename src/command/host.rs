@@ -207,7 +207,7 @@ pub(super) const ROWS: &[Row] = &[
         ..Row::plain(
             "host.tag",
             "tag hosts",
-            "Gives hosts tags, or takes them away. Patterns, filters and environments go by them: `@prod`.",
+            "Gives hosts tags, or takes them away. Patterns, filters and environments go by them: `tag=prod`.",
             Surface::Everywhere,
             tag,
         )

@@ -305,3 +305,38 @@ fn a_full_disk_says_so_and_loses_nothing_that_was_acknowledged() {
     assert!(out.contains("before the flood"), "{out}");
     assert!(err.contains("full"), "{err}");
 }
+
+#[test]
+fn tags_come_and_go_and_patterns_go_by_them() {
+    let day = Day::start(2);
+    day.import();
+    let tagged = |pattern: &str| {
+        let hosts = day.json(&["host", "ls", "-H", pattern, "--json"]);
+        let rows = hosts.as_array().cloned().unwrap_or_default();
+        let names = rows.iter().map(|row| row["name"].to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert!(
+        day.qd(&["host", "tag", "web1", "prod", "shop"])
+            .status
+            .success()
+    );
+    assert_eq!(tagged("tag=prod"), "\"web1\"");
+    assert!(
+        day.qd(&["host", "tag", "web*", "prod-", "spare"])
+            .status
+            .success()
+    );
+    let (exit, _) = told(&day, &["host", "ls", "-H", "tag=prod"]);
+    assert_eq!(exit, 2, "nobody has it any more");
+    assert_eq!(tagged("tag=spare"), "\"web1\" \"web2\"");
+    assert_eq!(tagged("tag=shop"), "\"web1\"");
+    // Nothing to change is no mistake, and writes nothing.
+    let again = day.qd(&["host", "tag", "web*", "spare"]);
+    assert!(String::from_utf8_lossy(&again.stdout).contains("as wanted"));
+    let (exit, why) = told(&day, &["host", "tag", "web1", "a b;c"]);
+    assert_eq!(exit, 2, "{why}");
+    assert!(why.contains("no tag"), "{why}");
+    let (exit, why) = told(&day, &["host", "tag", "nowhere", "x"]);
+    assert_eq!(exit, 2, "{why}");
+}
