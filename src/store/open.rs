@@ -299,6 +299,10 @@ impl Opener {
     }
 }
 
+/// Lets the exam of power cuts see what another setting would cost.
+#[cfg(test)]
+pub(super) const DURABILITY: &str = "QD_TEST_SYNCHRONOUS";
+
 /// What every connection needs: all of these belong to the connection, not to the file.
 fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::from_secs(5))?;
@@ -309,6 +313,10 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA trusted_schema = OFF;
          PRAGMA cache_size = -65536;",
     )?;
+    #[cfg(test)]
+    if let Ok(durability) = std::env::var(DURABILITY) {
+        conn.execute_batch(&format!("PRAGMA synchronous = {durability}"))?;
+    }
     // These answer with a row, which `execute_batch` would take for an error in some builds.
     conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(()))
         .optional()?;

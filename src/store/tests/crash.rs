@@ -41,8 +41,16 @@ fn child() -> Tested {
     Ok(())
 }
 
-fn spawn(folder: &Path, name: &str, count: u64) -> Result<Child, std::io::Error> {
-    Command::new(std::env::current_exe()?)
+/// Starts a process that writes and says what was acknowledged.
+pub(super) fn spawn(
+    folder: &Path,
+    name: &str,
+    count: u64,
+    with: impl FnOnce(&mut Command),
+) -> Result<Child, std::io::Error> {
+    let mut command = Command::new(std::env::current_exe()?);
+    with(&mut command);
+    command
         .args(["--exact", "store::tests::crash::child", "--nocapture"])
         .env(ORDER, format!("{}|{name}|{count}", folder.display()))
         .stdout(Stdio::piped())
@@ -51,7 +59,9 @@ fn spawn(folder: &Path, name: &str, count: u64) -> Result<Child, std::io::Error>
 }
 
 /// The acknowledgements in a child's output, until it ends.
-fn acks(child: &mut Child) -> Result<impl Iterator<Item = String> + use<>, Box<dyn Error>> {
+pub(super) fn acks(
+    child: &mut Child,
+) -> Result<impl Iterator<Item = String> + use<>, Box<dyn Error>> {
     let out = child.stdout.take().ok_or("its output is a pipe")?;
     Ok(BufReader::new(out)
         .lines()
@@ -59,14 +69,14 @@ fn acks(child: &mut Child) -> Result<impl Iterator<Item = String> + use<>, Box<d
         .filter_map(|line| Some(line.strip_prefix("ack ")?.to_owned())))
 }
 
-fn notes(folder: &Path) -> Result<BTreeSet<String>, rusqlite::Error> {
+pub(super) fn notes(folder: &Path) -> Result<BTreeSet<String>, rusqlite::Error> {
     let conn = raw(folder)?;
     let mut statement = conn.prepare("SELECT text FROM note")?;
     let rows = statement.query_map([], |row| row.get(0))?;
     rows.collect()
 }
 
-fn sound(store: &Store) -> Tested {
+pub(super) fn sound(store: &Store) -> Tested {
     match store.ask_wait(Ask::Doctor)? {
         Answer::Doctor(report) => assert!(report.ok, "{report:?}"),
         other => unreachable!("the doctor was asked, not {other:?}"),
@@ -79,7 +89,7 @@ fn four_processes_write_one_file_and_none_is_turned_away() -> Tested {
     let folder = tempfile::tempdir()?;
     let mut children = Vec::new();
     for name in ["a", "b", "c", "d"] {
-        children.push(spawn(folder.path(), name, 250)?);
+        children.push(spawn(folder.path(), name, 250, |_| ())?);
     }
     let mut said = BTreeSet::new();
     for child in &mut children {
@@ -102,7 +112,7 @@ fn what_was_acknowledged_survives_a_kill() -> Tested {
     let folder = tempfile::tempdir()?;
     let mut said = BTreeSet::new();
     for round in 0..12_usize {
-        let mut child = spawn(folder.path(), &format!("round{round}"), u64::MAX)?;
+        let mut child = spawn(folder.path(), &format!("round{round}"), u64::MAX, |_| ())?;
         let mut acks = acks(&mut child)?;
         said.extend(acks.by_ref().take(1 + round * 3));
         child.kill()?;

@@ -5,6 +5,7 @@ mod carry;
 mod crash;
 mod files;
 mod merge;
+mod power;
 mod rows;
 mod search;
 mod things;
