@@ -22,7 +22,7 @@ mod reference;
 mod restore;
 mod sync;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::*;
 use crate::domain::ids::{EntityId, TicketId};
-use crate::domain::op::{Draft, Entity, EntityKind, Value};
+use crate::domain::op::{Draft, Entity, EntityKind, Hlc, Value};
 use crate::domain::ticket::Ticket;
 
 type Tested = Result<(), Box<dyn Error>>;
@@ -41,6 +41,32 @@ fn raw(folder: &Path) -> rusqlite::Result<Connection> {
     )?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(conn)
+}
+
+/// Writes into this device's own log as a later program would: what today's cannot write. Returns what it wrote.
+pub(crate) fn as_a_later_program(
+    store: &Store,
+    bodies: Vec<Vec<u8>>,
+) -> Result<Vec<Logged>, Box<dyn Error>> {
+    let conn = raw(store.folder())?;
+    let device = store.device();
+    let mut wrote = Vec::new();
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    for body in bodies {
+        let (seq, before) = log::head(&conn, device)?;
+        let op = Logged {
+            device,
+            seq: seq + 1,
+            hlc: Hlc((NOW.0.cast_unsigned() << 16) + seq + 1),
+            body,
+        };
+        if log::insert(&conn, &op, &log::link(&before, &op)).is_err() {
+            return Err("the operation could not be written".into());
+        }
+        wrote.push(op);
+    }
+    conn.execute_batch("COMMIT")?;
+    Ok(wrote)
 }
 
 fn ticket(name: &str) -> Entity {

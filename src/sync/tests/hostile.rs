@@ -385,7 +385,7 @@ fn keys_fit_their_fingerprints_and_only_members_hold_the_newest() -> Tested {
 }
 
 /// Three machines in one space.
-struct Trio {
+pub(super) struct Trio {
     folder: tempfile::TempDir,
     bag: DirectoryRemote,
     machines: Vec<Machine>,
@@ -393,7 +393,7 @@ struct Trio {
 }
 
 impl Trio {
-    async fn new(fault: Option<Fault>) -> Found<Self> {
+    pub(super) async fn new(fault: Option<Fault>) -> Found<Self> {
         let (folder, mut dice) = (scratch()?, Dice(77));
         let bag = DirectoryRemote::create(&folder.path().join("bag")).map_err(words)?;
         let mut machines = Vec::new();
@@ -426,13 +426,13 @@ impl Trio {
         })
     }
 
-    fn at(&mut self, at: usize) -> Found<&mut Machine> {
+    pub(super) fn at(&mut self, at: usize) -> Found<&mut Machine> {
         self.machines
             .get_mut(at)
             .ok_or_else(|| "no such machine".to_owned())
     }
 
-    fn say(&mut self, at: usize, text: &str) -> Found<()> {
+    pub(super) fn say(&mut self, at: usize, text: &str) -> Found<()> {
         let entity = Entity {
             kind: EntityKind::Ticket,
             id: EntityId::derived("ticket", "one"),
@@ -449,18 +449,18 @@ impl Trio {
             .map_err(words)
     }
 
-    async fn round(&mut self, at: usize) -> Found<Report> {
+    pub(super) async fn round(&mut self, at: usize) -> Found<Report> {
         let (bag, mut dice) = (self.bag.clone(), self.dice.clone());
         let report = self.at(at)?.round(&bag, &mut dice).await;
         self.dice = dice;
         report
     }
 
-    fn device(&mut self, at: usize) -> Found<DeviceId> {
+    pub(super) fn device(&mut self, at: usize) -> Found<DeviceId> {
         Ok(self.at(at)?.store()?.device())
     }
 
-    fn segment(&mut self, at: usize, file: &str) -> Found<std::path::PathBuf> {
+    pub(super) fn segment(&mut self, at: usize, file: &str) -> Found<std::path::PathBuf> {
         let device = self.device(at)?.to_string();
         Ok(self
             .folder
@@ -472,7 +472,7 @@ impl Trio {
     }
 }
 
-fn block<T>(work: impl Future<Output = Found<T>>) -> Found<T> {
+pub(super) fn block<T>(work: impl Future<Output = Found<T>>) -> Found<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -1,5 +1,6 @@
 //! Tests of the whole room: the simulation, planted faults, and a hub that lies.
 
+mod ages;
 mod hostile;
 mod model;
 mod simulation;
