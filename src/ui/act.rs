@@ -28,6 +28,10 @@ const ALL: i32 = 1_000_000;
 impl Ui {
     /// Goes to a view; Esc leads back.
     pub fn open(&mut self, model: &Model, view: View) {
+        let view = match view {
+            View::Pane(id) => View::Pane(model.pane_of(id)),
+            other => other,
+        };
         if view == self.view {
             return;
         }

@@ -166,6 +166,15 @@ impl Ui {
                 }
                 Vec::new()
             }
+            // What is typed is meant for the shell that comes; what is there can be looked at meanwhile.
+            Some(SessionState::Closed(_))
+                if key.code != KeyCode::PageUp && self.is_opening(model, id) =>
+            {
+                if !self.type_ahead(model, key) {
+                    self.leave_pane(model);
+                }
+                Vec::new()
+            }
             Some(SessionState::Closed(_)) => self.ended_key(model, id, key),
             None => {
                 if matches!(key.code, KeyCode::Enter | KeyCode::Esc | KeyCode::Char('q')) {

@@ -25,6 +25,8 @@ mod scenes;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod stories_anew;
+#[cfg(test)]
 mod stories_guard;
 #[cfg(test)]
 mod stories_links;

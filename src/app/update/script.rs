@@ -146,6 +146,8 @@ pub(super) fn capture(
     };
     let req = state.mint.request();
     let purpose = Purpose::Capture(gather.caller, reference.to_uppercase(), None);
+    // A pane that nobody looked at since the app came back is read back first.
+    super::layout::wake(state, session, fx);
     state.inflight.insert(req, state.model.now, purpose);
     fx.push(Effect::Ssh(SshAsk::Capture {
         req,
@@ -227,6 +229,7 @@ pub(super) fn wait(
     if let (Some(session), Some(pattern)) = (dead, &pattern) {
         let req = state.mint.request();
         let purpose = Purpose::Capture(caller, reference.to_uppercase(), Some(pattern.clone()));
+        super::layout::wake(state, session, fx);
         state.inflight.insert(req, state.model.now, purpose);
         return fx.push(Effect::Ssh(SshAsk::Capture {
             req,

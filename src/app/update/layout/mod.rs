@@ -3,6 +3,7 @@
 //! Every session of the model is in just one tab, and nothing else is: [`settle`] sees to it whoever added a session or
 //! took one away.
 
+mod anew;
 mod keep;
 mod named;
 
@@ -11,19 +12,21 @@ use std::path::PathBuf;
 
 use crate::app::effect::Effect;
 use crate::app::event::Caller;
-use crate::app::purpose::{Gather, Purpose};
+use crate::app::purpose::Gather;
 use crate::app::state::State;
 use crate::command::{Answer, Command, LayoutCommand, Outcome, Spot};
 use crate::config::WindowSize;
 use crate::domain::ids::{SessionId, WindowId};
 use crate::domain::layout::{Area, SavedTab, Shape, Tab, TabId};
-use crate::model::{Level, Model, QuestionId, SessionState};
+use crate::model::{Level, Model, QuestionId};
 use crate::ssh::SshAsk;
 use crate::term::Size;
 use crate::ui::{Ui, View};
 
 use super::{gather, reply, session, window};
 
+use anew::reopen;
+pub(super) use anew::{arrived, failed};
 pub(super) use keep::{keep, kept};
 pub(crate) use named::Wanted;
 pub(super) use named::{answered, confirmed, start};
@@ -80,6 +83,8 @@ fn heal(state: &mut State) {
     }
     let homeless = sessions
         .iter()
+        // What takes another one's place has that one's pane until then.
+        .filter(|session| !session.instead.is_some_and(|ended| known(&ended)))
         .map(|session| session.id)
         .filter(|id| !tabs.iter().any(|tab| tab.contains(*id)));
     let homeless: Vec<SessionId> = homeless.collect();
@@ -166,16 +171,24 @@ fn sizes(state: &mut State, fx: &mut Vec<Effect>) {
     }
     for (session, size) in wanted {
         let known = state.pane_sizes.insert(session, size);
-        if let Some(recording) = state.tabs.asleep.remove(&session) {
-            fx.push(Effect::Ssh(SshAsk::Revive {
-                session,
-                recording,
-                size,
-            }));
-        } else if known.is_some_and(|known| known != size) {
+        if !wake(state, session, fx) && known.is_some_and(|known| known != size) {
             fx.push(Effect::Ssh(SshAsk::Resize { session, size }));
         }
     }
+}
+
+/// Reads what a lost session showed back into its pane, unless somebody did. Whether it had to be.
+pub(super) fn wake(state: &mut State, session: SessionId, fx: &mut Vec<Effect>) -> bool {
+    let Some(recording) = state.tabs.asleep.remove(&session) else {
+        return false;
+    };
+    let size = *state.pane_sizes.entry(session).or_insert(session::UNSEEN);
+    fx.push(Effect::Ssh(SshAsk::Revive {
+        session,
+        recording,
+        size,
+    }));
+    true
 }
 
 /// The size of a tab for the windows that show it.
@@ -207,14 +220,7 @@ pub(super) fn place(
             let tab = state.model.tab_of_mut(at);
             tab.is_some_and(|tab| tab.split(at, axis, id))
         }
-        Spot::Instead(old) => {
-            let tab = state.model.tab_of_mut(old);
-            let replaced = tab.is_some_and(|tab| tab.replace(old, id));
-            if replaced {
-                instead(state, old, id, fx);
-            }
-            replaced
-        }
+        Spot::Instead(old) => anew::coming(state, old, id, fx),
     };
     if !done {
         let tab = made(&mut state.tabs, id);
@@ -228,24 +234,6 @@ pub(super) fn place(
     settle(state, fx);
 }
 
-/// Windows that showed the old session show the new one, and what was left of the old one goes; its recording stays.
-fn instead(state: &mut State, old: SessionId, new: SessionId, fx: &mut Vec<Effect>) {
-    for (window, ui) in &mut state.windows {
-        if *ui.view() == View::Pane(old) {
-            ui.open(&state.model, View::Pane(new));
-            if let Some((_, tab)) = state.model.tab_of(new) {
-                state.tabs.shown.insert(*window, (new, tab.id));
-            }
-        }
-    }
-    let sessions = &mut state.model.sessions;
-    let place = |id| sessions.iter().position(|session| session.id == id);
-    if let (Some(there), Some(here)) = (place(old), place(new)) {
-        sessions.swap(there, here);
-    }
-    forget(state, old, fx);
-}
-
 /// Forgets an ended session, or ends a live one unseen. Its pane leaves its tab.
 pub(super) fn dismiss(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
     forget(state, id, fx);
@@ -253,6 +241,10 @@ pub(super) fn dismiss(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
 }
 
 fn forget(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
+    // Nobody waits any more for what was to come in its place.
+    if let Some(coming) = state.model.successor(id).map(|session| session.id) {
+        forget(state, coming, fx);
+    }
     state.model.sessions.retain(|view| view.id != id);
     state.pane_sizes.remove(&id);
     state.tabs.asleep.remove(&id);
@@ -389,25 +381,6 @@ fn put(
 ) {
     let command = LayoutCommand::Put { host, ticket, spot };
     gather::begin(state, Gather::new(caller, Command::Layout(command)), fx);
-}
-
-/// Opens an ended session anew where it was; nothing happens to one that lives or is being opened.
-fn reopen(state: &mut State, caller: Caller, id: SessionId, fx: &mut Vec<Effect>) {
-    let spot = Spot::Instead(id);
-    let same = |command: &Command| matches!(command, Command::Layout(LayoutCommand::Put { spot: known, .. }) if *known == spot);
-    let under_way =
-        |purpose: &Purpose| matches!(purpose, Purpose::Gather(gather, _) if same(&gather.command));
-    if state.inflight.find(under_way).is_some() {
-        return;
-    }
-    let ended = state
-        .model
-        .session(id)
-        .filter(|session| matches!(session.state, SessionState::Closed(_)));
-    if let Some(session) = ended {
-        let (host, ticket) = (session.host.clone(), session.ticket.clone());
-        put(state, caller, host, ticket, spot, fx);
-    }
 }
 
 /// Gives a pane a tab of its own, right behind the one it was in.

@@ -75,7 +75,12 @@ impl Pane {
             let place = draw_screen(cx, session, area, painter);
             cursor = cursor.or(place.filter(|_| own));
             if let SessionState::Closed(how) = &session.state {
-                draw_end(how, own, area, painter);
+                let coming = cx.model.successor(*pane);
+                match (coming, &session.failed) {
+                    (Some(coming), _) => draw_coming(coming, area, painter),
+                    (None, Some(why)) => draw_end("Not opened again: ", why, own, area, painter),
+                    (None, None) => draw_end("Ended: ", how, own, area, painter),
+                }
             }
         }
         self.draw_frame(cx, id, origin, painter);
@@ -238,31 +243,40 @@ fn draw_screen(
     None
 }
 
+/// The last row of a pane whose session is being opened anew.
+fn draw_coming(coming: &SessionView, pane: Rect, painter: &mut Painter<'_>) {
+    let (state, _) = sessions::state(&coming.state);
+    let width = usize::from(pane.width);
+    let words = format!(" Opening it again: {state}. What you type waits; Esc leads away.");
+    last_row(&text::fit(&words, width, "…"), pane, painter);
+}
+
 /// The last row of a pane that has ended; what can be pressed is said where the keys are.
-fn draw_end(how: &str, own: bool, pane: Rect, painter: &mut Painter<'_>) {
+fn draw_end(what: &str, how: &str, own: bool, pane: Rect, painter: &mut Painter<'_>) {
+    let words = if own {
+        ended(what, how, usize::from(pane.width))
+    } else {
+        format!(" {what}{how}")
+    };
+    last_row(&words, pane, painter);
+}
+
+fn last_row(words: &str, pane: Rect, painter: &mut Painter<'_>) {
     let height = 1.min(pane.height);
     let area = below(pane, pane.height - height);
     painter.clear(area);
     painter.tint(area, Role::Prompt);
-    let words = if own {
-        ended(how, usize::from(area.width))
-    } else {
-        format!(" Ended: {how}")
-    };
-    painter.put(area, 0, &words, Role::Prompt);
+    painter.put(area, 0, words, Role::Prompt);
 }
 
 /// What is said under a pane that has ended. The way out is never cut; the reason is, if it must be.
-fn ended(how: &str, width: usize) -> String {
+fn ended(what: &str, how: &str, width: usize) -> String {
     const WAYS: &str = "r opens it again, Enter closes it, Esc leaves it in the list";
-    let whole = format!(" Ended: {how}. {WAYS}.");
-    if whole.chars().count() <= width {
+    const SHORT: &str = "r again  Enter close  Esc leave";
+    let whole = format!(" {what}{how}. {WAYS}.");
+    if text::width(&whole) <= width {
         return whole;
     }
-    let room = width.saturating_sub(" Ended:   r again  Enter close  Esc leave".len());
-    let mut reason: String = how.chars().take(room.saturating_sub(1)).collect();
-    if reason.len() < how.len() {
-        reason.push('…');
-    }
-    format!(" Ended: {reason}  r again  Enter close  Esc leave")
+    let room = width.saturating_sub(what.len() + SHORT.len() + 3);
+    format!(" {what}{}  {SHORT}", text::fit(how, room, "…"))
 }

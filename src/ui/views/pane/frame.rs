@@ -7,7 +7,7 @@ use super::Pane;
 use super::dress;
 use crate::domain::ids::SessionId;
 use crate::domain::layout::{Area, Axis, Tab};
-use crate::model::{Model, SessionState};
+use crate::model::{Model, SessionState, SessionView};
 use crate::ui::paint::Painter;
 use crate::ui::text;
 use crate::ui::theme::Role;
@@ -262,10 +262,11 @@ fn label(cx: Cx<'_>, number: usize, tab: &Tab) -> String {
         .find_map(|session| session.sign())
         .map(String::from)
         .unwrap_or_default();
-    let sign = if sessions().all(|session| closed(&session.state)) {
-        " ended"
-    } else if sessions().any(|session| opening(&session.state)) {
+    let coming = |session: &SessionView| cx.model.successor(session.id).is_some();
+    let sign = if sessions().any(|session| opening(&session.state) || coming(session)) {
         cx.look.glyph("…", "..")
+    } else if sessions().all(|session| closed(&session.state)) {
+        " ended"
     } else {
         &called
     };
