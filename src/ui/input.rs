@@ -196,13 +196,8 @@ impl Ui {
             return self.dropped();
         }
         match key.code {
-            KeyCode::Enter => {
-                // Where other panes stay, the tab stays on the screen.
-                if model.tab_of(id).is_none_or(|(_, tab)| !tab.is_split()) {
-                    self.leave_pane(model);
-                }
-                vec![Intent::Dismiss(id)]
-            }
+            // Where the window goes then is known when the pane is gone.
+            KeyCode::Enter => vec![Intent::Dismiss(id)],
             KeyCode::Esc | KeyCode::Char('q') => {
                 self.leave_pane(model);
                 Vec::new()
@@ -211,8 +206,7 @@ impl Ui {
             KeyCode::Char('R') => vec![Intent::Command(Command::Layout(LayoutCommand::ReopenAll))],
             // Nothing is typed any more, so the keys that look back need no prefix.
             KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g' | '/') => {
-                self.views.pane.look.begun();
-                self.look_key(model, key)
+                self.look_back(model, id, key)
             }
             _ => Vec::new(),
         }

@@ -52,7 +52,7 @@ fn the_old_pane_can_be_looked_at_while_it_opens() {
     let looks = |intent: &Intent| matches!(intent, Intent::Session(id, SessionInput::Look(_)) if *id == session_id("ended"));
     assert!(scene.intents.iter().any(looks), "{:?}", scene.intents);
     let list = Scene::with(scene.model, 80, 24, Caps::default()).keys("3");
-    assert_eq!(list.text().matches("mail1").count(), 1, "{}", list.text());
+    assert!(!list.text().contains("connecting"), "{}", list.text());
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod script;
 mod session;
 mod ssh;
 mod stats;
+mod takers;
 mod ticket;
 mod window;
 mod wishes;
@@ -42,6 +43,7 @@ pub(crate) use files::FileOrder;
 pub(crate) use layout::{Tabs, Wanted};
 pub(crate) use recording::FOUND;
 pub(crate) use script::Waits;
+pub(crate) use takers::Takers;
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;

@@ -426,9 +426,9 @@ pub(super) fn listed(state: &State, rows: Vec<SessionRow>) -> Answer {
 }
 
 fn line(state: &State, row: SessionRow) -> SessionLine {
-    let mut views = state.model.sessions.iter();
-    let tab = views.position(|view| view.id == row.id);
-    let view = tab.and_then(|tab| state.model.sessions.get(tab));
+    let view = state.model.session(row.id);
+    let tab = state.model.tab_of(state.model.pane_of(row.id));
+    let tab = tab.map(|(number, _)| number);
     let word = match (view.map(|view| &view.state), row.live, row.closed) {
         (Some(SessionState::Opening(_)), _, _) => "connecting",
         (Some(SessionState::Live), _, _) => "live",

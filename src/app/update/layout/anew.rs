@@ -6,7 +6,7 @@ use crate::app::purpose::Purpose;
 use crate::app::state::State;
 use crate::command::{Command, LayoutCommand, Spot};
 use crate::domain::ids::SessionId;
-use crate::model::SessionState;
+use crate::model::{Level, SessionState};
 use crate::ssh::SshAsk;
 use crate::ui::View;
 
@@ -60,6 +60,7 @@ pub(super) fn coming(
 
 /// The shell of a session is there: it takes the place that it was meant for, and its windows.
 pub(in crate::app::update) fn arrived(state: &mut State, new: SessionId, fx: &mut Vec<Effect>) {
+    state.tabs.halves.remove(&new);
     let Some(view) = state.model.session_mut(new) else {
         return;
     };
@@ -87,13 +88,23 @@ pub(in crate::app::update) fn arrived(state: &mut State, new: SessionId, fx: &mu
     settle(state, fx);
 }
 
-/// The shell of a session never came: the pane whose place it should have taken says so. False when it has one of its own.
+/// The shell of a session never came: the pane whose place it should have taken says so, and half of a pane goes back to it.
+/// False when it has a pane of its own that can say it.
 pub(in crate::app::update) fn failed(
     state: &mut State,
     new: SessionId,
     why: &str,
     fx: &mut Vec<Effect>,
 ) -> bool {
+    if state.tabs.halves.remove(&new) {
+        // Nothing was ever in that half: the other one gets its room back, and the reason is told.
+        let host = state.model.session(new).map(|view| view.host.clone());
+        let words = format!("no pane on {}: {why}", host.unwrap_or_default());
+        super::window::say(state, Level::Error, words);
+        forget(state, new, fx);
+        settle(state, fx);
+        return true;
+    }
     let old = state.model.session(new).and_then(|view| view.instead);
     let Some(view) = old.and_then(|old| state.model.session_mut(old)) else {
         return false;
