@@ -24,7 +24,7 @@ use crate::ui::{Keymap, Theme, Ui, View, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder, Member, Tabs, Takers, Waits, Watched};
+use super::update::{Again, FileOrder, Member, SettingsFile, Tabs, Takers, Waits, Watched};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -233,6 +233,8 @@ pub struct State {
     pub(crate) rang: Time,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
+    /// What is known of the settings file.
+    pub(crate) settings: SettingsFile,
     /// Whose terminal a copied text is for.
     pub(crate) takers: Takers,
     /// What the last window showed when it was closed: the next one begins there.
@@ -466,6 +468,7 @@ impl State {
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
             quit_asked: None,
+            settings: SettingsFile::default(),
             takers: Takers::default(),
             left_at: None,
             again: BTreeMap::new(),
