@@ -9,9 +9,9 @@ use crate::term::Emulator;
 
 use super::shell::View;
 
-/// How long what is left may take to be handed over. It is one step of a task that does nothing else; reading a long
-/// recording back comes before it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long what is left may take to be handed over. It is one step of a task that does nothing else, unless that reads a
+/// long recording back; more than this the channel must not go unread.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What stands between the two.
 const LINE: &str = "-- opened again --";

@@ -239,6 +239,8 @@ pub(super) fn launch(
         recorded = view.recording;
     }
     let recording = recorded.then_some(recording);
+    let after = state.model.session(id).and_then(|view| view.instead);
+    fx.extend(after.map(|after| Effect::Ssh(SshAsk::Follow { session: id, after })));
     // What is asked for now is what it has, so that a window that shows it later can tell the difference.
     let size = *state.pane_sizes.entry(id).or_insert(UNSEEN);
     let term = state.setup.term.clone();

@@ -7,7 +7,6 @@ use crate::app::state::State;
 use crate::command::{Command, LayoutCommand, Spot};
 use crate::domain::ids::SessionId;
 use crate::model::{Level, SessionState};
-use crate::ssh::SshAsk;
 use crate::ui::View;
 
 use super::{forget, put, settle, wake};
@@ -51,10 +50,6 @@ pub(super) fn coming(
     // Its shell begins in the size that the pane has.
     state.pane_sizes.extend(size.map(|size| (new, size)));
     wake(state, old, fx);
-    fx.push(Effect::Ssh(SshAsk::Follow {
-        session: new,
-        after: old,
-    }));
     true
 }
 
@@ -123,7 +118,7 @@ mod tests {
     use crate::app::update::{lay_out, update};
     use crate::domain::run::Exit;
     use crate::model::sample::session_id;
-    use crate::ssh::SshFact;
+    use crate::ssh::{SshAsk, SshFact};
     use crate::store::Committed;
 
     /// A window on the ended session, in which `r` was pressed and whose record is written; the new session.
@@ -162,7 +157,10 @@ mod tests {
         let (mut state, old) = (state(), session_id("ended"));
         let (new, effects) = reopened(&mut state);
         let opens = |effect: &Effect| matches!(effect, Effect::Ssh(SshAsk::Open { session, .. }) if *session == new);
-        assert!(effects.iter().any(opens), "{effects:?}");
+        let opens = effects.iter().position(opens).expect("it is opened");
+        let follows = |effect: &Effect| matches!(effect, Effect::Ssh(SshAsk::Follow { session, after }) if (*session, *after) == (new, old));
+        let before = effects.get(..opens).unwrap_or_default();
+        assert!(before.iter().any(follows), "{effects:?}");
         drop(lay_out(&mut state));
         assert_eq!(shown(&state), Some(View::Pane(old)), "it can be looked at");
         assert!(state.model.tab_of(old).is_some() && state.model.tab_of(new).is_none());
