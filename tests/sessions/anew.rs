@@ -84,6 +84,8 @@ fn a_pane_keeps_what_it_showed_until_the_new_shell_is_there() {
         screen.find("-- opened again --"),
     );
     assert!(old.is_some() && old < line, "{screen}");
+    // Whoever types on after a key of a dead pane is taken to type into what is gone.
+    terminal.for_a_while(PAUSE);
     terminal.keys("echo and-on-$((6*7))\r");
     terminal.until_shows("and-on-42");
     // The new recording is the new session's alone.
