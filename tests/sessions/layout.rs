@@ -193,7 +193,7 @@ fn come_back(day: &Day, places: &[(usize, usize)]) {
     terminal.keys("\x1d:q\r");
     assert!(terminal.end().success());
     // Whoever comes back is where the last window was left.
-    let mut terminal = open(&day, SMALL);
+    let mut terminal = open(day, SMALL);
     terminal.until("the tab is shown at once", |screen| {
         screen
             .lines()
