@@ -153,6 +153,10 @@ pub enum FileAsk {
         /// The time.
         now: Time,
     },
+    /// Tell this state of the settings file from others.
+    SettingsMark,
+    /// Read the settings again.
+    Settings,
     /// Look for errors in the settings.
     CheckConfig,
     /// Look for errors in a theme.

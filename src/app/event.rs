@@ -23,6 +23,7 @@ use crate::ui::{Caps, UiInput};
 
 use super::recordings::Swept;
 use super::reel::ReelFact;
+use super::reread::Reread;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -154,6 +155,10 @@ pub enum FileFact {
     Found(Vec<FoundRow>),
     /// All recordings were looked through; what there is to say about it.
     Looked(String),
+    /// A number that differs when the settings file differs.
+    SettingsMark(u64),
+    /// The settings as they are now, or why they cannot be read.
+    Settings(Result<Box<Reread>, String>),
     /// Findings about a settings or theme file.
     Checked(Vec<Diagnostic>),
 }

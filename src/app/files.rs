@@ -22,7 +22,7 @@ use super::clock;
 use super::effect::FileAsk;
 use super::event::FileFact;
 use super::update::FOUND;
-use super::{recordings, search};
+use super::{recordings, reread, search};
 
 /// The largest file that is read whole, in bytes: a runbook, a script or a recording beyond this is a mistake.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -90,6 +90,18 @@ impl Files {
             } => FileFact::Written(self.export(&recording, format, &output)),
             // It answers several times and has a way of its own.
             FileAsk::Search { .. } => FileFact::Looked(String::new()),
+            FileAsk::SettingsMark => {
+                FileFact::SettingsMark(reread::mark(&self.inner.paths.settings()))
+            }
+            FileAsk::Settings => {
+                let Inner {
+                    paths,
+                    settings,
+                    environment,
+                    ..
+                } = &*self.inner;
+                FileFact::Settings(reread::read(paths, environment, settings).map(Box::new))
+            }
             FileAsk::CheckConfig => FileFact::Checked(self.check_config()),
             FileAsk::CheckTheme(path) => FileFact::Checked(check_theme(&path)),
         }

@@ -15,6 +15,7 @@ mod logout;
 mod purpose;
 pub mod recordings;
 pub mod reel;
+pub mod reread;
 pub mod runtime;
 pub mod search;
 pub mod start;

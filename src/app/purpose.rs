@@ -39,6 +39,10 @@ pub(crate) enum Purpose {
     Fan(u64, String),
     /// What a pane of this session shows, and a pattern if one is looked for there.
     Capture(Caller, String, Option<String>),
+    /// Whether the settings file was changed.
+    SettingsMark,
+    /// The settings, to be taken over.
+    Settings(Caller),
     /// Recordings that must not be kept.
     Sweep,
     /// The sessions whose recordings are to be looked through.

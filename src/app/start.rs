@@ -17,7 +17,7 @@ use crate::ui::{Keymap, Theme};
 use super::clock;
 use super::files::Files;
 use super::runtime::{Client, Parts, Runtime};
-use super::state::{Probing, Setup};
+use super::state::{Guarding, Probing, Setup, TerminalRules};
 
 /// Who can be asked when a connection needs a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,10 +168,7 @@ pub fn assemble(
 /// What the update is told at the start.
 fn setup(places: &Places, globals: &Globals, store: &Store) -> Result<Setup, StartError> {
     let settings = &places.settings;
-    let theme = match settings.general.theme.as_str() {
-        "default" => Theme::default(),
-        name => theme(places, name)?,
-    };
+    let theme = theme_of(&places.paths, settings)?;
     Ok(Setup {
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
@@ -197,19 +194,12 @@ fn setup(places: &Places, globals: &Globals, store: &Store) -> Result<Setup, Sta
         keymap: keymap(places),
         window_size: settings.session.window_size,
         term: "xterm-256color".to_owned(),
-        terminal: super::state::TerminalRules {
-            mouse: settings.screen.mouse,
-            clipboard: settings.session.clipboard,
-        },
+        terminal: terminal_rules(settings),
         seed: clock::seed().map_err(StartError::Seed)?,
         now: clock::now(),
         pid: std::process::id(),
         info: info(places, store),
-        guard: super::state::Guarding {
-            environments: settings.environments.clone(),
-            broadcast_ms: u64::try_from(settings.session.broadcast.as_millis()).unwrap_or(300_000),
-            alerts: settings.alerts,
-        },
+        guard: guarding(settings),
         rules: crate::health::schedule::Rules {
             visible_ms: u64::try_from(settings.health.interval.as_millis())
                 .unwrap_or(10_000)
@@ -255,16 +245,42 @@ pub fn open_store(
     )?)
 }
 
-fn theme(places: &Places, name: &str) -> Result<Theme, StartError> {
+/// The theme that the settings name.
+pub(super) fn theme_of(paths: &Paths, settings: &Settings) -> Result<Theme, StartError> {
+    match settings.general.theme.as_str() {
+        "default" => Ok(Theme::default()),
+        name => theme(paths, name),
+    }
+}
+
+/// What windows and programs in panes may do with the person's terminal.
+pub(super) fn terminal_rules(settings: &Settings) -> TerminalRules {
+    TerminalRules {
+        mouse: settings.screen.mouse,
+        clipboard: settings.session.clipboard,
+    }
+}
+
+/// What keeps people from typing into the wrong place, and what calls them.
+pub(super) fn guarding(settings: &Settings) -> Guarding {
+    Guarding {
+        environments: settings.environments.clone(),
+        broadcast_ms: u64::try_from(settings.session.broadcast.as_millis()).unwrap_or(300_000),
+        alerts: settings.alerts,
+    }
+}
+
+fn theme(paths: &Paths, name: &str) -> Result<Theme, StartError> {
     if let Some(theme) = Theme::builtin(name) {
         return Ok(theme);
     }
-    let file: PathBuf = places.paths.themes().join(format!("{name}.toml"));
+    let file: PathBuf = paths.themes().join(format!("{name}.toml"));
     let text = std::fs::read_to_string(&file).map_err(|_| StartError::Theme(name.to_owned()))?;
     Theme::parse(&text).map_err(|_| StartError::Theme(name.to_owned()))
 }
 
-fn thresholds(settings: &Settings) -> Thresholds {
+/// Limits for verdicts.
+pub(super) fn thresholds(settings: &Settings) -> Thresholds {
     let limit = |limit: config::Limit| Limit::new(limit.warn, limit.crit);
     Thresholds {
         load_per_cpu: limit(settings.health.load),

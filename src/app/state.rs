@@ -20,11 +20,11 @@ use crate::runbook::machine::Machine;
 use crate::runbook::mask::{self, Mask};
 use crate::ssh::{self, ExecSpec};
 use crate::term::Size;
-use crate::ui::{Keymap, Theme, Ui, Want};
+use crate::ui::{Keymap, Theme, Ui, View, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder, Member, Tabs, Waits, Watched};
+use super::update::{Again, FileOrder, Member, SettingsFile, Tabs, Takers, Waits, Watched};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -233,8 +233,12 @@ pub struct State {
     pub(crate) rang: Time,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
-    /// The window that looked around in a pane last: what is copied there is for its terminal.
-    pub(crate) looker: Option<WindowId>,
+    /// What is known of the settings file.
+    pub(crate) settings: SettingsFile,
+    /// Whose terminal a copied text is for.
+    pub(crate) takers: Takers,
+    /// What the last window showed when it was closed: the next one begins there.
+    pub(crate) left_at: Option<View>,
 }
 
 /// What is kept of a host between samples.
@@ -464,7 +468,9 @@ impl State {
             pane_sizes: BTreeMap::new(),
             steps_asked: BTreeMap::new(),
             quit_asked: None,
-            looker: None,
+            settings: SettingsFile::default(),
+            takers: Takers::default(),
+            left_at: None,
             again: BTreeMap::new(),
             orders: BTreeMap::new(),
             alarms_asked: BTreeMap::new(),

@@ -25,7 +25,7 @@ pub(super) fn wanted(command: &Command, globals: &Globals) -> bool {
 fn about_the_app(command: &ProgramCommand) -> bool {
     matches!(
         command,
-        ProgramCommand::ServerStatus | ProgramCommand::ServerStop
+        ProgramCommand::ServerStatus | ProgramCommand::ServerStop | ProgramCommand::ConfigReload
     )
 }
 
@@ -86,6 +86,7 @@ mod tests {
             ("run start deploy -H all", true),
             ("health", true),
             ("server status", true),
+            ("config reload", true),
             ("ticket ls", false),
             ("run ls", false),
             ("doctor", false),

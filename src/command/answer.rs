@@ -337,6 +337,9 @@ pub struct ServerStatus {
     /// Why a logout would end it, if it would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logout: Option<String>,
+    /// What there is to say about its settings, if they were changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
 }
 
 impl ServerStatus {
@@ -349,6 +352,8 @@ impl ServerStatus {
             format!("runs      {}", self.runs),
         ];
         lines.extend(self.logout.iter().map(|risk| format!("logout    {risk}")));
+        let settings = self.settings.iter();
+        lines.extend(settings.map(|words| format!("settings  {words}")));
         lines
     }
 }

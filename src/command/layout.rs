@@ -65,6 +65,10 @@ pub enum LayoutCommand {
     Reopen(SessionId),
     /// Opens all ended sessions of the tab anew.
     ReopenAll,
+    /// Opens all ended sessions of all tabs anew, a few at a time.
+    ReopenEverywhere,
+    /// Closes the tabs in which everything has ended.
+    CloseEnded,
     /// Keeps the tab's arrangement under a name.
     Save(String),
     /// Opens sessions in a kept arrangement.
@@ -104,6 +108,7 @@ pub enum PaneVerb {
 }
 
 const PREFIX: &[Scope] = &[Scope::Prefix];
+const BOTH: &[Scope] = &[Scope::Prefix, Scope::Sessions];
 
 const fn with(row: Row, args: &'static [Arg]) -> Row {
     Row { args, ..row }
@@ -454,6 +459,29 @@ pub(super) const ROWS: &[Row] = &[
         &["R"],
         |_| layout(L::ReopenAll),
     ),
+    Row {
+        scopes: BOTH,
+        ..Row::key(
+            "reopen.everywhere",
+            "open all again",
+            "Opens all ended sessions of all tabs anew, a few at a time; many, and those on production hosts, after a question.",
+            PREFIX,
+            &["A"],
+            |_| layout(L::ReopenEverywhere),
+        )
+    },
+    Row {
+        scopes: BOTH,
+        danger: Danger::Confirm,
+        ..Row::key(
+            "tab.sweep",
+            "close ended tabs",
+            "Closes every tab in which everything has ended; what was recorded stays.",
+            PREFIX,
+            &["X"],
+            |_| layout(L::CloseEnded),
+        )
+    },
     with(
         Row {
             scopes: &[],

@@ -40,6 +40,8 @@ pub enum ProgramCommand {
     },
     /// Looks for errors in the settings.
     ConfigCheck,
+    /// Takes over settings that were changed while the app runs.
+    ConfigReload,
     /// Lists the themes.
     Themes,
     /// Looks for errors in a theme.
@@ -178,6 +180,13 @@ pub(super) const ROWS: &[Row] = &[
         "Reports errors in the settings with file, line and column.",
         Surface::Everywhere,
         |_| Ok(Command::Program(P::ConfigCheck)),
+    ),
+    Row::plain(
+        "config.reload",
+        "take over settings",
+        "Lets the app that runs read its settings again, and says what needs a restart.",
+        Surface::Everywhere,
+        |_| Ok(Command::Program(P::ConfigReload)),
     ),
     Row::plain(
         "theme.ls",

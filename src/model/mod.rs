@@ -3,6 +3,7 @@
 //! It holds no handle, no channel and no closure, so that a state can be printed, compared and replayed. Host names are
 //! whole; tickets and runs are pages, never tables; queues are bounded and forget their oldest.
 
+mod anew;
 mod cost;
 mod files;
 mod filter;
@@ -332,6 +333,10 @@ pub struct SessionView {
     pub last_exit: Option<i32>,
     /// The exit status of the session itself, once it has ended.
     pub exit: Option<i32>,
+    /// The ended session whose place it takes as soon as its shell is there.
+    pub instead: Option<SessionId>,
+    /// Why it could not be opened anew after it had ended.
+    pub failed: Option<String>,
 }
 
 impl SessionView {
@@ -352,6 +357,8 @@ impl SessionView {
             monitor: Monitor::default(),
             last_exit: None,
             exit: None,
+            instead: None,
+            failed: None,
         }
     }
 }

@@ -86,6 +86,14 @@ pub enum SshAsk {
         /// The pane's size.
         size: Size,
     },
+    /// The pane that is opened next under this name goes on where another one ended: once its shell is there it takes over
+    /// what that one showed, and writes below. Until then, and if it never comes, the other one stays as it is.
+    Follow {
+        /// The session that will be opened.
+        session: SessionId,
+        /// The one that has ended.
+        after: SessionId,
+    },
     /// When typed characters are shown before a host has echoed them, in panes that are opened from now on.
     Predict {
         /// When.
@@ -338,6 +346,7 @@ impl fmt::Debug for SshAsk {
             Self::Paste { session, text } => write!(f, "Paste({session}, {} bytes)", text.len()),
             Self::Raw { session, bytes } => write!(f, "Raw({session}, {} bytes)", bytes.len()),
             Self::Revive { session, .. } => write!(f, "Revive({session})"),
+            Self::Follow { session, after } => write!(f, "Follow({session}, {after})"),
             Self::Mouse { session, .. } => write!(f, "Mouse({session})"),
             Self::Focus { session, gained } => write!(f, "Focus({session}, {gained})"),
             Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),

@@ -20,6 +20,7 @@ mod forward;
 mod gate;
 mod gauge;
 mod handshake;
+mod heir;
 mod host_key;
 mod jump;
 mod known_hosts;

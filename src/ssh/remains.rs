@@ -25,6 +25,11 @@ impl Remains {
         loop {
             tokio::select! {
                 view = self.views.recv() => match view {
+                    Some(View::HandOver(reply)) => match reply.send(Box::new(self.emulator)) {
+                        Ok(()) => return,
+                        // Whoever wanted it is gone.
+                        Err(back) => self.emulator = *back,
+                    },
                     Some(view) => if let Some(Copied { text, cut }) = self.look(view) {
                         let session = self.session;
                         // It fails only when the loop is gone.
@@ -54,7 +59,7 @@ impl Remains {
                 self.emulator.look(look)
             }
             // Nothing is written any more; whoever watched was told the end.
-            View::Watch(_) | View::Record(_) | View::Mark(_) => None,
+            View::Watch(_) | View::Record(_) | View::Mark(_) | View::HandOver(_) => None,
             View::Capture(wish) => {
                 wish.grant(&mut self.emulator);
                 None

@@ -40,10 +40,15 @@ impl Screens {
     /// An emulator for a pane whose screens are published here.
     pub(crate) fn emulator(&self, size: Size) -> Emulator {
         let mut emulator = Emulator::new(size);
+        self.dress(&mut emulator);
+        emulator
+    }
+
+    /// Lets an emulator tell programs the colours that they are told here.
+    pub(crate) fn dress(&self, emulator: &mut Emulator) {
         if let Some((text, ground)) = self.ground {
             emulator.set_ground(text, ground);
         }
-        emulator
     }
 
     /// Puts `screen` in the session's slot, over one that nobody took yet.

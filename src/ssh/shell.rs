@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::host::Target;
@@ -22,6 +22,7 @@ use super::exec;
 use super::fact::{Asking, SshFact};
 use super::forward::Company;
 use super::gauge::Gauge;
+use super::heir::Heir;
 use super::link::{Held, Slot};
 use super::manager::Manager;
 use super::news::{self, News};
@@ -65,6 +66,8 @@ pub(crate) enum View {
     Mark(String),
     Capture(capture::Wish),
     Look(Look),
+    /// Another pane goes on with what is left of this one.
+    HandOver(oneshot::Sender<Box<Emulator>>),
 }
 
 impl Pane {
@@ -99,6 +102,8 @@ pub(crate) struct Inlets {
     pub(crate) gauge: Arc<Gauge>,
     /// When typed characters are shown before the host has echoed them.
     pub(crate) predict: Predict,
+    /// What it goes on from.
+    pub(crate) heir: Option<Heir>,
 }
 
 /// Runs the session to its end and returns the last fact about it.
@@ -154,6 +159,7 @@ async fn live(
     let (mut reader, mut answers) =
         Reader::start(pane.frame(), screens, facts, company.lends()).await;
     reader.gauge = Arc::clone(&inlets.gauge);
+    reader.heir = inlets.heir;
     answers.teller = reader.echo.begin(inlets.predict, slot.link());
     let writing = writer::write(&write, inlets.inputs, answers);
     let exit = reader
@@ -249,6 +255,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) gauge: Arc<Gauge>,
     /// Shows what is typed before the host does; none for programs of this machine.
     echo: Echo,
+    /// What it goes on from, until it does.
+    pub(crate) heir: Option<Heir>,
 }
 
 impl<'a> Reader<'a> {
@@ -286,6 +294,7 @@ impl<'a> Reader<'a> {
             watchers: Watchers::new(frame.session, facts.clone()),
             gauge: Arc::default(),
             echo: Echo::default(),
+            heir: None,
         };
         let answers = Answers {
             replies: waiting,
@@ -340,11 +349,13 @@ impl<'a> Reader<'a> {
             tokio::select! {
                 message = read.wait() => match message {
                     Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => {
+                        self.inherit().await;
                         self.feed(&data);
                     }
                     Some(ChannelMsg::Success) => {
                         answers += 1;
                         if answers == 2 {
+                            self.inherit().await;
                             self.news.opened();
                         }
                     }
@@ -374,6 +385,19 @@ impl<'a> Reader<'a> {
                     return Exit::Cancelled;
                 }
             }
+        }
+    }
+
+    /// The program is there: from now on the pane is that of the one before, which is dismissed.
+    pub(crate) async fn inherit(&mut self) {
+        let Some(heir) = self.heir.take() else {
+            return;
+        };
+        if let Some(mut emulator) = heir.take().await {
+            self.screens.dress(&mut emulator);
+            emulator.resize(self.emulator.size());
+            self.emulator = emulator;
+            (self.fed, self.dirty) = (true, true);
         }
     }
 
@@ -440,6 +464,8 @@ impl<'a> Reader<'a> {
                 wish.grant(&mut self.emulator);
                 return None;
             }
+            // Only what is left of a pane is handed over.
+            View::HandOver(_) => return None,
         };
         self.dirty = true;
         self.publish();

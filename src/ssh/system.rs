@@ -139,9 +139,11 @@ async fn live(
     };
     let (mut reader, answers) = Reader::start(frame, screens, facts, false).await;
     reader.gauge = Arc::clone(&inlets.gauge);
+    reader.heir = inlets.heir;
     // It dies with the set.
     let mut writing = JoinSet::new();
     writing.spawn(type_in(pty.input(), inlets.inputs, answers));
+    reader.inherit().await;
     reader.news.opened();
     let exit = drive(
         &mut reader,

@@ -70,6 +70,17 @@ pub enum Look {
     },
 }
 
+impl Look {
+    /// Whether a text may come of it that somebody wanted to copy.
+    pub const fn copies(&self) -> bool {
+        matches!(
+            self,
+            Self::Release
+                | Self::Do(Deed::Yank | Deed::YankAndLeave | Deed::YankLine | Deed::YankOutput)
+        )
+    }
+}
+
 /// A text that was copied out of a pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {

@@ -3,6 +3,7 @@
 //! Everything a remote host sends passes through here before a person sees it, so nothing in a [`Screen`] holds a
 //! control character, and no input makes the emulator grow without bound.
 
+mod anew;
 pub mod ansi;
 pub mod cast;
 mod copy;

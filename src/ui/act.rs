@@ -28,6 +28,10 @@ const ALL: i32 = 1_000_000;
 impl Ui {
     /// Goes to a view; Esc leads back.
     pub fn open(&mut self, model: &Model, view: View) {
+        let view = match view {
+            View::Pane(id) => View::Pane(model.pane_of(id)),
+            other => other,
+        };
         if view == self.view {
             return;
         }
@@ -105,6 +109,12 @@ impl Ui {
             return Vec::new();
         }
         match command::parse_line(text) {
+            // What makes no sense comes back with what would; what is missing is asked for below.
+            Ok(parsed) if bad(&parsed).is_some() => {
+                let prompt = Prompt::command(text, self.history.clone(), bad(&parsed));
+                self.layers.push(Layer::Prompt(Box::new(prompt)));
+                Vec::new()
+            }
             Ok(parsed) => match parsed.row {
                 Some(row) => {
                     let mut pending = Pending::typed(row, parsed.args, parsed.globals.yes);
@@ -395,6 +405,14 @@ impl Ui {
             _ => self.open(model, View::Sessions),
         }
     }
+}
+
+/// What is wrong with an argument of a line, if one makes no sense.
+fn bad(parsed: &command::Parsed) -> Option<String> {
+    let built = parsed.command().err();
+    built
+        .filter(|why| matches!(why, command::ArgError::Bad { .. }))
+        .map(|why| why.to_string())
 }
 
 /// A term of a query as it must be written to be one again.

@@ -39,19 +39,20 @@ impl Ui {
     /// Keeps a key for the session that is on its way; false if none is.
     pub(super) fn type_ahead(&mut self, model: &Model, key: Key) -> bool {
         let opening = match self.view {
-            View::Pane(id) => {
-                let session = model.session(id);
-                session.is_some_and(|session| matches!(session.state, SessionState::Opening(_)))
-            }
+            View::Pane(id) if self.is_opening(model, id) => true,
             _ => self
                 .ahead
                 .as_ref()
                 .is_some_and(|ahead| ahead.is_expected(model)),
         };
         let here = match self.view {
-            View::Pane(id) => Some(id),
+            View::Pane(id) => heir(model, id),
             _ => None,
         };
+        let opening_here = here.filter(|id| {
+            let session = model.session(*id);
+            session.is_some_and(|session| matches!(session.state, SessionState::Opening(_)))
+        });
         let other = |ahead: &Ahead| ahead.session.is_some() && ahead.session != here;
         let other = self.ahead.as_ref().is_some_and(other);
         if !opening || key.code == KeyCode::Esc {
@@ -63,7 +64,7 @@ impl Ui {
             self.expect_session(model);
         }
         if let Some(ahead) = &mut self.ahead {
-            ahead.session = ahead.session.or(here);
+            ahead.session = ahead.session.or(opening_here);
         }
         match &mut self.ahead {
             Some(ahead) if ahead.keys.len() < MOST => ahead.keys.push(key),
@@ -73,6 +74,18 @@ impl Ui {
             }
         }
         true
+    }
+
+    /// Whether a shell is on its way to this pane: its own, or one in the place of its own.
+    pub(super) fn is_opening(&self, model: &Model, id: SessionId) -> bool {
+        let opening = |state: &SessionState| matches!(state, SessionState::Opening(_));
+        let session = model.session(id);
+        session.is_some_and(|session| opening(&session.state))
+            || model.successor(id).is_some()
+            || self
+                .ahead
+                .as_ref()
+                .is_some_and(|ahead| ahead.is_expected(model))
     }
 
     /// Whether a session was asked for that is not on the screen yet.
@@ -88,7 +101,7 @@ impl Ui {
             return Vec::new();
         };
         let shown = match self.view {
-            View::Pane(id) => Some(id),
+            View::Pane(id) => heir(model, id),
             _ => None,
         };
         let Some(id) = ahead.session.or(shown) else {
@@ -105,12 +118,29 @@ impl Ui {
                     .map(|key| Intent::Session(id, SessionInput::Key(key)))
                     .collect()
             }
+            // It was asked for a moment ago.
+            None if ahead.is_expected(model) => Vec::new(),
+            Some(SessionState::Closed(_)) if ahead.is_expected(model) => Vec::new(),
             Some(SessionState::Closed(_)) | None => {
-                self.ahead = None;
+                let lost = self
+                    .ahead
+                    .take()
+                    .is_some_and(|ahead| !ahead.keys.is_empty());
+                if lost {
+                    // Who types on still means the session that did not come.
+                    self.astray = Some(model.now);
+                    self.refused =
+                        Some("The session did not open; what you typed was dropped.".to_owned());
+                }
                 Vec::new()
             }
         }
     }
+}
+
+/// The session that keys in this pane are for: the one that is to take its place, or its own.
+fn heir(model: &Model, pane: SessionId) -> Option<SessionId> {
+    Some(model.successor(pane).map_or(pane, |session| session.id))
 }
 
 impl Ahead {

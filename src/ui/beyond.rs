@@ -101,7 +101,8 @@ impl Ui {
                 .session(id)
                 .and_then(|session| session.screen.as_ref());
             if let Some(screen) = screen.filter(|screen| !screen.links.is_empty()) {
-                links(screen, area, buffer, &mut beyond.links);
+                let hidden = self.views.pane.hidden(id);
+                links(screen, (area, hidden), buffer, &mut beyond.links);
             }
         }
         beyond
@@ -116,11 +117,19 @@ impl Ui {
     }
 }
 
-/// Gathers the links of `screen`, which was drawn into `area`, where they can still be seen.
-fn links(screen: &Screen, area: Rect, buffer: &Buffer, links: &mut Vec<Link>) {
-    for (y, row) in (area.y..area.bottom()).zip(&screen.rows) {
+/// Gathers the links of `screen`, which was drawn into an area without its first columns and rows, where they can still be
+/// seen.
+fn links(
+    screen: &Screen,
+    (area, (left, above)): (Rect, (u16, u16)),
+    buffer: &Buffer,
+    links: &mut Vec<Link>,
+) {
+    let rows = screen.rows.iter().skip(usize::from(above));
+    for (y, row) in (area.y..area.bottom()).zip(rows) {
         let mut last: Option<(u16, u16)> = None;
-        for (x, cell) in (area.x..area.right()).zip(&row.cells) {
+        let cells = row.cells.iter().skip(usize::from(left));
+        for (x, cell) in (area.x..area.right()).zip(cells) {
             let seen = cell.style.link != 0
                 && buffer
                     .cell((x, y))

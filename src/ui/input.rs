@@ -166,6 +166,15 @@ impl Ui {
                 }
                 Vec::new()
             }
+            // What is typed is meant for the shell that comes; what is there can be looked at meanwhile.
+            Some(SessionState::Closed(_))
+                if key.code != KeyCode::PageUp && self.is_opening(model, id) =>
+            {
+                if !self.type_ahead(model, key) {
+                    self.leave_pane(model);
+                }
+                Vec::new()
+            }
             Some(SessionState::Closed(_)) => self.ended_key(model, id, key),
             None => {
                 if matches!(key.code, KeyCode::Enter | KeyCode::Esc | KeyCode::Char('q')) {
@@ -187,13 +196,8 @@ impl Ui {
             return self.dropped();
         }
         match key.code {
-            KeyCode::Enter => {
-                // Where other panes stay, the tab stays on the screen.
-                if model.tab_of(id).is_none_or(|(_, tab)| !tab.is_split()) {
-                    self.leave_pane(model);
-                }
-                vec![Intent::Dismiss(id)]
-            }
+            // Where the window goes then is known when the pane is gone.
+            KeyCode::Enter => vec![Intent::Dismiss(id)],
             KeyCode::Esc | KeyCode::Char('q') => {
                 self.leave_pane(model);
                 Vec::new()
@@ -202,8 +206,7 @@ impl Ui {
             KeyCode::Char('R') => vec![Intent::Command(Command::Layout(LayoutCommand::ReopenAll))],
             // Nothing is typed any more, so the keys that look back need no prefix.
             KeyCode::PageUp | KeyCode::Up | KeyCode::Home | KeyCode::Char('k' | 'g' | '/') => {
-                self.views.pane.look.begun();
-                self.look_key(model, key)
+                self.look_back(model, id, key)
             }
             _ => Vec::new(),
         }

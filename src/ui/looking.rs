@@ -24,7 +24,18 @@ const COUNT: u32 = 99_999;
 impl Ui {
     /// Whether the keys are copy mode's.
     pub(super) fn looks(&mut self, model: &Model, id: SessionId) -> bool {
-        self.views.pane.look.is_on(model.session(id))
+        self.views.pane.look.is_on(id, model.session(id))
+    }
+
+    /// The keys of an ended pane led nowhere in copy mode: unless it is there, they are the pane's again.
+    fn unbegun(&mut self, model: &Model) {
+        let View::Pane(id) = self.view else { return };
+        let ended = model
+            .session(id)
+            .is_some_and(|session| matches!(session.state, SessionState::Closed(_)));
+        if ended {
+            self.views.pane.look.unsure(id);
+        }
     }
 
     /// Asks something of the pane that is shown.
@@ -71,6 +82,20 @@ impl Ui {
         if self.chord.is_empty() && self.views.pane.look.find.is_none() {
             self.views.pane.look.count = 0;
         }
+        if intents.is_empty() && self.chord.is_empty() && self.layers.is_empty() {
+            self.unbegun(model);
+        }
+        intents
+    }
+
+    /// A key that looks back in a pane whose program has ended, where no prefix is needed. Only if it means something in copy
+    /// mode, or begins to, are the next keys copy mode's too.
+    pub(super) fn look_back(&mut self, model: &Model, id: SessionId, key: Key) -> Vec<Intent> {
+        let layers = self.layers.len();
+        let intents = self.look_key(model, key);
+        if !intents.is_empty() || self.layers.len() > layers || !self.chord.is_empty() {
+            self.views.pane.look.begun(id);
+        }
         intents
     }
 
@@ -88,18 +113,18 @@ impl Ui {
         self.views.pane.look.told = model.notices.count();
         match verb {
             LookVerb::Begin => {
-                self.views.pane.look.begun();
+                self.views.pane.look.begun(id);
                 self.look(Look::Begin)
             }
             LookVerb::BeginUp => {
-                self.views.pane.look.begun();
+                self.views.pane.look.begun(id);
                 self.look(Look::Go(Motion::PageUp, 1))
             }
             LookVerb::Go(motion @ (Motion::PromptBack | Motion::PromptNext)) => {
                 if self.is_unmarked(model, id) {
                     return Vec::new();
                 }
-                self.views.pane.look.begun();
+                self.views.pane.look.begun(id);
                 self.look(Look::Go(*motion, count))
             }
             LookVerb::Go(motion) => self.look(Look::Go(*motion, count)),
@@ -110,9 +135,9 @@ impl Ui {
             LookVerb::Do(Deed::YankOutput) if self.is_unmarked(model, id) => Vec::new(),
             LookVerb::Do(deed) => {
                 match deed {
-                    Deed::Leave | Deed::YankAndLeave => self.views.pane.look.left(),
+                    Deed::Leave | Deed::YankAndLeave => self.views.pane.look.left(id),
                     // Whether it leaves, only the pane knows.
-                    Deed::Escape => self.views.pane.look.unsure(),
+                    Deed::Escape => self.views.pane.look.unsure(id),
                     _ => {}
                 }
                 self.look(Look::Do(*deed))
@@ -191,8 +216,9 @@ impl Ui {
                     intents.push(ask(hold.session, Look::Press { row, col, shape }));
                 }
                 self.views.pane.look.hold = Some(hold);
-                let row = i32::from(at.y) - i32::from(area.y);
-                let col = at.x.clamp(area.x, area.right().saturating_sub(1)) - area.x;
+                let (left, above) = self.views.pane.hidden(hold.session);
+                let row = i32::from(at.y) - i32::from(area.y) + i32::from(above);
+                let col = at.x.clamp(area.x, area.right().saturating_sub(1)) - area.x + left;
                 intents.push(ask(hold.session, Look::Drag { row, col }));
                 Some(intents)
             }
@@ -226,6 +252,7 @@ impl Ui {
         if screen.modes.mouse != Mouse::None && screen.copy.is_none() && !mouse.shift {
             return None;
         }
+        let (left, above) = self.views.pane.hidden(session);
         let look = &mut self.views.pane.look;
         let clicks = match look.pressed {
             Some((time, place, clicks)) if place == at && model.now.since(time) <= DOUBLE => {
@@ -234,7 +261,7 @@ impl Ui {
             _ => 1,
         };
         look.pressed = Some((model.now, at, clicks));
-        let (row, col) = (at.y - area.y, at.x - area.x);
+        let (row, col) = (at.y - area.y + above, at.x - area.x + left);
         look.hold = Some(Hold {
             session,
             row,

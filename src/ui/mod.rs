@@ -25,9 +25,13 @@ mod scenes;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod stories_anew;
+#[cfg(test)]
 mod stories_guard;
 #[cfg(test)]
 mod stories_links;
+#[cfg(test)]
+mod stories_panes;
 #[cfg(test)]
 mod stories_tabs;
 mod tabs;
@@ -183,6 +187,7 @@ impl Ui {
             keymap: &self.keymap,
             look: &self.look,
         };
+        self.views.pane.seen = self.seen;
         self.views.layout(&self.view, cx, self.areas.body);
         if matches!(self.view, View::Pane(_)) {
             let boxes = self.views.pane.boxes().iter();

@@ -373,7 +373,14 @@ fn an_ended_session_is_read_and_dismissed() {
     assert!(
         matches!(scene.intents.as_slice(), [Intent::Dismiss(id)] if *id == session_id("ended"))
     );
-    assert_eq!(*scene.ui.view(), View::Sessions);
+    let (ended, before) = (session_id("ended"), session_id("live bastion"));
+    scene.model.sessions.retain(|session| session.id != ended);
+    scene.model.tabs.retain(|tab| !tab.contains(ended));
+    scene.ui.leave_lost(&scene.model, Some(before));
+    assert_eq!(*scene.ui.view(), View::Pane(before));
+    scene.model.tabs.clear();
+    scene.ui.leave_lost(&scene.model, None);
+    assert_eq!(*scene.ui.view(), View::Sessions, "when none is left");
 }
 
 #[test]

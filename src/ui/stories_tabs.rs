@@ -292,7 +292,7 @@ fn many_tabs_scroll_and_the_shown_one_is_always_seen() {
         scene.ui.open(&scene.model, View::Pane(id));
         scene.ui.layout(&scene.model);
         let bar = rows(&scene.buffer()).remove(0);
-        assert!(bar.contains(&format!(" {number} host-{number}")), "{bar}");
+        assert!(bar.contains(&format!("[{number} host-{number}]")), "{bar}");
         assert_eq!(bar.starts_with('<'), number > 6, "{bar}");
         assert_eq!(bar.ends_with('>'), number < 29, "{bar}");
     }

@@ -22,9 +22,14 @@ impl Ui {
         matches!(self.view, View::Pane(_)).then(|| pane::room(self.size))
     }
 
-    /// The session that was shown is gone, and its tab too.
-    pub fn leave_lost(&mut self, model: &Model) {
-        self.leave_pane(model);
+    /// The session that was shown is gone, and its tab too: the tab that was shown before it comes back, else its neighbour.
+    /// When no tab is left this leads where one came from.
+    pub fn leave_lost(&mut self, model: &Model, neighbour: Option<SessionId>) {
+        let last = self.views.pane.last_tab(model).map(|tab| tab.focus);
+        match last.or(neighbour) {
+            Some(next) => self.open(model, View::Pane(next)),
+            None => self.leave_pane(model),
+        }
     }
 
     fn tab<'m>(&self, model: &'m Model) -> Option<(usize, &'m Tab)> {
@@ -39,9 +44,8 @@ impl Ui {
         let there = match verb {
             PaneVerb::Tab(number) => self.numbered(model, number),
             PaneVerb::LastTab => {
-                let last = self.views.pane.last_tab();
-                let tab = model.tabs.iter().find(|tab| Some(tab.id) == last);
-                tab.map(|tab| tab.focus)
+                let last = self.views.pane.last_tab(model);
+                last.map(|tab| tab.focus)
                     .ok_or_else(|| "There is no tab before this one.".to_owned())
             }
             PaneVerb::Toward(_) | PaneVerb::Cycle | PaneVerb::Last => self.neighbour(model, verb),

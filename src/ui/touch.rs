@@ -86,7 +86,20 @@ impl Ui {
         }
         let (_, area) = self.places().into_iter().find(|(place, _)| *place == id)?;
         modes(model, id).filter(|modes| modes.mouse != Mouse::None)?;
-        Some(vec![told(id, area, mouse)])
+        Some(vec![self.told(id, area, mouse)])
+    }
+
+    /// The event in cells of the pane; beyond its edge is its edge.
+    fn told(&self, id: SessionId, area: Rect, mouse: MouseEvent) -> Intent {
+        let within =
+            |at: u16, from: u16, size: u16| at.saturating_sub(from).min(size.saturating_sub(1));
+        let (left, above) = self.views.pane.hidden(id);
+        let event = MouseEvent {
+            col: within(mouse.col, area.x, area.width).saturating_add(left),
+            row: within(mouse.row, area.y, area.height).saturating_add(above),
+            ..mouse
+        };
+        Intent::Session(id, SessionInput::Mouse(event))
     }
 
     /// The mouse over a pane whose program asked for it, without Shift; and the wheel over a full-screen program that did
@@ -112,7 +125,7 @@ impl Ui {
         let wheel = matches!(mouse.action, MouseAction::WheelUp | MouseAction::WheelDown);
         if modes.mouse == Mouse::None {
             let arrows = wheel && modes.alt_screen && modes.alternate_scroll;
-            return arrows.then(|| vec![told(id, area, mouse)]);
+            return arrows.then(|| vec![self.told(id, area, mouse)]);
         }
         match mouse.action {
             // The first click on another pane gives it the keyboard.
@@ -123,7 +136,7 @@ impl Ui {
             MouseAction::Move(None) if modes.mouse != Mouse::Motion => return None,
             MouseAction::Move(None) | MouseAction::WheelUp | MouseAction::WheelDown => {}
         }
-        Some(vec![told(id, area, mouse)])
+        Some(vec![self.told(id, area, mouse)])
     }
 }
 
@@ -136,18 +149,6 @@ fn modes(model: &Model, id: SessionId) -> Option<Modes> {
         .as_ref()
         .filter(|_| live)
         .map(|screen| screen.modes)
-}
-
-/// The event in cells of the pane; beyond its edge is its edge.
-fn told(id: SessionId, area: Rect, mouse: MouseEvent) -> Intent {
-    let within =
-        |at: u16, from: u16, size: u16| at.saturating_sub(from).min(size.saturating_sub(1));
-    let event = MouseEvent {
-        col: within(mouse.col, area.x, area.width),
-        row: within(mouse.row, area.y, area.height),
-        ..mouse
-    };
-    Intent::Session(id, SessionInput::Mouse(event))
 }
 
 #[cfg(test)]

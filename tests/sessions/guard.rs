@@ -181,7 +181,7 @@ fn shells(day: &Day, count: usize) -> Terminal {
         // The tab of a session that is being opened has dots behind its name.
         terminal.until("the shell waits", |screen| {
             let tabs = screen.lines().next().unwrap_or_default().to_owned();
-            tabs.contains(&format!(" {number} this machine"))
+            tabs.contains(&format!("{number} this machine"))
                 && !tabs.contains('…')
                 && screen
                     .lines()
@@ -228,7 +228,7 @@ fn a_broadcast_goes_to_the_marked_shells_and_skips_full_screen_programs() {
     for number in 0..3 {
         terminal.keys(&format!("\x1d{number}"));
         terminal.keys("\x1dm");
-        terminal.until_shows(&format!(" {number} this machine*"));
+        terminal.until_shows(&format!("{number} this machine*"));
     }
     terminal.keys("\x1d0");
     terminal.keys("\x1dB");

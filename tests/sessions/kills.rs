@@ -95,6 +95,16 @@ fn loop_of_windows(day: &Day) -> Terminal {
 /// Opens a window in the loop and sees the session in it.
 fn come(terminal: &mut Terminal, word: &str) {
     terminal.keys(&format!("{word}\r"));
+    home(terminal);
+}
+
+/// Leads a window that has just come to the first screen, wherever the last one was left.
+fn home(terminal: &mut Terminal) {
+    terminal.until("a window is there", |screen| {
+        let signs = ["1 live session", "? help", "Ctrl-]", "COPY", "SELECT"];
+        signs.iter().any(|sign| screen.contains(sign))
+    });
+    terminal.keys("\x1d:home\r");
     terminal.until_shows("1 live session");
 }
 
@@ -155,7 +165,7 @@ fn windows_are_killed(times: u32, seed: u64) -> Result<Duration, Failed> {
         let keys = ["", "3\r", "3\r\x1d[", ":session lo", "3\r\x1dd2"];
         let late = dice.below(keys.len() + 1);
         if let Some(keys) = keys.get(late) {
-            terminal.until_shows("1 live session");
+            home(&mut terminal);
             terminal.keys(keys);
         }
         terminal.for_a_while(Duration::from_millis(dice.below(60) as u64));
@@ -175,7 +185,7 @@ fn windows_are_killed(times: u32, seed: u64) -> Result<Duration, Failed> {
         // Whoever comes next in this terminal gives it back as it was before all of them.
         let word = format!("mender-{time}");
         terminal.keys(&format!("{word}\n"));
-        terminal.until_shows("1 live session");
+        home(&mut terminal);
         go(&mut terminal, &word);
     }
     let took = begun.elapsed();

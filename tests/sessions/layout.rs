@@ -181,11 +181,26 @@ fn come_back(day: &Day, places: &[(usize, usize)]) {
     terminal.keys("\x1d&");
     terminal.until_shows("close tab?");
     terminal.keys("y");
-    terminal.until("the list is back", |screen| screen.contains("BEGAN"));
+    terminal.until("the tab before is shown", |screen| {
+        screen
+            .lines()
+            .next()
+            .is_some_and(|bar| bar.starts_with("[0 "))
+    });
     until(day, "three are left", |rows| {
         rows.iter().filter(|row| row["live"] == true).count() == 3
     });
-    terminal.keys(":q\r");
+    terminal.keys("\x1d:q\r");
+    assert!(terminal.end().success());
+    // Whoever comes back is where the last window was left.
+    let mut terminal = open(day, SMALL);
+    terminal.until("the tab is shown at once", |screen| {
+        screen
+            .lines()
+            .next()
+            .is_some_and(|bar| bar.starts_with("[0 "))
+    });
+    terminal.keys("\x1d:q\r");
     assert!(terminal.end().success());
     assert_eq!(day.qd(&["server", "stop", "--yes"]).status.code(), Some(0));
 }

@@ -172,6 +172,8 @@ pub(super) fn read(state: &mut State, mut gather: Gather, fact: FileFact, fx: &m
         }
         FileFact::Library { .. }
         | FileFact::Checked(_)
+        | FileFact::SettingsMark(_)
+        | FileFact::Settings(_)
         | FileFact::Swept(_)
         | FileFact::Written(_)
         | FileFact::Found(_)

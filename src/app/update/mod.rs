@@ -27,8 +27,10 @@ mod recording;
 mod run;
 mod script;
 mod session;
+mod settings;
 mod ssh;
 mod stats;
+mod takers;
 mod ticket;
 mod window;
 mod wishes;
@@ -42,6 +44,8 @@ pub(crate) use files::FileOrder;
 pub(crate) use layout::{Tabs, Wanted};
 pub(crate) use recording::FOUND;
 pub(crate) use script::Waits;
+pub(crate) use settings::SettingsFile;
+pub(crate) use takers::Takers;
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
@@ -72,6 +76,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             alert::tick(state, fx);
             recording::tick(state, fx);
             script::tick(state, fx);
+            settings::tick(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -371,6 +376,8 @@ fn file(state: &mut State, req: ReqId, fact: FileFact, fx: &mut Vec<Effect>) {
     match state.inflight.remove(req).map(|flight| flight.purpose) {
         None => recording::found(state, req, fact),
         Some(Purpose::Sweep) => recording::swept(state, &fact),
+        Some(Purpose::SettingsMark) => settings::marked(state, &fact),
+        Some(Purpose::Settings(caller)) => settings::reread(state, caller, fact, fx),
         Some(Purpose::Gather(gather, _)) => gather::read(state, *gather, fact, fx),
         Some(Purpose::Show(caller)) => {
             let outcome = program::file_outcome(fact);

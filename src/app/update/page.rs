@@ -316,6 +316,8 @@ pub(super) fn file(state: &mut State, want: &Want, fact: FileFact) {
         FileFact::Scanned(_)
         | FileFact::Book(_)
         | FileFact::Checked(_)
+        | FileFact::SettingsMark(_)
+        | FileFact::Settings(_)
         | FileFact::Swept(_)
         | FileFact::Written(_)
         | FileFact::Found(_)

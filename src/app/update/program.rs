@@ -33,6 +33,7 @@ pub(super) fn execute(
         ProgramCommand::ConfigCheck => {
             super::read_file(state, FileAsk::CheckConfig, Purpose::Show(caller), fx)
         }
+        ProgramCommand::ConfigReload => super::settings::reload(state, caller, fx),
         ProgramCommand::ThemeCheck { path } => super::read_file(
             state,
             FileAsk::CheckTheme(path.clone()),
@@ -55,6 +56,7 @@ pub(super) fn execute(
                 sessions: state.sessions.len(),
                 runs: state.runs.len(),
                 logout: state.setup.logout.clone(),
+                settings: super::settings::status(state),
             };
             reply(state, caller, Outcome::ok(Answer::Server(status)), fx);
         }
@@ -134,6 +136,8 @@ pub(super) fn file_outcome(fact: FileFact) -> Outcome {
         | FileFact::Bytes(Ok(_))
         | FileFact::Book(Ok(_))
         | FileFact::Swept(_)
+        | FileFact::SettingsMark(_)
+        | FileFact::Settings(_)
         | FileFact::Found(_)
         | FileFact::Looked(_) => Outcome::error(
             1,

@@ -146,6 +146,8 @@ pub(super) fn capture(
     };
     let req = state.mint.request();
     let purpose = Purpose::Capture(gather.caller, reference.to_uppercase(), None);
+    // A pane that nobody looked at since the app came back is read back first.
+    super::layout::wake(state, session, fx);
     state.inflight.insert(req, state.model.now, purpose);
     fx.push(Effect::Ssh(SshAsk::Capture {
         req,
@@ -227,6 +229,7 @@ pub(super) fn wait(
     if let (Some(session), Some(pattern)) = (dead, &pattern) {
         let req = state.mint.request();
         let purpose = Purpose::Capture(caller, reference.to_uppercase(), Some(pattern.clone()));
+        super::layout::wake(state, session, fx);
         state.inflight.insert(req, state.model.now, purpose);
         return fx.push(Effect::Ssh(SshAsk::Capture {
             req,
@@ -423,9 +426,9 @@ pub(super) fn listed(state: &State, rows: Vec<SessionRow>) -> Answer {
 }
 
 fn line(state: &State, row: SessionRow) -> SessionLine {
-    let mut views = state.model.sessions.iter();
-    let tab = views.position(|view| view.id == row.id);
-    let view = tab.and_then(|tab| state.model.sessions.get(tab));
+    let view = state.model.session(row.id);
+    let tab = state.model.tab_of(state.model.pane_of(row.id));
+    let tab = tab.map(|(number, _)| number);
     let word = match (view.map(|view| &view.state), row.live, row.closed) {
         (Some(SessionState::Opening(_)), _, _) => "connecting",
         (Some(SessionState::Live), _, _) => "live",

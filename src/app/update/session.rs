@@ -20,7 +20,7 @@ use crate::term::{Size, cast};
 use super::{gather, recording, reply, script};
 
 /// The size of a pane that no window has measured yet.
-const UNSEEN: Size = Size { cols: 80, rows: 24 };
+pub(super) const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
 /// What a shell on this machine is listed under, instead of a host.
 pub(super) const HERE: &str = "this machine";
@@ -227,6 +227,10 @@ pub(super) fn launch(
     let Some(live) = state.sessions.get(&id) else {
         return;
     };
+    if state.model.session(id).is_none() {
+        // Its pane was dismissed before its record was written.
+        return closed(state, id, &Exit::Cancelled, 0, None, fx);
+    }
     let (host, local) = (live.host.clone(), live.local);
     let recording = state.setup.recordings.join(&live.recording);
     let mut recorded = true;
@@ -235,6 +239,8 @@ pub(super) fn launch(
         recorded = view.recording;
     }
     let recording = recorded.then_some(recording);
+    let after = state.model.session(id).and_then(|view| view.instead);
+    fx.extend(after.map(|after| Effect::Ssh(SshAsk::Follow { session: id, after })));
     // What is asked for now is what it has, so that a window that shows it later can tell the difference.
     let size = *state.pane_sizes.entry(id).or_insert(UNSEEN);
     let term = state.setup.term.clone();
@@ -265,6 +271,7 @@ pub(super) fn opened(state: &mut State, id: SessionId, agent: bool, fx: &mut Vec
     view.agent = agent;
     view.state = SessionState::Live;
     let reference = view.reference.clone();
+    super::layout::arrived(state, id, fx);
     let Some(live) = state.sessions.get_mut(&id) else {
         return;
     };
@@ -288,8 +295,11 @@ fn tell(state: &mut State, caller: Caller, outcome: Outcome, fx: &mut Vec<Effect
 /// The record could not be written: nothing is opened.
 pub(super) fn refused(state: &mut State, id: SessionId, why: &str, fx: &mut Vec<Effect>) {
     state.sessions.remove(&id);
-    if let Some(view) = state.model.session_mut(id) {
-        view.state = SessionState::Closed(format!("not opened: {why}"));
+    let words = format!("not opened: {why}");
+    if !super::layout::failed(state, id, &words, fx)
+        && let Some(view) = state.model.session_mut(id)
+    {
+        view.state = SessionState::Closed(words);
     }
     fx.push(Effect::Release(id.0));
 }
@@ -312,6 +322,7 @@ pub(super) fn closed(
     }
     super::broadcast::lost(state, id, &words, fx);
     super::alert::closed(state, id);
+    let told = super::layout::failed(state, id, &words, fx);
     let Some(mut live) = state.sessions.remove(&id) else {
         return;
     };
@@ -350,7 +361,8 @@ pub(super) fn closed(
         let caller = live.caller;
         tell(state, caller, Outcome::error(255, words.clone()), fx);
     }
-    if matches!(exit, Exit::Unreachable(_)) {
+    // The pane that it should have taken the place of says it itself.
+    if matches!(exit, Exit::Unreachable(_)) && !told {
         super::warn(state, format!("{}: {words}", live.host));
     }
 }

@@ -15,7 +15,7 @@ use crate::ssh::SshAsk;
 use crate::term::{Screen, ShellState};
 use crate::ui::{GuardOrder, Intent, Reply, SessionInput, Ui, UiInput, View};
 
-use super::{alarm, alert, broadcast, copied, gather, layout, page, question};
+use super::{alarm, alert, broadcast, copied, gather, layout, page, question, takers};
 
 /// Something happened at a window.
 pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: &mut Vec<Effect>) {
@@ -38,10 +38,13 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                     rows: size.rows,
                 },
             ));
+            let first = state.windows.is_empty();
             state.windows.insert(id, ui);
             layout::touched(state, id);
-            if let Some(reference) = focus {
-                attach(state, id, &reference);
+            match focus {
+                Some(reference) => attach(state, id, &reference),
+                None if first => back_again(state, id),
+                None => {}
             }
         }
         WindowEvent::Input(input) => {
@@ -63,6 +66,7 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
         }
         WindowEvent::Closed => {
             if let Some(mut ui) = state.windows.remove(&id) {
+                state.left_at = Some(ui.view().clone());
                 ui.focused(false);
                 for intent in ui.focus(&state.model) {
                     wanted(state, id, intent, fx);
@@ -76,6 +80,20 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 super::stop(state, fx);
             }
         }
+    }
+}
+
+/// Whoever comes back begins where the last window was left, if that is still there.
+fn back_again(state: &mut State, id: WindowId) {
+    let Some(view) = state.left_at.take() else {
+        return;
+    };
+    let there = match &view {
+        View::Pane(session) => state.model.session(*session).is_some(),
+        _ => true,
+    };
+    if there {
+        open(state, id, view);
     }
 }
 
@@ -95,6 +113,7 @@ fn attach(state: &mut State, id: WindowId, reference: &str) {
 fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>) {
     if let Intent::Session(session, input) = &intent {
         broadcast::typed(state, *session, input, fx);
+        takers::did(state, id, *session, input);
     }
     match intent {
         Intent::Command(command) => carry_out(state, id, command, fx),
@@ -104,10 +123,7 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
             SessionInput::Paste(text) => SshAsk::Paste { session, text },
             SessionInput::Mouse(event) => SshAsk::Mouse { session, event },
             SessionInput::Focus(gained) => SshAsk::Focus { session, gained },
-            SessionInput::Look(look) => {
-                state.looker = Some(id);
-                SshAsk::Look { session, look }
-            }
+            SessionInput::Look(look) => SshAsk::Look { session, look },
         })),
         Intent::Reel(reference, ask) => super::recording::pressed(state, &reference, ask, fx),
         Intent::SaveCopied(path) => copied::save(state, path, fx),
@@ -123,6 +139,9 @@ fn wanted(state: &mut State, id: WindowId, intent: Intent, fx: &mut Vec<Effect>)
         }
         Intent::Answer(question, reply) if state.tabs.asked.contains_key(&question) => {
             layout::confirmed(state, question, matches!(reply, Reply::Yes), fx);
+        }
+        Intent::Answer(question, reply) if state.tabs.everywhere.contains_key(&question) => {
+            layout::agreed_everywhere(state, question, matches!(reply, Reply::Yes), fx);
         }
         Intent::Answer(question, reply) => question::answered_on_screen(state, question, reply, fx),
         Intent::Dismiss(session) => {

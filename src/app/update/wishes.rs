@@ -4,9 +4,9 @@ use crate::app::effect::Effect;
 use crate::app::state::State;
 use crate::domain::ids::SessionId;
 use crate::model::Level;
-use crate::ui::View;
 
 use super::alert;
+use super::takers::{self, Taker};
 use super::window::say;
 
 /// The longest text for a clipboard, in bytes: terminals cut or drop longer ones, xterm at about 100,000 bytes of base 64.
@@ -27,23 +27,30 @@ pub(super) fn clipboard(state: &mut State, session: SessionId, text: String, fx:
         ));
         return say(state, Level::Warn, why);
     }
-    let window = state
-        .windows
-        .iter()
-        .find(|(_, ui)| *ui.view() == View::Pane(session))
-        .map(|(id, _)| *id);
-    let Some(window) = window else {
+    let taker = takers::of_program(state, session);
+    if taker == Taker::Nobody {
         let why = refused("not copied, because no window shows that session");
         return say(state, Level::Warn, why);
-    };
+    }
     // A line that ends itself would run when it is pasted into a shell; the rest of the controls steer terminals.
     let text = crate::domain::text::block(text.trim_end_matches(['\r', '\n']));
-    say(
-        state,
-        Level::Info,
-        format!("{} bytes offered to your terminal's clipboard", text.len()),
-    );
-    fx.push(Effect::Clipboard(window, text));
+    let words = match taker {
+        Taker::Windows(windows) => {
+            let effect = |window| Effect::Clipboard(window, text.clone());
+            fx.extend(windows.into_iter().map(effect));
+            format!("{} bytes offered to your terminal's clipboard", text.len())
+        }
+        Taker::Plain | Taker::Nobody => {
+            let prefix = state.setup.keymap.prefix();
+            let words = format!(
+                "{host} offered {} bytes to copy; a plain window has no clipboard: {prefix} ] pastes them here",
+                text.len()
+            );
+            state.model.copied = Some(text.into());
+            words
+        }
+    };
+    say(state, Level::Info, words);
 }
 
 /// A remote program wants a person to know something; a session that nobody looks at is marked as by a bell.
@@ -66,6 +73,7 @@ mod tests {
     use crate::app::update::bench;
     use crate::domain::ids::SessionId;
     use crate::model::{SessionState, SessionView};
+    use crate::ui::View;
 
     fn scene() -> (State, SessionId) {
         let mut state = bench::state();

@@ -26,6 +26,7 @@ use crate::ssh::fact::SshFact;
 use crate::ssh::files;
 use crate::ssh::forward;
 use crate::ssh::gauge::Gauge;
+use crate::ssh::heir::Heir;
 use crate::ssh::manager::Manager;
 use crate::ssh::question::Questions;
 use crate::ssh::screens::Screens;
@@ -114,6 +115,8 @@ struct Inner {
 struct Running {
     execs: HashMap<ReqId, ExecDoor>,
     panes: HashMap<SessionId, PaneDoor>,
+    /// What panes that are to be opened go on from; taken out when they are.
+    heirs: HashMap<SessionId, Heir>,
     probes: HashMap<HostId, mpsc::Sender<ReqId>>,
     /// Set to true to stop it.
     copies: HashMap<ReqId, watch::Sender<bool>>,
@@ -210,6 +213,7 @@ impl Engine {
                 recording,
                 size,
             } => inner.revive(session, recording, size),
+            SshAsk::Follow { session, after } => inner.follow(session, after),
             SshAsk::Predict { when } => inner.lock().predict = when,
             SshAsk::Key { session, key } => inner.pane(session, PaneInput::Key(key)),
             SshAsk::Paste { session, text } => inner.pane(session, PaneInput::Paste(text)),

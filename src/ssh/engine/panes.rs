@@ -14,6 +14,7 @@ use crate::ssh::capture::Wish;
 use crate::ssh::config::blocking;
 use crate::ssh::fact::SshFact;
 use crate::ssh::gauge::Gauge;
+use crate::ssh::heir::Heir;
 use crate::ssh::recording;
 use crate::ssh::remains::Remains;
 use crate::ssh::revive;
@@ -89,6 +90,15 @@ impl Inner {
         });
     }
 
+    /// Notes where the pane that is opened next under this name goes on.
+    pub(super) fn follow(&self, session: SessionId, after: SessionId) {
+        let mut running = self.lock();
+        let views = running.panes.get(&after).map(|door| door.views.clone());
+        if let Some(views) = views {
+            running.heirs.insert(session, Heir::of(views));
+        }
+    }
+
     /// The recording that a session cannot do without, if it is to be recorded at all.
     fn must_record(&self, recording: Option<&PathBuf>) -> Option<PathBuf> {
         recording.filter(|_| self.lock().strict).cloned()
@@ -138,7 +148,9 @@ impl Inner {
                 gauge: Arc::clone(&gauge),
             };
             running.panes.insert(session, door);
+            let heir = running.heirs.remove(&session);
             Some(Inlets {
+                heir,
                 inputs: typed,
                 views: seen,
                 close: closed,

@@ -144,6 +144,7 @@ impl Prompt {
             let lines: Vec<_> = error
                 .lines()
                 .filter(|line| !line.trim().is_empty())
+                .flat_map(|line| text::wrap(line, usize::from(area.width).saturating_sub(2)))
                 .collect();
             let count = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(last);
             for (row, words) in (last - count..last).zip(lines) {

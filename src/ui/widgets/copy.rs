@@ -39,12 +39,7 @@ pub(crate) fn words(
     host: &str,
     width: usize,
 ) -> String {
-    let mode = match copy.shape {
-        None => "COPY",
-        Some(Shape::Chars | Shape::Words) => "SELECT",
-        Some(Shape::Lines) => "SELECT LINES",
-        Some(Shape::Block) => "SELECT BLOCK",
-    };
+    let mode = mode(copy);
     let mut parts = vec![format!("{}/{}", copy.line, copy.lines)];
     if let Some(search) = &copy.search {
         parts.push(match (search.at, search.count, search.more) {
@@ -63,9 +58,9 @@ pub(crate) fn words(
     };
     if copy.older {
         parts.push(if recorded {
-            format!("older text is in the recording: {}", key("look.older"))
+            format!("{} older text", key("look.older"))
         } else {
-            "older text was not kept".to_owned()
+            "older text not kept".to_owned()
         });
     }
     let keys: &[(&str, &str)] = match copy.shape {
@@ -97,6 +92,20 @@ pub(crate) fn words(
         }
         host.clear();
     }
+}
+
+fn mode(copy: &CopyView) -> &'static str {
+    match copy.shape {
+        None => "COPY",
+        Some(Shape::Chars | Shape::Words) => "SELECT",
+        Some(Shape::Lines) => "SELECT LINES",
+        Some(Shape::Block) => "SELECT BLOCK",
+    }
+}
+
+/// Only the mode and where the cursor is.
+pub(crate) fn brief(copy: &CopyView) -> String {
+    format!(" {}  {}/{}", mode(copy), copy.line, copy.lines)
 }
 
 fn copy_key(keymap: &Keymap) -> &'static str {

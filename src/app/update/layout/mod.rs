@@ -3,27 +3,32 @@
 //! Every session of the model is in just one tab, and nothing else is: [`settle`] sees to it whoever added a session or
 //! took one away.
 
+mod anew;
+mod everywhere;
 mod keep;
 mod named;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::app::effect::Effect;
 use crate::app::event::Caller;
-use crate::app::purpose::{Gather, Purpose};
+use crate::app::purpose::Gather;
 use crate::app::state::State;
 use crate::command::{Answer, Command, LayoutCommand, Outcome, Spot};
 use crate::config::WindowSize;
 use crate::domain::ids::{SessionId, WindowId};
 use crate::domain::layout::{Area, SavedTab, Shape, Tab, TabId};
-use crate::model::{Level, Model, QuestionId, SessionState};
+use crate::model::{Level, Model, QuestionId};
 use crate::ssh::SshAsk;
 use crate::term::Size;
 use crate::ui::{Ui, View};
 
 use super::{gather, reply, session, window};
 
+use anew::reopen;
+pub(super) use anew::{arrived, failed};
+pub(super) use everywhere::agreed as agreed_everywhere;
 pub(super) use keep::{keep, kept};
 pub(crate) use named::Wanted;
 pub(super) use named::{answered, confirmed, start};
@@ -38,10 +43,17 @@ pub(crate) struct Tabs {
     /// When each window was last typed in, by a count of inputs.
     typed: BTreeMap<WindowId, u64>,
     inputs: u64,
+    /// The tabs in their order, as they were when windows last followed them.
+    order: Vec<TabId>,
+    /// Panes that took half of another one's room and whose shell never was there yet.
+    halves: BTreeSet<SessionId>,
     /// Recordings of lost sessions that nobody has looked at yet; they are read when their pane is shown.
     asleep: BTreeMap<SessionId, PathBuf>,
     /// Questions whether to open many sessions at once.
     pub(crate) asked: BTreeMap<QuestionId, (Caller, SavedTab)>,
+    /// Questions whether to open all ended sessions again.
+    pub(crate) everywhere: BTreeMap<QuestionId, WindowId>,
+    queue: everywhere::Queue,
     keeping: keep::Keeping,
 }
 
@@ -62,6 +74,7 @@ pub(super) fn settle(state: &mut State, fx: &mut Vec<Effect>) {
     heal(state);
     follow(state);
     sizes(state, fx);
+    everywhere::pump(state, fx);
 }
 
 /// Every session is in a tab, and no tab has a pane without one.
@@ -80,6 +93,8 @@ fn heal(state: &mut State) {
     }
     let homeless = sessions
         .iter()
+        // What takes another one's place has that one's pane until then.
+        .filter(|session| !session.instead.is_some_and(|ended| known(&ended)))
         .map(|session| session.id)
         .filter(|id| !tabs.iter().any(|tab| tab.contains(*id)));
     let homeless: Vec<SessionId> = homeless.collect();
@@ -112,11 +127,13 @@ fn follow(state: &mut State) {
                     ui.open(&state.model, View::Pane(focus));
                     state.tabs.shown.insert(*window, (focus, id));
                 }
-                None if known.is_some() => {
-                    state.tabs.shown.remove(window);
-                    ui.leave_lost(&state.model);
+                None => {
+                    if let Some((_, lost)) = known {
+                        state.tabs.shown.remove(window);
+                        let next = neighbour(&state.tabs.order, &state.model.tabs, lost);
+                        ui.leave_lost(&state.model, next);
+                    }
                 }
-                None => {}
             }
             continue;
         };
@@ -133,6 +150,17 @@ fn follow(state: &mut State) {
             state.tabs.shown.insert(*window, (pane, id));
         }
     }
+    let tabs = state.model.tabs.iter();
+    state.tabs.order = tabs.map(|tab| tab.id).collect();
+}
+
+/// The pane with the keys in the tab that stood beside a lost one: before it, else behind it, as in tmux.
+fn neighbour(order: &[TabId], tabs: &[Tab], lost: TabId) -> Option<SessionId> {
+    let at = order.iter().position(|id| *id == lost)?;
+    let (before, after) = order.split_at(at);
+    let mut near = before.iter().rev().chain(after);
+    near.find_map(|id| tabs.iter().find(|tab| tab.id == *id))
+        .map(|tab| tab.focus)
 }
 
 /// Gives each tab the size that its windows allow, and each of its panes the size of its rectangle.
@@ -148,7 +176,6 @@ fn sizes(state: &mut State, fx: &mut Vec<Effect>) {
     }
     let policy = state.setup.window_size;
     let mut wanted = Vec::new();
-    let mut seen = Vec::new();
     for tab in &mut state.model.tabs {
         let Some(room) = rooms.get(&tab.id).and_then(|rooms| agreed(policy, rooms)) else {
             continue;
@@ -156,26 +183,28 @@ fn sizes(state: &mut State, fx: &mut Vec<Effect>) {
         tab.room = room;
         for (pane, area) in tab.places(room).panes {
             wanted.push((pane, Size::new(area.cols.max(1), area.rows.max(1))));
-            seen.push(pane);
-        }
-    }
-    for session in &mut state.model.sessions {
-        if seen.contains(&session.id) {
-            (session.bell, session.activity) = (false, false);
         }
     }
     for (session, size) in wanted {
         let known = state.pane_sizes.insert(session, size);
-        if let Some(recording) = state.tabs.asleep.remove(&session) {
-            fx.push(Effect::Ssh(SshAsk::Revive {
-                session,
-                recording,
-                size,
-            }));
-        } else if known.is_some_and(|known| known != size) {
+        if !wake(state, session, fx) && known.is_some_and(|known| known != size) {
             fx.push(Effect::Ssh(SshAsk::Resize { session, size }));
         }
     }
+}
+
+/// Reads what a lost session showed back into its pane, unless somebody did. Whether it had to be.
+pub(super) fn wake(state: &mut State, session: SessionId, fx: &mut Vec<Effect>) -> bool {
+    let Some(recording) = state.tabs.asleep.remove(&session) else {
+        return false;
+    };
+    let size = *state.pane_sizes.entry(session).or_insert(session::UNSEEN);
+    fx.push(Effect::Ssh(SshAsk::Revive {
+        session,
+        recording,
+        size,
+    }));
+    true
 }
 
 /// The size of a tab for the windows that show it.
@@ -205,16 +234,13 @@ pub(super) fn place(
         Spot::Own => false,
         Spot::Half(at, axis) => {
             let tab = state.model.tab_of_mut(at);
-            tab.is_some_and(|tab| tab.split(at, axis, id))
-        }
-        Spot::Instead(old) => {
-            let tab = state.model.tab_of_mut(old);
-            let replaced = tab.is_some_and(|tab| tab.replace(old, id));
-            if replaced {
-                instead(state, old, id, fx);
+            let split = tab.is_some_and(|tab| tab.split(at, axis, id));
+            if split {
+                state.tabs.halves.insert(id);
             }
-            replaced
+            split
         }
+        Spot::Instead(old) => anew::coming(state, old, id, fx),
     };
     if !done {
         let tab = made(&mut state.tabs, id);
@@ -228,24 +254,6 @@ pub(super) fn place(
     settle(state, fx);
 }
 
-/// Windows that showed the old session show the new one, and what was left of the old one goes; its recording stays.
-fn instead(state: &mut State, old: SessionId, new: SessionId, fx: &mut Vec<Effect>) {
-    for (window, ui) in &mut state.windows {
-        if *ui.view() == View::Pane(old) {
-            ui.open(&state.model, View::Pane(new));
-            if let Some((_, tab)) = state.model.tab_of(new) {
-                state.tabs.shown.insert(*window, (new, tab.id));
-            }
-        }
-    }
-    let sessions = &mut state.model.sessions;
-    let place = |id| sessions.iter().position(|session| session.id == id);
-    if let (Some(there), Some(here)) = (place(old), place(new)) {
-        sessions.swap(there, here);
-    }
-    forget(state, old, fx);
-}
-
 /// Forgets an ended session, or ends a live one unseen. Its pane leaves its tab.
 pub(super) fn dismiss(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
     forget(state, id, fx);
@@ -253,9 +261,15 @@ pub(super) fn dismiss(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
 }
 
 fn forget(state: &mut State, id: SessionId, fx: &mut Vec<Effect>) {
+    // Nobody waits any more for what was to come in its place.
+    if let Some(coming) = state.model.successor(id).map(|session| session.id) {
+        forget(state, coming, fx);
+    }
     state.model.sessions.retain(|view| view.id != id);
     state.pane_sizes.remove(&id);
     state.tabs.asleep.remove(&id);
+    state.tabs.halves.remove(&id);
+    super::takers::forget(state, id);
     fx.push(Effect::Ssh(SshAsk::Close { session: id }));
 }
 
@@ -274,6 +288,8 @@ pub(super) fn asked(
             return gather::begin(state, gather, fx);
         }
         L::Reopen(id) => return reopen(state, caller, *id, fx),
+        L::ReopenEverywhere => return everywhere::reopen_all(state, window, fx),
+        L::CloseEnded => return everywhere::close_ended(state, fx),
         _ => {}
     }
     let view = state.windows.get(&window).map(Ui::view);
@@ -338,6 +354,8 @@ fn change(tab: &mut Tab, command: LayoutCommand) -> Result<(), &'static str> {
         | L::Close
         | L::Reopen(_)
         | L::ReopenAll
+        | L::ReopenEverywhere
+        | L::CloseEnded
         | L::Save(_)
         | L::Open(_)
         | L::List
@@ -389,25 +407,6 @@ fn put(
 ) {
     let command = LayoutCommand::Put { host, ticket, spot };
     gather::begin(state, Gather::new(caller, Command::Layout(command)), fx);
-}
-
-/// Opens an ended session anew where it was; nothing happens to one that lives or is being opened.
-fn reopen(state: &mut State, caller: Caller, id: SessionId, fx: &mut Vec<Effect>) {
-    let spot = Spot::Instead(id);
-    let same = |command: &Command| matches!(command, Command::Layout(LayoutCommand::Put { spot: known, .. }) if *known == spot);
-    let under_way =
-        |purpose: &Purpose| matches!(purpose, Purpose::Gather(gather, _) if same(&gather.command));
-    if state.inflight.find(under_way).is_some() {
-        return;
-    }
-    let ended = state
-        .model
-        .session(id)
-        .filter(|session| matches!(session.state, SessionState::Closed(_)));
-    if let Some(session) = ended {
-        let (host, ticket) = (session.host.clone(), session.ticket.clone());
-        put(state, caller, host, ticket, spot, fx);
-    }
 }
 
 /// Gives a pane a tab of its own, right behind the one it was in.
@@ -523,5 +522,116 @@ mod tests {
             assert_eq!(agreed(policy, &rooms), Some(wanted), "{policy}");
         }
         assert_eq!(agreed(WindowSize::Latest, &[]), None);
+    }
+
+    use crate::app::event::{Event, WindowEvent};
+    use crate::app::update::bench::{WINDOW, state};
+    use crate::app::update::{lay_out, update};
+    use crate::domain::run::Exit;
+    use crate::model::sample::session_id;
+    use crate::ssh::SshFact;
+
+    fn show(state: &mut State, id: SessionId) {
+        window::open(state, WINDOW, View::Pane(id));
+        drop(lay_out(state));
+    }
+
+    fn shown(state: &State) -> Option<View> {
+        state.windows.get(&WINDOW).map(|ui| ui.view().clone())
+    }
+
+    fn away(state: &mut State, id: SessionId) {
+        dismiss(state, id, &mut Vec::new());
+        drop(lay_out(state));
+    }
+
+    #[test]
+    fn a_tab_that_is_closed_gives_way_to_the_one_before_it_or_its_neighbour() {
+        let mut state = state();
+        let (web, bastion, mail) = (
+            session_id("live web1"),
+            session_id("live bastion"),
+            session_id("ended"),
+        );
+        show(&mut state, web);
+        show(&mut state, mail);
+        away(&mut state, mail);
+        assert_eq!(shown(&state), Some(View::Pane(web)), "the one used before");
+        away(&mut state, web);
+        assert_eq!(shown(&state), Some(View::Pane(bastion)), "the neighbour");
+        away(&mut state, bastion);
+        assert_eq!(shown(&state), Some(View::Sessions), "none is left");
+    }
+
+    #[test]
+    fn who_comes_back_begins_where_the_last_window_was_left() {
+        let mut state = state();
+        state.setup.served = true;
+        let opened = |state: &mut State, number| {
+            let event = WindowEvent::Opened {
+                size: crate::term::Size { cols: 80, rows: 24 },
+                caps: crate::ui::Caps::default(),
+                focus: None,
+                plain: false,
+            };
+            let window = WindowId(number);
+            drop(update(state, Event::Window(window, event)));
+            state.windows.get(&window).map(|ui| ui.view().clone())
+        };
+        let mail = session_id("ended");
+        show(&mut state, mail);
+        drop(update(
+            &mut state,
+            Event::Window(WINDOW, WindowEvent::Closed),
+        ));
+        assert_eq!(opened(&mut state, 2), Some(View::Pane(mail)));
+        assert_eq!(
+            opened(&mut state, 3),
+            Some(View::Home),
+            "it is not the first"
+        );
+        for window in [3, 2] {
+            let window = WindowId(window);
+            drop(update(
+                &mut state,
+                Event::Window(window, WindowEvent::Closed),
+            ));
+        }
+        away(&mut state, mail);
+        assert_eq!(opened(&mut state, 4), Some(View::Home), "it is gone");
+    }
+
+    #[test]
+    fn a_split_that_a_host_refuses_gives_the_room_back() {
+        let mut state = state();
+        let web = session_id("live bastion");
+        show(&mut state, web);
+        let command = LayoutCommand::Split {
+            axis: crate::domain::layout::Axis::Beside,
+            host: Some("bastion".to_owned()),
+            local: false,
+        };
+        asked(&mut state, WINDOW, command, &mut Vec::new());
+        drop(lay_out(&mut state));
+        let tab = state.model.tab_of(web).map(|(_, tab)| tab.panes());
+        let panes = tab.unwrap_or_default();
+        let [_, new] = panes.as_slice() else {
+            unreachable!("it is split: {panes:?}")
+        };
+        let fact = SshFact::SessionClosed {
+            session: *new,
+            exit: Exit::Unreachable("too many sessions".to_owned()),
+            bytes: 0,
+            recording_error: None,
+        };
+        drop(update(&mut state, Event::Ssh(Box::new(fact))));
+        drop(lay_out(&mut state));
+        let tab = state.model.tab_of(web).map(|(_, tab)| tab.is_split());
+        assert_eq!((tab, shown(&state)), (Some(false), Some(View::Pane(web))));
+        let last = state.model.notices.last().map(|notice| notice.text.clone());
+        assert_eq!(
+            last.as_deref(),
+            Some("no pane on bastion: too many sessions")
+        );
     }
 }

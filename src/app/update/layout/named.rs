@@ -30,6 +30,12 @@ const NAME: usize = 40;
 /// What is said of a session that the app took with it.
 const LOST: &str = "the app ended";
 
+/// What is said in the place of one that another process has.
+const ALIVE: &str = "it lives in another process of qd";
+
+/// What is said in the place of one that has a pane already.
+const SHOWN: &str = "it is in another tab";
+
 /// What is wanted of the store.
 #[derive(Debug)]
 pub(crate) enum Wanted {
@@ -157,6 +163,16 @@ fn write_down(state: &mut State, name: String, text: Option<String>, fx: &mut Ve
     append(state, batch, Purpose::Kept, fx);
 }
 
+/// Whether a layout may be called so: a name that can be typed again and read in a list.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    name.chars().count() <= NAME
+        && name.chars().all(plain)
+        && name.chars().next().is_some_and(char::is_alphanumeric)
+        && !name.ends_with(' ')
+        && !name.contains("  ")
+}
+
 /// Keeps the arrangement of a tab under a name: its hosts, and nothing of what was done on them.
 pub(super) fn save(
     state: &mut State,
@@ -167,8 +183,10 @@ pub(super) fn save(
 ) {
     let refused = if state.setup.read_only {
         Some("this was started with --read-only, so nothing is kept")
-    } else if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
-        Some("a layout's name has 1 to 40 letters and no control characters")
+    } else if !is_name(name) {
+        Some(
+            "a layout's name begins with a letter or a digit and has at most 40 of them, with - _ . and single spaces between; for example: layout save web-tier",
+        )
     } else {
         None
     };
@@ -179,16 +197,13 @@ pub(super) fn save(
         return;
     };
     let kept = keep::saved(&state.model, tab);
-    let bare = |place: &Place| Place {
-        host: place.host.clone(),
+    let nameless = |place: &Place| Place {
         ticket: None,
-        session: None,
-        reference: String::new(),
-        ended: None,
+        ..bare(place)
     };
     let kept = SavedTab {
         name: Some(kept.name.unwrap_or_else(|| name.to_owned())),
-        root: kept.root.map(&mut { bare }),
+        root: kept.root.map(&mut { nameless }),
         zoomed: false,
         ..kept
     };
@@ -200,6 +215,17 @@ pub(super) fn save(
         format!("kept; `:layout open {name}` opens it"),
         fx,
     );
+}
+
+/// A place without the session that was in it.
+fn bare(place: &Place) -> Place {
+    Place {
+        host: place.host.clone(),
+        ticket: place.ticket.clone(),
+        session: None,
+        reference: String::new(),
+        ended: None,
+    }
 }
 
 /// All hosts of a ticket, tiled in one tab.
@@ -345,11 +371,21 @@ fn restore(state: &mut State, tabs: Vec<SavedTab>, rows: &[SessionRow], fx: &mut
     let opened = std::mem::take(&mut state.model.tabs);
     let sessions = std::mem::take(&mut state.model.sessions);
     for saved in &tabs {
-        let elsewhere = |place: &&Place| row(place).is_some_and(|row| row.live);
-        if saved.root.leaves().iter().any(elsewhere) {
-            continue;
-        }
         let root = saved.root.map(&mut |place: &Place| {
+            let taken = |id: SessionId| {
+                let mut known = state.model.sessions.iter().chain(&sessions);
+                known.any(|session| session.id == id)
+            };
+            let known = row(place);
+            let alive = known.is_some_and(|row| row.live);
+            let elsewhere = alive || place.session.is_some_and(taken);
+            if elsewhere {
+                // The others keep their places around it.
+                let id = SessionId(state.mint.entity());
+                let how = if alive { ALIVE } else { SHOWN };
+                lay_down(state, id, &bare(place), how);
+                return id;
+            }
             let id = place.session;
             let id = id.unwrap_or_else(|| SessionId(state.mint.entity()));
             lost += usize::from(place.ended.is_none());
@@ -392,4 +428,91 @@ fn closing(state: &State, row: &SessionRow) -> Option<crate::domain::op::Draft> 
         reason: LOST.to_owned(),
     };
     (row.closed.is_none() && !row.live).then(|| fact.draft(row.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::update::bench::state;
+    use crate::model::sample::session_id;
+
+    #[test]
+    fn odd_names_of_layouts_are_refused() {
+        for name in ["web-tier", "a", "2nd try", "größe.1", &"x".repeat(NAME)] {
+            assert!(is_name(name), "{name:?}");
+        }
+        for name in [
+            "",
+            " ",
+            "a ",
+            " a",
+            "a  b",
+            "-a",
+            "a/b",
+            "a\nb",
+            "'",
+            &"x".repeat(NAME + 1),
+        ] {
+            assert!(!is_name(name), "{name:?}");
+        }
+    }
+
+    fn place(host: &str, session: Option<SessionId>) -> Place {
+        Place {
+            host: host.to_owned(),
+            ticket: None,
+            session,
+            reference: session.map_or_else(String::new, |_| "S-1OLD".to_owned()),
+            ended: None,
+        }
+    }
+
+    #[test]
+    fn a_tab_comes_back_although_one_of_its_sessions_is_elsewhere() {
+        let mut state = state();
+        let (alive, gone) = (session_id("alive elsewhere"), session_id("gone"));
+        let shown = session_id("live web1");
+        let row = |id, live| SessionRow {
+            id,
+            live,
+            reference: "S-1OLD".to_owned(),
+            host: "web1".to_owned(),
+            ticket: None,
+            opened: state.model.now,
+            closed: None,
+            exit: None,
+            bytes: 0,
+            recording: None,
+        };
+        let places = [("db1", alive), ("web1", gone), ("web2", shown)];
+        let places = places.map(|(host, id)| place(host, Some(id)));
+        let root = Shape::EvenHorizontal.of(places.to_vec()).expect("panes");
+        let saved = SavedTab {
+            name: Some("three".to_owned()),
+            root,
+            focus: 0,
+            zoomed: false,
+        };
+        let rows = [row(alive, true), row(gone, false), row(shown, false)];
+        restore(&mut state, vec![saved], &rows, &mut Vec::new());
+        let tab = state.model.tabs.first().expect("the tab is back");
+        let views = tab
+            .panes()
+            .into_iter()
+            .filter_map(|id| state.model.session(id));
+        let told: Vec<(String, String)> = views
+            .map(|view| {
+                let how = match &view.state {
+                    SessionState::Closed(how) => how.clone(),
+                    other => format!("{other:?}"),
+                };
+                (view.host.clone(), how)
+            })
+            .collect();
+        let told: Vec<(&str, &str)> = told.iter().map(|(host, how)| (&**host, &**how)).collect();
+        assert_eq!(told, [("db1", ALIVE), ("web1", LOST), ("web2", SHOWN)]);
+        assert!(!tab.contains(alive) && tab.contains(gone) && !tab.contains(shown));
+        let views = state.model.sessions.iter();
+        assert_eq!(views.filter(|view| view.id == shown).count(), 1);
+    }
 }

@@ -8,7 +8,8 @@ use super::status;
 use crate::command::Scope;
 use crate::domain::ids::SessionId;
 use crate::domain::layout::Area;
-use crate::model::{SessionState, SessionView};
+use crate::model::{Notice, SessionState, SessionView};
+use crate::term::CopyView;
 use crate::ui::keymap::written;
 use crate::ui::paint::{Painter, below};
 use crate::ui::text;
@@ -19,6 +20,12 @@ use crate::ui::widgets::{copy, screen};
 
 /// The columns of one line of the keys.
 const KEYS: u16 = 37;
+
+/// How many columns of a notice are worth reading; with fewer it takes the place of what matters less.
+const READABLE: usize = 32;
+
+/// How many columns copy mode's line needs to say more than where one is.
+const ROOMY: usize = 48;
 
 impl Pane {
     pub(crate) fn draw(
@@ -75,7 +82,12 @@ impl Pane {
             let place = draw_screen(cx, session, area, painter);
             cursor = cursor.or(place.filter(|_| own));
             if let SessionState::Closed(how) = &session.state {
-                draw_end(how, own, area, painter);
+                let coming = cx.model.successor(*pane);
+                match (coming, &session.failed) {
+                    (Some(coming), _) => draw_coming(coming, area, painter),
+                    (None, Some(why)) => draw_end("Not opened again: ", why, own, area, painter),
+                    (None, None) => draw_end("Ended: ", how, own, area, painter),
+                }
             }
         }
         self.draw_frame(cx, id, origin, painter);
@@ -86,9 +98,10 @@ impl Pane {
         painter.tint(self.status, Role::Prompt);
         let Dress { role, words } = dress::of(cx, session);
         painter.tint(self.status, role);
-        let mut parts = status::parts(cx, session);
+        let (mut parts, mut needed) = status::parts(cx, session);
         if let Some(part) = self.tab_words(cx, session.id) {
             parts.insert((1 + words.len()).min(parts.len()), part);
+            needed += 1;
         }
         let looked = session
             .screen
@@ -96,32 +109,43 @@ impl Pane {
             .and_then(|shown| shown.copy.as_ref());
         // In copy mode the line tells where one is, so the next key uncovers it.
         let fresh = looked.is_none() || cx.model.notices.count() > self.look.told;
-        let said = status::said(cx).filter(|_| fresh);
-        let plain = cx.model.questions.is_empty() && said.is_none();
-        if let Some(looked) = looked.filter(|_| plain) {
-            let width = usize::from(self.status.width);
-            let line = copy::words(looked, cx.keymap, session.recording, &session.host, width);
-            painter.put(self.status, 0, &line, role);
-            return;
-        }
-        let right = if let Some(said) = said {
-            format!("{said} ")
-        } else if !cx.model.questions.is_empty() {
-            format!("a question waits, {} ", cx.keymap.prefix())
-        } else {
-            format!("{} for commands ", cx.keymap.prefix())
-        };
+        let said = status::said(cx, self.seen).filter(|_| fresh);
+        let prefix = cx.keymap.prefix();
+        let asks = !cx.model.questions.is_empty();
+        let waits = asks.then(|| format!("a question waits, {prefix}"));
         let room = usize::from(self.status.width);
+        if let Some(looked) = looked {
+            let told = said.map(|notice| notice.text.clone()).or(waits);
+            let line =
+                |room| copy::words(looked, cx.keymap, session.recording, &session.host, room);
+            return self.draw_copying(looked, line, told.as_deref(), role, painter);
+        }
+        let above = said.filter(|notice| {
+            let wanted = text::width(&notice.text) + 2;
+            let shown = parts.get(..needed.min(parts.len())).unwrap_or(&parts);
+            // Beside what must be seen, if there is room; else above, if there is room.
+            text::width(&status::fit(shown, usize::MAX)) + wanted > room
+                && self.draw_above(cx, notice, painter)
+        });
+        let said = said.filter(|_| above.is_none());
+        let right = match (said, waits) {
+            (Some(said), _) => format!("{} ", said.text),
+            (None, Some(waits)) => format!("{waits} "),
+            (None, None) => format!("{prefix} for commands "),
+        };
         let mut right = format!(" {right}");
+        let plain = !asks && said.is_none();
         if plain && text::width(&status::fit(&parts, usize::MAX)) + text::width(&right) > room {
-            right = format!("  {} ", cx.keymap.prefix());
+            right = format!("  {prefix} ");
         }
         if said.is_some() {
             // A warning takes what the most important parts leave.
-            let first = parts
-                .get(..parts.len().min(status::FIRST))
-                .unwrap_or(&parts);
-            let least = text::width(&status::fit(first, room));
+            let kept = |count: usize| {
+                let first = parts.get(..parts.len().min(count)).unwrap_or(&parts);
+                text::width(&status::fit(first, room))
+            };
+            let least = Some(kept(needed)).filter(|least| least + READABLE <= room);
+            let least = least.unwrap_or_else(|| kept(status::FIRST));
             right = text::fit(&right, room.saturating_sub(least), "…");
         }
         let wide = u16::try_from(text::width(&right)).unwrap_or(u16::MAX);
@@ -136,6 +160,50 @@ impl Pane {
         } else {
             painter.put(self.status, 0, &status::fit(&parts, room), role);
         }
+    }
+
+    /// The line of copy mode. What was said stands beside the mode, never over it.
+    fn draw_copying(
+        &self,
+        looked: &CopyView,
+        line: impl Fn(usize) -> String,
+        told: Option<&str>,
+        role: Role,
+        painter: &mut Painter<'_>,
+    ) {
+        let room = usize::from(self.status.width);
+        let Some(told) = told else {
+            painter.put(self.status, 0, &line(room), role);
+            return;
+        };
+        let brief = copy::brief(looked);
+        let left = room.saturating_sub(text::width(&brief) + 1);
+        let told = text::fit(&format!("{told} "), left, "…");
+        let left = room.saturating_sub(text::width(&told) + 1);
+        let whole = line(left);
+        let fits = left >= ROOMY && text::width(&whole) <= left;
+        painter.put(self.status, 0, if fits { &whole } else { &brief }, role);
+        painter.put_right(self.status, 0, &told, role);
+    }
+
+    /// Says something beside the tabs. False when there is no room for all of it.
+    fn draw_above(&self, cx: Cx<'_>, notice: &Notice, painter: &mut Painter<'_>) -> bool {
+        let broadcast = cx.model.broadcast_words();
+        let broadcast = broadcast.map_or(0, |words| text::width(&words) + 2);
+        let taken = self.boxes().last().map_or(0, |(area, _)| {
+            usize::from(area.right().saturating_sub(self.tabs.x)) + 1
+        });
+        let room = usize::from(self.tabs.width).saturating_sub(taken + broadcast);
+        let words = format!(" {} ", notice.text);
+        if text::width(&words) > room || self.tabs.height == 0 {
+            return false;
+        }
+        let area = Rect {
+            width: self.tabs.width - u16::try_from(broadcast).unwrap_or(0),
+            ..self.tabs
+        };
+        painter.put_right(area, 0, &words, Role::from(notice.level));
+        true
     }
 
     /// What must be known of the tab: panes that are not seen.
@@ -238,31 +306,40 @@ fn draw_screen(
     None
 }
 
+/// The last row of a pane whose session is being opened anew.
+fn draw_coming(coming: &SessionView, pane: Rect, painter: &mut Painter<'_>) {
+    let (state, _) = sessions::state(&coming.state);
+    let width = usize::from(pane.width);
+    let words = format!(" Opening it again: {state}. What you type waits; Esc leads away.");
+    last_row(&text::fit(&words, width, "…"), pane, painter);
+}
+
 /// The last row of a pane that has ended; what can be pressed is said where the keys are.
-fn draw_end(how: &str, own: bool, pane: Rect, painter: &mut Painter<'_>) {
+fn draw_end(what: &str, how: &str, own: bool, pane: Rect, painter: &mut Painter<'_>) {
+    let words = if own {
+        ended(what, how, usize::from(pane.width))
+    } else {
+        format!(" {what}{how}")
+    };
+    last_row(&words, pane, painter);
+}
+
+fn last_row(words: &str, pane: Rect, painter: &mut Painter<'_>) {
     let height = 1.min(pane.height);
     let area = below(pane, pane.height - height);
     painter.clear(area);
     painter.tint(area, Role::Prompt);
-    let words = if own {
-        ended(how, usize::from(area.width))
-    } else {
-        format!(" Ended: {how}")
-    };
-    painter.put(area, 0, &words, Role::Prompt);
+    painter.put(area, 0, words, Role::Prompt);
 }
 
 /// What is said under a pane that has ended. The way out is never cut; the reason is, if it must be.
-fn ended(how: &str, width: usize) -> String {
+fn ended(what: &str, how: &str, width: usize) -> String {
     const WAYS: &str = "r opens it again, Enter closes it, Esc leaves it in the list";
-    let whole = format!(" Ended: {how}. {WAYS}.");
-    if whole.chars().count() <= width {
+    const SHORT: &str = "r again  Enter close  Esc leave";
+    let whole = format!(" {what}{how}. {WAYS}.");
+    if text::width(&whole) <= width {
         return whole;
     }
-    let room = width.saturating_sub(" Ended:   r again  Enter close  Esc leave".len());
-    let mut reason: String = how.chars().take(room.saturating_sub(1)).collect();
-    if reason.len() < how.len() {
-        reason.push('…');
-    }
-    format!(" Ended: {reason}  r again  Enter close  Esc leave")
+    let room = width.saturating_sub(what.len() + SHORT.len() + 3);
+    format!(" {what}{}  {SHORT}", text::fit(how, room, "…"))
 }

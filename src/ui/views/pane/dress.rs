@@ -42,7 +42,16 @@ fn broadcast(cx: Cx<'_>, session: &SessionView) -> Option<String> {
     cx.model.broadcast_words()
 }
 
-/// The role of a session's tab, unless it is the one that is shown: what is dangerous is so in the bar of tabs too.
+/// What a session's tab must say in capitals, where no colour says it: that its host is a production host.
+pub(super) fn shout(cx: Cx<'_>, session: &SessionView) -> Option<String> {
+    let environment = cx.model.environment_of(&session.host);
+    let environment = environment.filter(|environment| environment.is_production());
+    environment
+        .filter(|_| cx.look.caps.colors == Colors::None)
+        .map(|environment| environment.name.to_uppercase())
+}
+
+/// The role of a session's tab: what is dangerous is so in the bar of tabs too.
 pub(super) fn tab(cx: Cx<'_>, session: &SessionView) -> Role {
     if cx.model.broadcast.is_member(session.id) {
         return Role::Broadcast;

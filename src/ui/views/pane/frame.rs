@@ -7,7 +7,7 @@ use super::Pane;
 use super::dress;
 use crate::domain::ids::SessionId;
 use crate::domain::layout::{Area, Axis, Tab};
-use crate::model::{Model, SessionState};
+use crate::model::{Model, SessionState, SessionView};
 use crate::ui::paint::Painter;
 use crate::ui::text;
 use crate::ui::theme::Role;
@@ -23,7 +23,7 @@ impl Pane {
         self.beyond = (false, false);
         let tabs = &cx.model.tabs;
         let wide = |(number, tab): (usize, &Tab)| {
-            let label = text::width(&label(cx, number, tab));
+            let label = text::width(&label(cx, number, tab, false));
             u16::try_from(label).unwrap_or(u16::MAX)
         };
         let widths: Vec<u16> = tabs.iter().enumerate().map(wide).collect();
@@ -66,15 +66,18 @@ impl Pane {
                 continue;
             };
             let here = tab.contains(id);
-            let role = if here {
+            let loud = loudest(cx, tab);
+            // What is dangerous looks so where one is, too; the brackets say that one is there.
+            let dangerous = matches!(loud, Role::Prod | Role::Broadcast);
+            let role = if here && !dangerous {
                 Role::Selected
             } else {
-                loudest(cx, tab)
+                loud
             };
-            painter.put(*area, 0, &label(cx, number, tab), role);
+            painter.put(*area, 0, &label(cx, number, tab, here), role);
             if here {
                 painter.tint(*area, Role::Title);
-                painter.tint(*area, Role::Selected);
+                painter.tint(*area, role);
             }
         }
         if self.beyond.0 {
@@ -243,8 +246,9 @@ fn loudest(cx: Cx<'_>, tab: &Tab) -> Role {
         .unwrap_or(Role::Hint)
 }
 
-/// What the bar says of a tab: its number, its name or its host, how many panes it has, and what happened in it.
-fn label(cx: Cx<'_>, number: usize, tab: &Tab) -> String {
+/// What the bar says of a tab: its number, its name or its host, how many panes it has, and what happened in it. The one that
+/// is shown stands in brackets.
+fn label(cx: Cx<'_>, number: usize, tab: &Tab, here: bool) -> String {
     let host = |model: &Model| model.session(tab.focus).map(|session| session.host.clone());
     let name = tab.name.clone().or_else(|| host(cx.model));
     let mut name = text::fit(&name.unwrap_or_default(), LABEL, "~");
@@ -262,14 +266,19 @@ fn label(cx: Cx<'_>, number: usize, tab: &Tab) -> String {
         .find_map(|session| session.sign())
         .map(String::from)
         .unwrap_or_default();
-    let sign = if sessions().all(|session| closed(&session.state)) {
-        " ended"
-    } else if sessions().any(|session| opening(&session.state)) {
+    let coming = |session: &SessionView| cx.model.successor(session.id).is_some();
+    let sign = if sessions().any(|session| opening(&session.state) || coming(session)) {
         cx.look.glyph("…", "..")
+    } else if sessions().all(|session| closed(&session.state)) {
+        " ended"
     } else {
         &called
     };
     let marked = sessions().any(|session| cx.model.broadcast.marked.contains(&session.id));
     let mark = if marked { "*" } else { "" };
-    format!(" {number} {name}{mark}{sign} ")
+    let (open, close) = if here { ('[', ']') } else { (' ', ' ') };
+    // Without colours the word must do it all.
+    let loud = sessions().find_map(|session| dress::shout(cx, session));
+    let loud = loud.map_or_else(String::new, |word| format!(" {word}"));
+    format!("{open}{number} {name}{mark}{sign}{loud}{close}")
 }

@@ -1,5 +1,7 @@
 //! What a window remembers of looking around in a pane: what it asked for and has not seen yet, and half-typed commands.
 
+use std::collections::BTreeMap;
+
 use ratatui::layout::Position;
 
 use crate::domain::ids::SessionId;
@@ -8,11 +10,8 @@ use crate::domain::time::Time;
 use crate::model::SessionView;
 
 /// Whether the keys are copy mode's. The pane itself knows, but its word comes a moment after the key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
-    /// Nothing: it is as the screen says.
-    #[default]
-    Nothing,
     /// Copy mode was begun; what is typed now must not reach the program.
     Begun,
     /// Copy mode was left; what is typed now is for the program.
@@ -22,7 +21,9 @@ enum Asked {
 /// What a window remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Looking {
-    asked: Asked,
+    /// By session, for as long as the screen does not say the same: two panes may be looked at one after the other faster
+    /// than the first of them answers.
+    asked: BTreeMap<SessionId, Asked>,
     /// The number typed before a command.
     pub(crate) count: u32,
     /// The next character is looked for.
@@ -49,34 +50,78 @@ pub(crate) struct Hold {
 }
 
 impl Looking {
-    /// Copy mode was asked for.
-    pub(crate) fn begun(&mut self) {
-        self.asked = Asked::Begun;
+    /// Copy mode was asked for in a session.
+    pub(crate) fn begun(&mut self, session: SessionId) {
+        self.asked.insert(session, Asked::Begun);
     }
 
-    /// Copy mode was left.
-    pub(crate) fn left(&mut self) {
-        self.asked = Asked::Left;
+    /// Copy mode was left in a session.
+    pub(crate) fn left(&mut self, session: SessionId) {
+        self.asked.insert(session, Asked::Left);
         (self.count, self.find) = (0, None);
     }
 
-    /// It is as the screen says.
-    pub(crate) fn unsure(&mut self) {
-        self.asked = Asked::Nothing;
+    /// It is as the screen of the session says.
+    pub(crate) fn unsure(&mut self, session: SessionId) {
+        self.asked.remove(&session);
     }
 
-    /// Whether the keys are copy mode's.
-    pub(crate) fn is_on(&mut self, session: Option<&SessionView>) -> bool {
+    /// Another pane is on the screen: what was begun there with keys or the mouse is no more. What the panes were asked for
+    /// is still on its way.
+    pub(crate) fn elsewhere(&mut self) {
+        *self = Self {
+            asked: std::mem::take(&mut self.asked),
+            ..Self::default()
+        };
+    }
+
+    /// Whether the keys are copy mode's in this session.
+    pub(crate) fn is_on(&mut self, id: SessionId, session: Option<&SessionView>) -> bool {
         let shown = session.and_then(|session| session.screen.as_ref());
         let copying = shown.is_some_and(|shown| shown.copy.is_some());
-        match (self.asked, copying) {
-            (Asked::Begun, true) | (Asked::Left, false) => self.asked = Asked::Nothing,
-            (Asked::Begun, false) | (Asked::Left, true) | (Asked::Nothing, _) => {}
+        let asked = self.asked.get(&id).copied();
+        // The screen has come to what was asked for, or there is none any more.
+        if session.is_none() || asked.is_some_and(|asked| (asked == Asked::Begun) == copying) {
+            self.asked.remove(&id);
+            return copying;
         }
-        match self.asked {
-            Asked::Nothing => copying,
-            Asked::Begun => true,
-            Asked::Left => false,
-        }
+        asked.map_or(copying, |asked| asked == Asked::Begun)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::EntityId;
+    use crate::term::{Emulator, Look, Size};
+
+    #[test]
+    fn two_panes_that_are_asked_at_once_are_not_taken_for_each_other() {
+        let ids = [1, 2].map(|byte| SessionId(EntityId::from_bytes([byte; 16])));
+        let [one, other] = ids;
+        let view = |id, copying| {
+            let mut view = SessionView::opening(id, "web1", None);
+            let mut emulator = Emulator::new(Size::new(20, 5));
+            if copying {
+                emulator.look(Look::Begin);
+            }
+            view.screen = Some(emulator.screen());
+            view
+        };
+        let mut look = Looking::default();
+        look.begun(one);
+        assert!(look.is_on(one, Some(&view(one, false))));
+        assert!(!look.is_on(other, Some(&view(other, false))));
+        // The window went to the other pane and came back before the first one answered.
+        look.elsewhere();
+        assert!(
+            look.is_on(one, Some(&view(one, false))),
+            "its keys reach no program"
+        );
+        look.left(other);
+        assert!(!look.is_on(other, Some(&view(other, true))));
+        assert!(look.is_on(one, Some(&view(one, true))));
+        // The screen has answered: from now on it alone decides.
+        assert!(!look.is_on(one, Some(&view(one, false))));
     }
 }

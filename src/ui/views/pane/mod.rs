@@ -13,8 +13,12 @@ pub(crate) use look::{Hold, Looking};
 use super::Cx;
 use crate::domain::ids::SessionId;
 use crate::domain::key::Key;
-use crate::domain::layout::{Area, Places, Seam, TabId};
+use crate::domain::layout::{Area, Places, Seam, Tab, TabId};
 use crate::domain::time::Time;
+use crate::model::Model;
+
+/// How many tabs are remembered that were shown before; older ones are forgotten.
+const VISITED: usize = 32;
 
 /// What the view remembers.
 #[derive(Debug, Default)]
@@ -29,12 +33,14 @@ pub(crate) struct Pane {
     pub(crate) pressed: bool,
     /// The last key that went to a session, and when.
     pub(crate) typed: Option<(SessionId, Key, Time)>,
+    /// How many notices were seen: what was there when a key was pressed need not be shown any longer.
+    pub(crate) seen: u64,
     /// What this window knows of looking around.
     pub(crate) look: Looking,
     session: Option<SessionId>,
-    /// The tab that is shown, and the one before it.
+    /// The tab that is shown, and those before it, the last one last; at most [`VISITED`].
     here: Option<TabId>,
-    before: Option<TabId>,
+    visited: Vec<TabId>,
     tabs: Rect,
     /// The boxes of the tabs, each with the pane that it leads to.
     boxes: Vec<(Rect, SessionId)>,
@@ -75,7 +81,8 @@ impl Pane {
     pub(crate) fn opened(&mut self, id: SessionId) {
         if self.session != Some(id) {
             (self.moved, self.held) = (None, None);
-            (self.prefix, self.look) = (false, Looking::default());
+            self.prefix = false;
+            self.look.elsewhere();
         }
         self.session = Some(id);
     }
@@ -109,7 +116,12 @@ impl Pane {
         (self.panes, self.seams, self.crowded) = (panes, seams, crowded);
         let tab = tab.map(|tab| tab.id);
         if tab.is_some() && tab != self.here {
-            self.before = std::mem::replace(&mut self.here, tab);
+            let left = std::mem::replace(&mut self.here, tab);
+            self.visited.retain(|known| Some(*known) != left);
+            self.visited.extend(left);
+            if self.visited.len() > VISITED {
+                self.visited.remove(0);
+            }
         }
         self.pan_to(cx, id);
         self.lay_tabs(cx, id);
@@ -123,7 +135,11 @@ impl Pane {
             .model
             .session(id)
             .and_then(|session| session.screen.as_ref());
-        let (row, col) = screen.and_then(|screen| screen.cursor).unwrap_or((0, 0));
+        let cursor = screen.and_then(|screen| match &screen.copy {
+            Some(copy) => Some(copy.cursor),
+            None => screen.cursor,
+        });
+        let (row, col) = cursor.unwrap_or((0, 0));
         let pan = |old: u16, at: u16, shown: u16, all: u16| {
             let most = all.saturating_sub(shown);
             let seen = at >= old && at < old.saturating_add(shown);
@@ -156,15 +172,32 @@ impl Pane {
         self.panes.iter().filter_map(placed).collect()
     }
 
+    /// How many columns and rows of a session's screen lie beyond the left and the upper edge of the window, because the view
+    /// of a larger tab was moved.
+    pub(crate) fn hidden(&self, session: SessionId) -> (u16, u16) {
+        let mut panes = self.panes.iter();
+        let area = panes.find(|(id, _)| *id == session);
+        area.map_or((0, 0), |(_, area)| {
+            (
+                self.pan.0.saturating_sub(area.x),
+                self.pan.1.saturating_sub(area.y),
+            )
+        })
+    }
+
     /// The sizes that the remote terminals must have.
     pub(crate) fn sizes(&self) -> Vec<(SessionId, Size)> {
         let size = |(id, area): &(SessionId, Area)| (*id, Size::new(area.cols, area.rows));
         self.panes.iter().map(size).collect()
     }
 
-    /// The tab that was shown before this one.
-    pub(crate) fn last_tab(&self) -> Option<TabId> {
-        self.before
+    /// The tab that was shown before this one, of those that are still there.
+    pub(crate) fn last_tab<'m>(&self, model: &'m Model) -> Option<&'m Tab> {
+        let mut visited = self.visited.iter().rev();
+        visited.find_map(|id| {
+            let mut tabs = model.tabs.iter();
+            tabs.find(|tab| tab.id == *id && Some(tab.id) != self.here)
+        })
     }
 
     /// The boxes of the tabs, for the mouse.

@@ -3,7 +3,7 @@
 use super::dress;
 use crate::domain::connection::ConnectionState;
 use crate::domain::forward::{ForwardRow, ForwardState};
-use crate::model::{Level, SessionState, SessionView};
+use crate::model::{Level, Notice, SessionState, SessionView};
 use crate::ui::text;
 use crate::ui::views::words::plural;
 use crate::ui::views::{Cx, connections};
@@ -20,8 +20,9 @@ pub(super) const FIRST: usize = 3;
 /// Between two parts.
 const GAP: &str = "  ";
 
-/// The parts of a session's line, the most important first.
-pub(super) fn parts(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
+/// The parts of a session's line, the most important first, and how many of them tell how safe and how near the session is:
+/// where they are to be covered, there must be no other room.
+pub(super) fn parts(cx: Cx<'_>, session: &SessionView) -> (Vec<String>, usize) {
     let mut parts = vec![session.host.clone()];
     parts.extend(dress::of(cx, session).words);
     let live = matches!(session.state, SessionState::Live);
@@ -51,6 +52,7 @@ pub(super) fn parts(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
     if live && session.recording {
         parts.push("recording".to_owned());
     }
+    let needed = parts.len();
     if !session.reference.is_empty() {
         parts.push(session.reference.clone());
     }
@@ -64,7 +66,7 @@ pub(super) fn parts(cx: Cx<'_>, session: &SessionView) -> Vec<String> {
     if session.title != session.host && !session.title.is_empty() {
         parts.push(crate::domain::text::line(&session.title));
     }
-    parts
+    (parts, needed)
 }
 
 /// What calls for this session, beyond its bell.
@@ -98,16 +100,17 @@ pub(super) fn fit(parts: &[String], room: usize) -> String {
     line
 }
 
-/// What was said a moment ago: a pane has no other place for it.
-pub(super) fn said(cx: Cx<'_>) -> Option<&str> {
-    let notice = cx.model.notices.last()?;
+/// What was said a moment ago, unless a key was pressed since it could be read: a pane has no other place for it.
+pub(super) fn said(cx: Cx<'_>, seen: u64) -> Option<&Notice> {
+    let unseen = cx.model.notices.count() > seen;
+    let notice = cx.model.notices.last().filter(|_| unseen)?;
     let stays = if notice.level >= Level::Warn {
         SAID
     } else {
         TOLD
     };
     let fresh = cx.model.now.since(notice.at) < stays;
-    fresh.then_some(notice.text.as_str())
+    fresh.then_some(notice)
 }
 
 #[cfg(test)]

@@ -54,7 +54,10 @@ impl Row<'_> {
 
 /// Our panes, then the recorded sessions that are none of them.
 fn rows(model: &Model) -> Vec<Row<'_>> {
-    let ours = model.sessions.iter().map(Row::Live);
+    let ours = model.sessions.iter();
+    // What takes the place of another one is looked at there.
+    let ours = ours.filter(|session| !model.is_coming(session));
+    let ours = ours.map(Row::Live);
     let recorded = model
         .recorded
         .iter()
