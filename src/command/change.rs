@@ -124,6 +124,7 @@ pub fn new_ticket(
         entries: Vec::new(),
         links: Vec::new(),
         conflicts: Vec::new(),
+        disputes: Vec::new(),
     };
     // The blank ticket stands in for "nothing": every register that matters to queries is written at birth.
     let mut edit = Edit::new(id);
@@ -305,6 +306,7 @@ mod tests {
             entries: Vec::new(),
             links: Vec::new(),
             conflicts: Vec::new(),
+            disputes: Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ mod keyring;
 mod names;
 mod pairing;
 mod place;
+mod presence;
 mod random;
 mod remote;
 mod roster;
@@ -29,9 +30,11 @@ pub use identity::{Identity, Public};
 pub use keyring::{Ring, wrap};
 pub use names::{Head, ObjectKind, ObjectName, SegmentName, parse_device};
 pub use pairing::{Admission, CODE_LIFE_MS, Code, Joiner, answer};
+pub use presence::{PRESENCE_LIFE_MS, Presence, TICKETS_MAX};
 pub use random::{Random, SystemRandom};
 pub use remote::{
-    Changed, Listing, OBJECT_MAX, Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+    Changed, Listing, OBJECT_MAX, PRESENCE_MAX, PRESENCES_MAX, Put, Remote, RemoteError, Reply,
+    SEGMENT_MAX, STRANGE_MAX,
 };
 pub use roster::{Claim, Hash, Member, Retirement, Roster, Statement};
 pub use schedule::{PAUSE_MAX, PAUSE_MIN, pause};

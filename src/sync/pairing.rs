@@ -202,6 +202,28 @@ impl Joiner {
     }
 }
 
+/// Who made a request, as it says itself: to be shown before anybody is let in. What the remote changed in it is found
+/// later, since the answer then does not open.
+///
+/// # Errors
+/// The request is damaged.
+pub(crate) fn asks(request: &[u8]) -> Result<Public, SyncError> {
+    let mut reader = Reader::new(request);
+    let mut read = || -> Option<Public> {
+        if reader.take(REQUEST.len())? != REQUEST || reader.u8()? != VERSION {
+            return None;
+        }
+        reader.u64()?;
+        Public::read(&mut reader)
+    };
+    read().ok_or_else(|| {
+        SyncError::broken(
+            "the request of that code",
+            "it is damaged; run `qd sync join` there again",
+        )
+    })
+}
+
 /// Answers the request that `code` stands for. Answers who asks, and what to put under [`Code::answer_name`], once the
 /// roster and the keys say that the device belongs.
 ///

@@ -225,7 +225,33 @@ pub async fn enter(
     Ok(engine)
 }
 
+/// The request that `code` stands for.
+async fn request_of(code: &Code, remote: &dyn Remote) -> Result<Vec<u8>, SyncError> {
+    let name = code.request_name();
+    match within(
+        DEADLINE,
+        remote,
+        "looking for the request",
+        remote.get_object(&name),
+    )
+    .await
+    {
+        Err(RemoteError::NotFound { .. }) => Err(SyncError::refused(
+            "no device in this remote shows that code; look at it again, or run `qd sync join` there anew",
+        )),
+        other => Ok(other?),
+    }
+}
+
 impl SyncEngine {
+    /// Who shows `code`, so that a person can compare before letting it in.
+    ///
+    /// # Errors
+    /// No device shows this code, or the bag cannot be read.
+    pub async fn asking(&self, code: &Code, remote: &dyn Remote) -> Result<Public, SyncError> {
+        pairing::asks(&request_of(code, remote).await?)
+    }
+
     /// Lets in the device that shows `code`.
     ///
     /// # Errors
@@ -238,22 +264,7 @@ impl SyncEngine {
         now: Time,
         random: &mut dyn Random,
     ) -> Result<Public, SyncError> {
-        let name = code.request_name();
-        let request = match within(
-            DEADLINE,
-            remote,
-            "looking for the request",
-            remote.get_object(&name),
-        )
-        .await
-        {
-            Err(RemoteError::NotFound { .. }) => {
-                return Err(SyncError::refused(
-                    "no device in this remote shows that code; look at it again, or run `qd sync join` there anew",
-                ));
-            }
-            other => other?,
-        };
+        let request = request_of(code, remote).await?;
         let (joiner, answer) =
             pairing::answer(code, &request, self.space(), self.identity(), now, random)?;
         self.welcome(joiner, store, remote, now, random).await?;
