@@ -19,5 +19,5 @@ pub mod runtime;
 pub mod search;
 pub mod start;
 pub mod state;
-mod sync;
+pub mod sync;
 pub mod update;

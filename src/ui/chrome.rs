@@ -203,6 +203,7 @@ fn hints(view: &View) -> &'static [&'static str] {
             "file.host",
         ],
         View::Alarms => &["alarm.ticket", "session.open", "view.back"],
+        View::Sync => &["view.back", "prompt"],
     }
 }
 
@@ -255,6 +256,15 @@ impl Ui {
         }
         if live > 0 {
             right.push((format!("{live} live"), Role::Ok));
+        }
+        if let Some(sync) = &model.sync {
+            let role = if sync.fault.is_empty() {
+                Role::Dim
+            } else {
+                Role::Warn
+            };
+            let up = painter.look().glyph("↑", "^");
+            right.push((sync.cell(model.now, up), role));
         }
         if model.read_only {
             right.push(("read-only".to_owned(), Role::Warn));
