@@ -230,7 +230,9 @@ impl Edit {
 
     fn text(&mut self, field: &str, old: &str, new: &str) {
         if old != new || self.is_disputed(field) {
-            let words = if old.is_empty() {
+            let words = if old == new {
+                format!("{field} {new}, settled")
+            } else if old.is_empty() {
                 format!("{field} {new}")
             } else {
                 format!("{field} {old} → {new}")

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::names::{Head, ObjectKind, ObjectName, SegmentName};
 use super::remote::{
-    Changed, Listing, OBJECT_MAX, PRESENCE_MAX, PRESENCES_MAX, Put, Remote, RemoteError, Reply,
-    SEGMENT_MAX, STRANGE_MAX,
+    Changed, Listing, OBJECT_MAX, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, Remote, RemoteError,
+    Reply, SEGMENT_MAX, STRANGE_MAX,
 };
 use crate::domain::ids::DeviceId;
 
@@ -244,7 +244,7 @@ impl DirectoryRemote {
         part.persist(&path).map_err(|why| why.error).map(drop)
     }
 
-    fn all_presences(&self) -> io::Result<Vec<(DeviceId, Vec<u8>)>> {
+    fn all_presences(&self) -> io::Result<Presences> {
         let folder = self.root.join(PRESENCE);
         let listing = match self.names(&folder, super::parse_device) {
             // Nobody has looked at anything yet.
@@ -396,7 +396,7 @@ impl Remote for DirectoryRemote {
         })
     }
 
-    fn presences(&self) -> Reply<'_, Option<Vec<(DeviceId, Vec<u8>)>>> {
+    fn presences(&self) -> Reply<'_, Option<Presences>> {
         self.run(|this| {
             this.all_presences()
                 .map(Some)

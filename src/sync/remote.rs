@@ -25,6 +25,9 @@ pub const PRESENCE_MAX: usize = 4 << 10;
 /// The most devices whose presence is read at once.
 pub const PRESENCES_MAX: usize = 64;
 
+/// What each device said last of what it is looking at, sealed.
+pub type Presences = Vec<(DeviceId, Vec<u8>)>;
+
 /// The answer of a remote, when it comes. The engine puts a deadline on each; an implementation may have shorter ones.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, RemoteError>> + Send + 'a>>;
 
@@ -127,7 +130,7 @@ pub trait Remote: Send + Sync {
 
     /// What devices said last, at most [`PRESENCES_MAX`] of them and at most [`PRESENCE_MAX`] bytes of each; what is longer,
     /// or is no device's, is passed over. `None` from a remote that keeps no such thing.
-    fn presences(&self) -> Reply<'_, Option<Vec<(DeviceId, Vec<u8>)>>> {
+    fn presences(&self) -> Reply<'_, Option<Presences>> {
         Box::pin(async { Ok(None) })
     }
 

@@ -167,9 +167,9 @@ impl Worker {
         self.belong(engine, bag, remote)?;
         // The first round brings the names of the others, among which this device's must be its own.
         let trouble = self.rounds().await;
+        let learned = self.space.as_ref().map_or(0, |space| space.last.learned);
         let name = self.name(name).await?;
         let trouble = trouble.or(self.rounds().await);
-        let learned = self.space.as_ref().map_or(0, |space| space.last.learned);
         let print = self.fingerprint();
         let mut said = format!(
             "this device belongs to the space of {} now: {name}, fingerprint {print}; let in by {by}, {learned} changes came in",
@@ -357,20 +357,28 @@ impl Worker {
         let remote = space::shown(&space.config.remote);
         let name = self.called().await;
         let last = tokio::time::timeout(FAREWELL, self.rounds()).await;
-        let unsent = match last {
-            Ok(None) => String::new(),
-            Ok(Some(why)) => format!("\nthe last round did not go well: {why}"),
-            Err(_) => format!(
-                "\nthe last round was cut off after {} s: what had not gone out stays here alone",
-                FAREWELL.as_secs()
-            ),
-        };
+        let retired = self.is_retired();
         self.forget().await?;
         self.publish(false).await;
-        Ok(self.said(format!(
-            "this store syncs with nobody now. All tickets, runs and sessions stay here, and what was sent stays in {remote}; the \
-             others still count this device until one of them says `qd sync retire {name}`{unsent}"
-        )))
+        let mut said = format!(
+            "this store syncs with nobody now. All tickets, runs and sessions stay here, and what was sent stays in {remote}"
+        );
+        if retired {
+            said.push_str("; it was sent away, so it comes back only as a new device");
+            return Ok(self.said(said));
+        }
+        said.push_str(&format!(
+            "; the others still count this device until one of them says `qd sync retire {name}`"
+        ));
+        match last {
+            Ok(None) => {}
+            Ok(Some(why)) => said.push_str(&format!("\nthe last round did not go well: {why}")),
+            Err(_) => said.push_str(&format!(
+                "\nthe last round was cut off after {} s: what had not gone out stays here alone",
+                FAREWELL.as_secs()
+            )),
+        }
+        Ok(self.said(said))
     }
 
     /// What this device is called in its space.

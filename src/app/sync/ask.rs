@@ -157,7 +157,7 @@ impl SyncRefusal {
     }
 
     /// This store syncs with nobody.
-    pub(super) fn alone() -> Self {
+    pub(crate) fn alone() -> Self {
         Self::new(
             3,
             "this store syncs with nobody; `qd sync init REMOTE` makes a space, `qd sync join REMOTE` comes into one",

@@ -33,11 +33,16 @@ const SAY: Duration = Duration::from_secs(60);
 /// How often it is looked who else has it open.
 const LOOK: Duration = Duration::from_secs(15);
 
+/// The tickets that are open here, and since when.
+type Open = Vec<(TicketId, Time)>;
+
 /// The task's side of the desk.
 pub(super) struct Front {
     asks: mpsc::Receiver<SyncAsk>,
     /// The desk is gone.
     closed: bool,
+    /// How sync is has been published, so that it can be told from that.
+    published: bool,
     pub(super) backlog: VecDeque<SyncAsk>,
     level: watch::Sender<SyncLevel>,
     facts: mpsc::Sender<Event>,
@@ -52,6 +57,7 @@ impl Front {
         Self {
             asks,
             closed: false,
+            published: false,
             backlog: VecDeque::new(),
             level,
             facts,
@@ -73,7 +79,8 @@ impl Front {
         self.level.borrow().status.clone()
     }
 
-    pub(super) fn publish(&self, change: impl FnOnce(&mut SyncLevel)) {
+    pub(super) fn publish(&mut self, change: impl FnOnce(&mut SyncLevel)) {
+        self.published = true;
         self.level.send_modify(change);
     }
 
@@ -93,7 +100,7 @@ impl Front {
                 done = &mut job => return done,
                 ask = self.asks.recv(), if !self.closed && self.backlog.len() < BACKLOG => match ask {
                     None => self.closed = true,
-                    Some(SyncAsk::Status { req }) => self.say_status(req).await,
+                    Some(SyncAsk::Status { req }) if self.published => self.say_status(req).await,
                     Some(SyncAsk::GiveUp { req }) => self.backlog.retain(|kept| kept.req() != req),
                     Some(ask) => self.backlog.push_back(ask),
                 },
@@ -153,7 +160,7 @@ pub(super) struct Worker {
     pub(super) rhythm: Rhythm,
     /// Local writes and open tickets.
     wrote: Arc<Notify>,
-    shown: watch::Receiver<Vec<(TicketId, Time)>>,
+    shown: watch::Receiver<Open>,
     /// When it was last said what is open here; `None` when nothing is said.
     said: Option<Instant>,
     /// When it is next looked who has what open.
@@ -166,7 +173,7 @@ impl Worker {
         (store, folder): (Store, PathBuf),
         means: Means,
         job: Job,
-        (wrote, shown): (Arc<Notify>, watch::Receiver<Vec<(TicketId, Time)>>),
+        (wrote, shown): (Arc<Notify>, watch::Receiver<Open>),
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -361,10 +368,7 @@ async fn present(
     front: &mut Front,
     live: Option<&Live>,
     (job, store): (&Job, &Store),
-    (shown, said): (
-        &mut watch::Receiver<Vec<(TicketId, Time)>>,
-        &mut Option<Instant>,
-    ),
+    (shown, said): (&mut watch::Receiver<Open>, &mut Option<Instant>),
 ) {
     let Some(live) = live else { return };
     let tickets = shown.borrow().clone();

@@ -197,14 +197,6 @@ fn done(
         Ok(done) => done,
         Err(why) => return reply(state, caller, Outcome::error(why.exit, why.text), fx),
     };
-    let alone = |status: Option<Box<SyncStatus>>| {
-        status.ok_or_else(|| {
-            Outcome::error(
-                3,
-                "this store syncs with nobody; `qd sync init REMOTE` makes a space, `qd sync join REMOTE` comes into one".to_owned(),
-            )
-        })
-    };
     let outcome = match step {
         SyncStep::Whole | SyncStep::Admit(_) => Outcome::ok(Answer::Synced {
             said: done.said,
@@ -214,14 +206,20 @@ fn done(
             exit: if done.status.is_some() { 0 } else { 3 },
             answer: Answer::Sync(done.status),
         },
-        SyncStep::Devices => match alone(done.status) {
-            Ok(status) => Outcome::ok(Answer::SyncDevices(status.devices)),
-            Err(why) => why,
-        },
-        SyncStep::Retire(word) => match alone(done.status) {
-            Ok(status) => return retire(state, caller, &word, &status, fx),
-            Err(why) => why,
-        },
+        SyncStep::Devices | SyncStep::Retire(_) if done.status.is_none() => {
+            let why = SyncRefusal::alone();
+            Outcome::error(why.exit, why.text)
+        }
+        SyncStep::Devices => {
+            let devices = done.status.map(|status| status.devices);
+            Outcome::ok(Answer::SyncDevices(devices.unwrap_or_default()))
+        }
+        SyncStep::Retire(word) => {
+            if let Some(status) = done.status {
+                retire(state, caller, &word, &status, fx);
+            }
+            return;
+        }
     };
     reply(state, caller, outcome, fx);
 }
@@ -395,5 +393,233 @@ pub(super) fn say(state: &mut State, id: crate::domain::ids::WindowId, said: &st
         }
     } else {
         window::say(state, Level::Info, said.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::event::{Event, LineEvent};
+    use crate::app::update::bench::{WINDOW, state};
+    use crate::app::update::{lay_out as before_a_frame, update};
+    use crate::command::{Command, Surface, parse_words};
+    use crate::domain::ids::EntityId;
+    use crate::domain::sync::Onlooker;
+    use crate::domain::sync::tests::sample;
+
+    const LINE: LineId = LineId(7);
+
+    fn said(state: &mut State, caller: Caller, words: &str) -> Vec<Effect> {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let parsed = parse_words(&words, Surface::Line).expect("a command line");
+        let row = parsed.row.expect("a command");
+        let command: Command = (row.build)(&parsed.args).expect("its arguments");
+        let command = Box::new(command);
+        update(state, Event::Asked { caller, command })
+    }
+
+    fn fact(state: &mut State, fact: SyncFact) -> Vec<Effect> {
+        update(state, Event::Sync(Box::new(fact)))
+    }
+
+    fn asked(effects: &[Effect]) -> Vec<&SyncAsk> {
+        let asks = effects.iter().filter_map(|effect| match effect {
+            Effect::Sync(ask) => Some(ask),
+            _ => None,
+        });
+        asks.collect()
+    }
+
+    fn req(effects: &[Effect]) -> ReqId {
+        asked(effects).first().expect("it is asked").req()
+    }
+
+    fn outcome(effects: &[Effect]) -> Option<&Outcome> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Reply(LINE, outcome) => Some(&**outcome),
+            _ => None,
+        })
+    }
+
+    fn status(state: &mut State, of: ReqId, status: Option<SyncStatus>) -> Vec<Effect> {
+        let done = SyncDone {
+            said: String::new(),
+            status: status.map(Box::new),
+        };
+        let result = Ok(done);
+        fact(state, SyncFact::Done { req: of, result })
+    }
+
+    fn text(state: &State) -> String {
+        let ui = state.windows.get(&WINDOW).expect("the window is there");
+        let frame = ui.frame(&state.model);
+        frame
+            .buffer
+            .content
+            .iter()
+            .map(|cell| cell.symbol())
+            .collect()
+    }
+
+    #[test]
+    fn a_device_comes_in_only_after_its_fingerprint_was_shown_and_a_yes() {
+        for yes in [true, false] {
+            let mut state = state();
+            let caller = Caller::Line(LINE);
+            let effects = said(&mut state, caller, "sync admit 7K3F-9QXA-2M0D");
+            assert!(matches!(asked(&effects)[..], [SyncAsk::Look { .. }]));
+            let asking = SyncFact::Asking {
+                req: req(&effects),
+                device: DeviceId(EntityId::from_bytes([7; 16])),
+                fingerprint: "2M0DZZ41".to_owned(),
+            };
+            let effects = fact(&mut state, asking);
+            let question = effects.iter().find_map(|effect| match effect {
+                Effect::Question(LINE, inquiry) => Some(inquiry),
+                _ => None,
+            });
+            let question = question.expect("it is asked first");
+            assert!(
+                matches!(&question.kind, InquiryKind::Confirm(words) if words.contains("2M0DZZ41"))
+            );
+            let reply = if yes {
+                crate::ssh::Reply::Yes
+            } else {
+                crate::ssh::Reply::No
+            };
+            let answer = LineEvent::Answered(question.id, reply);
+            let effects = update(&mut state, Event::Line(LINE, answer));
+            match yes {
+                true => assert!(
+                    matches!(asked(&effects)[..], [SyncAsk::Admit { fingerprint, .. }] if fingerprint == "2M0DZZ41")
+                ),
+                false => assert_eq!(outcome(&effects).map(|outcome| outcome.exit), Some(2)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_that_goes_is_named_exactly() {
+        let now = state().model.now;
+        let mut two = sample(now);
+        two.devices[0].me = false;
+        two.devices[1].name = "lap1".to_owned();
+        let mut gone = sample(now);
+        gone.devices[1].retired = true;
+        let cases = [
+            ("nobody", sample(now), Some(3)),
+            ("lap1", sample(now), Some(2)),
+            ("lap1", two, Some(4)),
+            ("2M0DZZ41", gone, Some(2)),
+            ("2M0DZZ41", sample(now), None),
+        ];
+        for (word, known, exit) in cases {
+            let mut state = state();
+            let effects = said(
+                &mut state,
+                Caller::Line(LINE),
+                &format!("sync retire {word}"),
+            );
+            let of = req(&effects);
+            let effects = status(&mut state, of, Some(known));
+            assert_eq!(
+                outcome(&effects).map(|outcome| outcome.exit),
+                exit,
+                "{word}"
+            );
+            let asks = effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Question(..)));
+            assert_eq!(asks, exit.is_none(), "{word}");
+            assert!(asked(&effects).is_empty(), "nothing is done without a yes");
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_waits_for_nothing_and_is_told_nothing() {
+        for event in [LineEvent::Interrupted, LineEvent::Left] {
+            let mut state = state();
+            let effects = said(&mut state, Caller::Line(LINE), "sync join /srv/bag");
+            let joining = req(&effects);
+            let effects = update(&mut state, Event::Line(LINE, event));
+            assert!(matches!(asked(&effects)[..], [SyncAsk::GiveUp { req }] if *req == joining));
+            let late = status(&mut state, joining, None);
+            assert!(outcome(&late).is_none());
+        }
+    }
+
+    #[test]
+    fn a_store_that_syncs_with_nobody_is_told_so_and_asks_nothing() {
+        let mut state = state();
+        for (words, exit) in [
+            ("sync status", 3),
+            ("sync devices", 3),
+            ("sync retire x", 3),
+        ] {
+            let effects = said(&mut state, Caller::Line(LINE), words);
+            let of = req(&effects);
+            let effects = status(&mut state, of, None);
+            assert_eq!(
+                outcome(&effects).map(|outcome| outcome.exit),
+                Some(exit),
+                "{words}"
+            );
+        }
+        let effects = update(&mut state, Event::StoreChanged);
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Wrote)));
+        assert!(!text(&state).contains("sync"));
+        state.model.sync = Some(sample(state.model.now));
+        let effects = update(&mut state, Event::StoreChanged);
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Wrote)));
+    }
+
+    #[test]
+    fn the_edge_the_page_and_the_case_show_it() {
+        let mut state = state();
+        let now = state.model.now;
+        let ticket = state.model.tickets.rows.first().expect("a ticket").clone();
+        let onlooker = Onlooker {
+            ticket: ticket.id,
+            who: "kai".to_owned(),
+            device: "desk".to_owned(),
+            since: now.plus(-240_000),
+        };
+        let level = SyncLevel {
+            status: Some(sample(now)),
+            onlookers: vec![onlooker],
+        };
+        drop(update(&mut state, Event::SyncLevel(Box::new(level))));
+        window::open(&mut state, WINDOW, View::Case(ticket.reference.clone()));
+        let shown = before_a_frame(&mut state);
+        let told = shown.iter().any(|effect| {
+            matches!(effect, Effect::Showing(open) if matches!(open[..], [(id, _)] if id == ticket.id))
+        });
+        assert!(told, "others learn that it is open here");
+        let case = text(&state);
+        assert!(
+            case.contains("kai has this open too, on desk, for 4m."),
+            "{case}"
+        );
+        assert!(case.contains("sync 3↑ 2m"), "{case}");
+        let again = before_a_frame(&mut state);
+        assert!(
+            !again
+                .iter()
+                .any(|effect| matches!(effect, Effect::Showing(_)))
+        );
+        show(&mut state, WINDOW);
+        let left = before_a_frame(&mut state);
+        assert!(
+            left.iter()
+                .any(|effect| matches!(effect, Effect::Showing(open) if open.is_empty()))
+        );
+        let page = text(&state);
+        for words in ["/srv/quarterdeck", "3 changes", "2 devices", "40 of 44"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        let code = SyncFact::Troubles(vec!["the remote lost data".to_owned()]);
+        drop(fact(&mut state, code));
+        drop(before_a_frame(&mut state));
+        assert!(text(&state).contains("the remote lost data"));
     }
 }
