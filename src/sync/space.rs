@@ -215,7 +215,8 @@ async fn await_proof(code: &Code, proof: Proof, remote: &dyn Remote) -> Result<(
     let mut looks = 0_u32;
     loop {
         looks += 1;
-        // Whoever could not open the answer takes its request away.
+        // Whoever could not open the answer takes its request away. Looked at before the proof: a device that proves and comes
+        // in at once takes it away too.
         let gone = looks.is_multiple_of(4)
             && matches!(
                 within(
@@ -227,12 +228,6 @@ async fn await_proof(code: &Code, proof: Proof, remote: &dyn Remote) -> Result<(
                 .await,
                 Err(RemoteError::NotFound { .. })
             );
-        if gone {
-            return Err(SyncError::refused(
-                "the device with that code has given up, so nobody was let in: perhaps the code was typed wrongly; run `qd sync join` there \
-                 again",
-            ));
-        }
         let look = remote.get_object(&name);
         match within(
             DEADLINE,
@@ -242,7 +237,17 @@ async fn await_proof(code: &Code, proof: Proof, remote: &dyn Remote) -> Result<(
         )
         .await
         {
-            Ok(shown) if shown == proof => return Ok(()),
+            Ok(shown) if shown == proof => {
+                // It has done its work; whoever showed it leaves it for us, since it may be in the space already.
+                drop(remote.delete_object(&name).await);
+                return Ok(());
+            }
+            Err(RemoteError::NotFound { .. }) if gone => {
+                return Err(SyncError::refused(
+                    "the device with that code has given up, so nobody was let in: perhaps the code was typed wrongly; run `qd sync join` \
+                     there again",
+                ));
+            }
             Ok(_) => {
                 return Err(SyncError::refused(
                     "whoever asks to come in does not know the code: somebody between the devices changed something. Nobody was let in; \
@@ -306,7 +311,15 @@ pub async fn enter(
              `qd sync now` there, then `qd sync join` here again",
         ));
     }
-    clear_pairing(code, remote).await?;
+    for name in [code.request_name(), code.answer_name()] {
+        within(
+            DEADLINE,
+            remote,
+            "clearing the request away",
+            remote.delete_object(&name),
+        )
+        .await?;
+    }
     Ok(engine)
 }
 

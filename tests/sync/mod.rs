@@ -1,6 +1,7 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
 mod use_app;
+mod use_presence;
 mod use_verbs;
 
 use std::error::Error;
@@ -249,7 +250,7 @@ async fn a_folder_that_is_not_there_is_not_an_empty_bag() -> Tested {
     lock.lock()?;
     let report = engine.round(&store, &bag, NOW, &mut random).await;
     let why = report.error.map(|why| why.to_string()).unwrap_or_default();
-    assert!(why.contains("another process"), "{why}");
+    assert!(why.contains("another qd process"), "{why}");
     drop(lock);
     std::fs::rename(&root, home.path().join("pulled out"))?;
     let report = engine.round(&store, &bag, NOW, &mut random).await;

@@ -398,3 +398,25 @@ fn a_store_that_syncs_with_nobody_has_nothing_of_it() {
     assert!(said.contains("--read-only"), "{said}");
     assert!(!pair.bag().exists());
 }
+
+#[test]
+fn a_description_that_others_can_read_is_told_and_not_taken_for_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let pair = Pair::new();
+    pair.init();
+    let path = pair.home("a").join("data").join("sync").join("space.toml");
+    let mode = |mode| {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    };
+    mode(0o644);
+    for words in [
+        &["sync", "status"][..],
+        &["sync", "now"],
+        &["sync", "leave"],
+    ] {
+        let said = pair.refused("a", 2, words);
+        assert!(said.contains("chmod 600"), "{words:?}: {said}");
+    }
+    mode(0o600);
+    pair.fine("a", &["sync", "now"]);
+}

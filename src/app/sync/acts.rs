@@ -41,9 +41,17 @@ impl Worker {
     /// Does what was asked, and says what came of it.
     pub(super) async fn answer(&mut self, ask: SyncAsk) {
         let req = ask.req();
+        if self.space.is_none() && !matches!(ask, SyncAsk::GiveUp { .. }) {
+            // A description that cannot be read is not "syncs with nobody".
+            match Space::load(&self.folder) {
+                Ok(space) => self.space = space,
+                Err(why) => return self.front.done(req, Err(why.into())).await,
+            }
+        }
         let result = match ask {
             SyncAsk::GiveUp { .. } => return,
             SyncAsk::Status { .. } => {
+                self.ready().await.ok();
                 self.publish(false).await;
                 let said = String::new();
                 let status = self.front.status().map(Box::new);
