@@ -21,3 +21,9 @@ pub fn seed() -> Result<[u8; 32], getrandom::Error> {
     getrandom::fill(&mut seed)?;
     Ok(seed)
 }
+
+/// Any number, for pauses that must not be the same everywhere; zero when the system gives none.
+pub fn dice() -> u64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_or(0, |()| u64::from_be_bytes(bytes))
+}

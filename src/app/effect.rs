@@ -9,7 +9,7 @@ use crate::command::{ExportFormat, HostHealth, Outcome, Search};
 use crate::config::Desktop;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
-use crate::domain::ids::{EntityId, ReqId, WindowId};
+use crate::domain::ids::{EntityId, ReqId, TicketId, WindowId};
 use crate::domain::recording::Keeping;
 use crate::domain::run::{Exit, RunFact};
 use crate::domain::session::SessionRow;
@@ -20,6 +20,7 @@ use crate::store::{Ask, Batch};
 
 use super::event::{Caller, LineId};
 use super::reel::ReelAsk;
+use super::sync::SyncAsk;
 
 /// Something to do.
 #[derive(Debug)]
@@ -75,6 +76,12 @@ pub enum Effect {
     Copied(Arc<str>),
     /// Write a copied text to a new file; answers with `Kept`.
     SaveCopied(PathBuf, Arc<str>),
+    /// Tell sync.
+    Sync(SyncAsk),
+    /// Something was written here that others may want.
+    Wrote,
+    /// These tickets are open here now, and since when.
+    Showing(Vec<(TicketId, Time)>),
     /// End the process, after everything before this was done.
     Quit,
 }
@@ -234,6 +241,15 @@ pub enum Emission {
     Detail(String),
     /// A line for people on standard error.
     Note(String),
+    /// The code that a device of the space must be told.
+    Code {
+        /// The code.
+        code: String,
+        /// The fingerprint that must be shown there.
+        fingerprint: String,
+        /// Until when it is good.
+        until: Time,
+    },
 }
 
 /// The window or command line that an outcome goes to.

@@ -24,6 +24,7 @@ use crate::ui::{Caps, UiInput};
 use super::recordings::Swept;
 use super::reel::ReelFact;
 use super::reread::Reread;
+use super::sync::{SyncFact, SyncLevel};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -67,6 +68,10 @@ pub enum Event {
     Agent(PathBuf),
     /// A command line does not take its output fast enough, or does so again.
     Slow(LineId, bool),
+    /// Sync did something.
+    Sync(Box<SyncFact>),
+    /// How sync is now, and who else has what open: a level.
+    SyncLevel(Box<SyncLevel>),
     /// The process was told to end.
     Stop,
 }

@@ -73,8 +73,25 @@ pub(crate) enum Purpose {
     FilesEntry,
     /// The tabs that are kept for the next start, or the end of sessions that the last one left.
     Kept,
+    /// Something about sync.
+    Sync(Caller, SyncStep),
     /// What was kept of tabs and layouts.
     Layout(super::update::Wanted),
+}
+
+/// What is made of sync's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SyncStep {
+    /// It is the outcome.
+    Whole,
+    /// The status is the outcome.
+    Status,
+    /// Of the status, the devices are the outcome.
+    Devices,
+    /// Whoever shows this code is told to the person, who says whether it comes in.
+    Admit(String),
+    /// In the status, the device that this word means is looked up, and the person says whether it goes.
+    Retire(String),
 }
 
 /// What follows when a batch is durable.

@@ -26,6 +26,7 @@ use super::files::Files;
 use super::lines::Lines;
 use super::reel::{Reel, ReelAsk};
 use super::state::{Setup, State};
+use super::sync::{Desk, Job};
 use super::update;
 
 /// Input that waits. Windows and command lines wait when it is full; a person cannot type that fast.
@@ -59,6 +60,8 @@ pub struct Parts {
     pub files: Files,
     /// How connections behave; the facts' side is filled in here.
     pub engine: EngineOptions,
+    /// How this store is synced, if it is.
+    pub sync: Job,
     /// Told when another process wrote to the store; a level, so one is enough.
     pub changed: Arc<Notify>,
 }
@@ -90,6 +93,8 @@ pub struct Runtime {
     locals: BTreeMap<ReqId, watch::Sender<()>>,
     /// The player of recordings, while one is shown.
     reel: Option<Reel>,
+    /// What carries the log to other devices; nothing runs there for a store that syncs with nobody.
+    sync: Desk,
     quitting: bool,
 }
 
@@ -101,6 +106,8 @@ impl Runtime {
         let (ssh_tx, ssh) = mpsc::channel(SSH_FACTS);
         let screens = Arc::clone(&parts.engine.screens);
         let engine = Engine::start(parts.engine, ssh_tx);
+        let (store, facts_of_sync) = (parts.store.clone(), fact_tx.clone());
+        let sync = Desk::new(parts.sync, store, engine.clone(), facts_of_sync);
         let runtime = Self {
             state: State::new(parts.setup),
             store: parts.store,
@@ -118,6 +125,7 @@ impl Runtime {
             held: BTreeMap::new(),
             locals: BTreeMap::new(),
             reel: None,
+            sync,
             quitting: false,
         };
         (runtime, Client::new(input_tx))
@@ -134,6 +142,7 @@ impl Runtime {
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let first = update::start(&mut self.state);
         self.carry_out(first);
+        self.sync.begin();
         let mut next = Instant::now();
         // When the next frame is due if there is one in every interval; behind that after a pause, so that a second one may
         // follow at once: the first may be about the key, the second is its echo.
@@ -169,6 +178,7 @@ impl Runtime {
                     self.take_screens();
                     held = next;
                 }
+                level = self.sync.level() => self.turn(Event::SyncLevel(Box::new(level))),
                 fact = self.ssh.recv() => if let Some(fact) = fact { self.turn(Event::Ssh(Box::new(fact))) },
                 () = sleep_until(next.max(held)), if dirty && !self.windows.is_empty() => {
                     let changed = self.draw();
@@ -369,6 +379,13 @@ impl Runtime {
             }
             Effect::Copied(text) => self.give_copied(text),
             Effect::SaveCopied(path, text) => self.save_copied(path, text),
+            Effect::Sync(ask) => {
+                if let Err(refused) = self.sync.ask(ask) {
+                    self.turn(Event::Sync(Box::new(refused)));
+                }
+            }
+            Effect::Wrote => self.sync.wrote(),
+            Effect::Showing(tickets) => self.sync.showing(tickets),
             Effect::Quit => self.quitting = true,
         }
     }
@@ -470,6 +487,8 @@ fn event_name(event: &Event) -> &'static str {
         Event::Local(_) => "local",
         Event::Agent(_) => "agent",
         Event::Slow(..) => "slow",
+        Event::Sync(_) => "sync",
+        Event::SyncLevel(_) => "sync level",
         Event::Stop => "stop",
     }
 }

@@ -156,6 +156,15 @@ pub fn assemble(
         setup,
         files,
         engine,
+        sync: super::sync::Job {
+            home: places
+                .environment
+                .home()
+                .unwrap_or(std::path::Path::new("/"))
+                .to_path_buf(),
+            auto: who == Interactive::Window && !globals.read_only,
+            me: settings.general.author.clone(),
+        },
         changed,
     });
     runtime.keep(crate::term::Keep {

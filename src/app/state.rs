@@ -9,7 +9,7 @@ use crate::domain::case::CaseEvent;
 use crate::domain::environment::Environments;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
-use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, WindowId};
+use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, TicketId, WindowId};
 use crate::domain::run::{Exit, RunFact};
 use crate::domain::time::Time;
 use crate::health::parse::Counters;
@@ -24,7 +24,7 @@ use crate::ui::{Keymap, Theme, Ui, View, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder, Member, SettingsFile, Tabs, Takers, Waits, Watched};
+use super::update::{Again, FileOrder, Member, SettingsFile, SyncOrder, Tabs, Takers, Waits, Watched};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]
@@ -231,6 +231,10 @@ pub struct State {
     pub(crate) broadcast: Vec<Member>,
     /// When the bell of the windows last rang because of a session.
     pub(crate) rang: Time,
+    /// Questions about devices of the space, and who asked for what.
+    pub(crate) sync_asked: BTreeMap<QuestionId, (Caller, SyncOrder)>,
+    /// The tickets that are open on a screen, as others were told, and since when.
+    pub(crate) showing: BTreeMap<TicketId, Time>,
     /// Since when the process is ending.
     pub(crate) stopping: Option<Time>,
     /// What is known of the settings file.
@@ -478,6 +482,8 @@ impl State {
             watched: BTreeMap::new(),
             broadcast: Vec::new(),
             rang: Time(0),
+            sync_asked: BTreeMap::new(),
+            showing: BTreeMap::new(),
             stopping: None,
             setup,
         }

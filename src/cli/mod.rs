@@ -32,7 +32,7 @@ use crate::app::runtime::Line;
 use crate::app::start::{Places, Refused};
 use crate::command::{
     self, Args, Command, Globals, HostCommand, ParseError, Parsed, Playing, ProgramCommand,
-    RunCommand, SessionCommand, Surface, TicketCommand,
+    RunCommand, SessionCommand, Surface, SyncCommand, TicketCommand,
 };
 
 /// What is to be done after the words were read.
@@ -306,8 +306,24 @@ fn settled(command: Command) -> Result<Command, String> {
             path: absolute(path),
             dry_run,
         }),
+        Command::Sync(SyncCommand::Init { remote, name }) => Command::Sync(SyncCommand::Init {
+            remote: whole_remote(remote),
+            name,
+        }),
+        Command::Sync(SyncCommand::Join { remote, name }) => Command::Sync(SyncCommand::Join {
+            remote: whole_remote(remote),
+            name,
+        }),
         other => other,
     })
+}
+
+/// A folder with its whole path; anything else as it stands.
+fn whole_remote(words: String) -> String {
+    if words.contains("://") || words.starts_with('~') || words.trim().is_empty() {
+        return words;
+    }
+    absolute(words.into()).display().to_string()
 }
 
 /// The text of a script; `-` is standard input.

@@ -113,6 +113,18 @@ impl Output {
                     self.say(&format!("qd: {}\n", text::block(&note)));
                 }
             }
+            Emission::Code {
+                code,
+                fingerprint,
+                until,
+            } => {
+                // A join has no single document either, so both forms of JSON are an event a line.
+                if self.json || self.jsonl {
+                    let event = json!({ "event": "sync.code", "code": code, "fingerprint": fingerprint, "until": until });
+                    return self.line(&event);
+                }
+                self.out(render::code_text(&code, &fingerprint, until).as_bytes());
+            }
             Emission::Detail(detail) => {
                 if self.verbose {
                     self.say(&format!("qd: {}\n", text::block(&detail)));

@@ -9,7 +9,8 @@ use crate::command::{Command, Globals, HostCommand, ProgramCommand, RunCommand, 
 pub(super) fn wanted(command: &Command, globals: &Globals) -> bool {
     let rides = match command {
         Command::Ssh(_) | Command::Exec(_) | Command::Session(_) => true,
-        Command::Forward(_) | Command::Copy(_) => true,
+        // The app syncs by itself, and two processes must not be at it at once.
+        Command::Forward(_) | Command::Copy(_) | Command::Sync(_) => true,
         Command::Run(run) => matches!(run, RunCommand::Start(_)),
         Command::Host(host) => matches!(host, HostCommand::Health { .. }),
         Command::Program(program) => about_the_app(program),
@@ -87,6 +88,7 @@ mod tests {
             ("health", true),
             ("server status", true),
             ("config reload", true),
+            ("sync now", true),
             ("ticket ls", false),
             ("run ls", false),
             ("doctor", false),

@@ -12,6 +12,7 @@ use crate::domain::run::{Cell, RunRow};
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::session::SessionRow;
+use crate::domain::sync::{SyncDevice, SyncStatus};
 use crate::domain::ticket::Ticket;
 
 /// The answer to a command, and the exit status that goes with it.
@@ -130,6 +131,17 @@ pub enum Answer {
     Info(Info),
     /// The app that serves a home.
     Server(ServerStatus),
+    /// How sync is; `None` when this store syncs with nobody.
+    Sync(Option<Box<SyncStatus>>),
+    /// The devices of the space.
+    SyncDevices(Vec<SyncDevice>),
+    /// Something about sync was done.
+    Synced {
+        /// A line for people, or a few.
+        said: String,
+        /// How sync is now; `None` when this store syncs with nobody.
+        status: Option<Box<SyncStatus>>,
+    },
     /// Names, such as themes.
     Names(Vec<String>),
     /// Nothing to show: the output went out while it happened.

@@ -36,6 +36,8 @@ impl TicketChange {
     /// A value that makes no sense, in words.
     pub fn edit(&self, ticket: &Ticket, cx: ChangeContext<'_>) -> Result<Edited, String> {
         let mut edit = Edit::new(ticket.id);
+        // What two devices wrote at once is settled by writing it once more, also with the value that is in force.
+        edit.disputed.clone_from(&ticket.conflicts);
         if let Some(title) = &self.title {
             edit.text("title", &ticket.title, checked_title(title)?);
         }
@@ -47,7 +49,7 @@ impl TicketChange {
         }
         if let Some(priority) = self
             .priority
-            .filter(|priority| *priority != ticket.priority)
+            .filter(|priority| *priority != ticket.priority || edit.is_disputed("priority"))
         {
             edit.set(
                 "priority",
@@ -69,7 +71,7 @@ impl TicketChange {
         }
         if let Some(due) = &self.due {
             let due = parse_due(due, cx.now)?;
-            if due != ticket.due {
+            if due != ticket.due || edit.is_disputed("due") {
                 edit.set(
                     "due",
                     due.map_or(Value::Null, |due| Value::Int(due.0)),
@@ -124,6 +126,7 @@ pub fn new_ticket(
         entries: Vec::new(),
         links: Vec::new(),
         conflicts: Vec::new(),
+        disputes: Vec::new(),
     };
     // The blank ticket stands in for "nothing": every register that matters to queries is written at birth.
     let mut edit = Edit::new(id);
@@ -187,6 +190,8 @@ fn parse_due(text: &str, now: Time) -> Result<Option<Time>, String> {
 struct Edit {
     entity: Entity,
     done: Edited,
+    /// Fields that are written even when they hold what is wanted.
+    disputed: Vec<String>,
 }
 
 impl Edit {
@@ -197,7 +202,12 @@ impl Edit {
                 id: id.0,
             },
             done: Edited::default(),
+            disputed: Vec::new(),
         }
+    }
+
+    fn is_disputed(&self, field: &str) -> bool {
+        self.disputed.iter().any(|disputed| disputed == field)
     }
 
     fn say(&mut self, words: &str) {
@@ -219,8 +229,10 @@ impl Edit {
     }
 
     fn text(&mut self, field: &str, old: &str, new: &str) {
-        if old != new {
-            let words = if old.is_empty() {
+        if old != new || self.is_disputed(field) {
+            let words = if old == new {
+                format!("{field} {new}, settled")
+            } else if old.is_empty() {
                 format!("{field} {new}")
             } else {
                 format!("{field} {old} → {new}")
@@ -230,7 +242,7 @@ impl Edit {
     }
 
     fn body(&mut self, old: &str, new: &str) {
-        if old != new {
+        if old != new || self.is_disputed("body") {
             self.set("body", Value::from(new), "description rewritten".to_owned());
         }
     }
@@ -241,7 +253,7 @@ impl Edit {
             "me" => Some(me),
             name => Some(name),
         };
-        if old != new {
+        if old != new || self.is_disputed(field) {
             self.set(
                 field,
                 Value::from(new),
@@ -305,6 +317,7 @@ mod tests {
             entries: Vec::new(),
             links: Vec::new(),
             conflicts: Vec::new(),
+            disputes: Vec::new(),
         }
     }
 
@@ -330,6 +343,26 @@ mod tests {
             TicketChange::default().edit(&sample(), cx(&[])),
             Ok(Edited::default())
         );
+    }
+
+    #[test]
+    fn a_field_that_two_devices_wrote_at_once_is_settled_by_any_edit_of_it() {
+        let mut ticket = sample();
+        ticket.conflicts = ["title", "priority", "owner", "state"]
+            .map(str::to_owned)
+            .into();
+        let same = TicketChange {
+            title: Some("disk".to_owned()),
+            priority: Some(Priority::NORMAL),
+            owner: Some("none".to_owned()),
+            state: Some(TicketState::New),
+            kind: Some(TicketKind::Incident),
+            ..TicketChange::default()
+        };
+        let edited = same.edit(&ticket, cx(&[])).expect("it makes sense");
+        assert_eq!(edited.drafts.len(), 4, "{edited:?}");
+        let edited = same.edit(&sample(), cx(&[])).expect("it makes sense");
+        assert_eq!(edited.drafts, [], "what nobody disputes is left alone");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod run;
 mod screen;
 mod session;
 mod ssh;
+mod sync;
 mod ticket;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,7 @@ pub use run::{ExecCommand, RunCommand, RunStart};
 pub use screen::ScreenCommand;
 pub use session::{ExportFormat, Playing, Search, SessionCommand};
 pub use ssh::{Seat, SshCommand, Tty, escape_char};
+pub use sync::SyncCommand;
 pub use ticket::{TicketChange, TicketCommand};
 
 /// What a user may ask for, with everything it takes.
@@ -78,6 +80,8 @@ pub enum Command {
     Connection(ConnectionCommand),
     /// About files.
     Files(FilesCommand),
+    /// About the space of this store, and the way to it.
+    Sync(SyncCommand),
     /// About the program itself.
     Program(ProgramCommand),
     /// Moves something on the screen; changes nothing outside it.
@@ -98,6 +102,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         run::ROWS,
         connection::ROWS,
         files::ROWS,
+        sync::ROWS,
         program::ROWS,
         screen::ROWS,
         broadcast::ROWS,

@@ -137,7 +137,7 @@ pub fn parse_line(text: &str) -> Result<Parsed, ParseError> {
         Some("t") => words.splice(0..1, ["ticket".to_owned()]).for_each(drop),
         Some(
             noun @ ("tickets" | "hosts" | "sessions" | "runs" | "runbooks" | "connections"
-            | "forwards" | "alarms" | "home"),
+            | "forwards" | "alarms" | "home" | "sync"),
         ) if words.len() == 1 => {
             words = vec!["view".to_owned(), noun.to_owned()];
         }
@@ -214,6 +214,7 @@ fn noun_help(noun: &str) -> &'static str {
         "config" => "Settings",
         "connection" => "Connections that this process holds",
         "file" => "What is selected in the view of two folders",
+        "sync" => "Sync with other devices, through a place that is trusted with nothing",
         "theme" => "Themes",
         "monitor" => "What calls you to a session",
         "view" => "What the screen shows",

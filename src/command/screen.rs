@@ -29,6 +29,8 @@ pub enum ScreenCommand {
     Forwards,
     /// Shows the host keys that changed.
     Alarms,
+    /// Goes to how sync is.
+    Sync,
     /// Opens a ticket about the selected alarm.
     AlarmTicket,
     /// Sorts by the next column.
@@ -189,6 +191,14 @@ pub(super) const ROWS: &[Row] = &[
         GLOBAL,
         &["8"],
         |_| Ok(Command::Screen(V::Alarms)),
+    ),
+    Row::key(
+        "view.sync",
+        "sync",
+        "Shows how sync is: what waits, the last round, the devices of the space, what is not in order.",
+        &[],
+        &[],
+        |_| Ok(Command::Screen(V::Sync)),
     ),
     Row::key(
         "alarm.ticket",

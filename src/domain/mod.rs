@@ -22,6 +22,7 @@ pub mod run;
 pub mod runbook;
 pub mod sample;
 pub mod session;
+pub mod sync;
 pub mod text;
 pub mod ticket;
 pub mod time;

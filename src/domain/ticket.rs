@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::case::Entry;
-use super::ids::TicketId;
+use super::ids::{DeviceId, TicketId};
 use super::time::Time;
 
 /// Makes an enum whose words are stable in files, queries and JSON.
@@ -168,4 +168,29 @@ pub struct Ticket {
     /// Fields that two devices changed at once and nobody has settled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,
+    /// Every value of those fields; empty in lists, whole in `show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<Dispute>,
+}
+
+/// A field that two devices changed at once. Writing it settles it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Its name.
+    pub field: String,
+    /// Every value, the one in force first.
+    pub values: Vec<Claimed>,
+}
+
+/// One value of a field in dispute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The value; empty when the field was cleared.
+    pub value: String,
+    /// On which device it was written.
+    pub device: DeviceId,
+    /// What that device is called.
+    pub by: String,
+    /// When, by that device's clock.
+    pub at: Time,
 }

@@ -31,6 +31,7 @@ use crate::domain::run::RunRow;
 use crate::domain::runbook::{Diagnostic, Runbook};
 use crate::domain::sample::Sample;
 use crate::domain::session::SessionRow;
+use crate::domain::sync::{Onlooker, SyncStatus};
 use crate::domain::ticket::Ticket;
 use crate::domain::time::Time;
 use crate::term::Screen;
@@ -120,6 +121,10 @@ pub struct Model {
     pub environments: Environments,
     /// The marked sessions, and the broadcast that goes on.
     pub broadcast: Broadcast,
+    /// How sync is; `None` when this store syncs with nobody.
+    pub sync: Option<SyncStatus>,
+    /// Who else has a ticket open that is open here.
+    pub onlookers: Vec<Onlooker>,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether everything that changes anything is refused.

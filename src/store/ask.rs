@@ -186,6 +186,8 @@ pub enum Ask {
     },
     /// How far each device's log is known here.
     Heads,
+    /// Devices: what they are called, how far their logs go here, when they last wrote.
+    Devices,
     /// The texts of [`Local::Keep`] whose names begin so, by name.
     Kept {
         /// The beginning.
@@ -235,6 +237,8 @@ pub enum Answer {
     Log(Vec<Logged>),
     /// The highest known number of each device's log.
     Heads(Vec<(DeviceId, u64)>),
+    /// Devices, by id.
+    Devices(Vec<DeviceRow>),
     /// Names and texts, in the order of the names.
     Kept(Vec<(String, String)>),
     /// What was examined.
@@ -251,6 +255,30 @@ pub struct Conflict {
     pub field: String,
     /// Every value with its writer, the one in force first.
     pub values: Vec<(Stamp, Value)>,
+}
+
+/// A device that has a name or a log here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Which.
+    pub id: DeviceId,
+    /// What it is called; empty when nobody said.
+    pub name: String,
+    /// The number of its last operation that is here; zero for none.
+    pub seq: u64,
+    /// When that was written.
+    pub last: Option<Time>,
+}
+
+impl DeviceRow {
+    pub(crate) const fn new(id: DeviceId, name: String) -> Self {
+        Self {
+            id,
+            name,
+            seq: 0,
+            last: None,
+        }
+    }
 }
 
 /// An operation as it stands in a log: what a sync carries from device to device.

@@ -39,8 +39,8 @@ use reader::{Question, READERS, Reader};
 use writer::{Job, Reply, Whose, Writer};
 
 pub use ask::{
-    Answer, Ask, Batch, COUNT_CAP, Committed, Conflict, DoctorLine, DoctorReport, FileStamps,
-    Local, Logged,
+    Answer, Ask, Batch, COUNT_CAP, Committed, Conflict, DeviceRow, DoctorLine, DoctorReport,
+    FileStamps, Local, Logged,
 };
 pub use carry::{Learned, Piece};
 pub use error::StoreError;

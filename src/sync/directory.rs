@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::names::{Head, ObjectKind, ObjectName, SegmentName};
 use super::remote::{
-    Changed, Listing, OBJECT_MAX, Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+    Changed, Listing, OBJECT_MAX, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, Remote, RemoteError,
+    Reply, SEGMENT_MAX, STRANGE_MAX,
 };
 use crate::domain::ids::DeviceId;
 
@@ -19,6 +20,9 @@ use crate::domain::ids::DeviceId;
 pub const HEADS: &str = "heads";
 /// The folder of the logs; in it one folder for each device.
 pub const LOGS: &str = "logs";
+
+/// The folder of what devices are looking at: one file for each, which its owner alone overwrites.
+const PRESENCE: &str = "presence";
 
 /// How often the time of the folder of heads is looked at while waiting.
 const PROBE: Duration = Duration::from_secs(2);
@@ -222,6 +226,40 @@ impl DirectoryRemote {
         write().map_err(|why| self.failed("setting the head", &why))
     }
 
+    /// Puts a device's presence in the place of the last one, or takes it away. It need not outlive a crash.
+    fn present(&self, device: DeviceId, sealed: Option<&[u8]>) -> io::Result<()> {
+        let folder = self.root.join(PRESENCE);
+        let path = folder.join(device.to_string());
+        let Some(sealed) = sealed else {
+            return remove(&path);
+        };
+        self.folder(&folder, 0o3770)?;
+        let mut part = tempfile::Builder::new()
+            .prefix(".part-")
+            .tempfile_in(&folder)?;
+        part.write_all(sealed)?;
+        let mode = if self.is_shared() { 0o640 } else { 0o600 };
+        part.as_file()
+            .set_permissions(Permissions::from_mode(mode))?;
+        part.persist(&path).map_err(|why| why.error).map(drop)
+    }
+
+    fn all_presences(&self) -> io::Result<Presences> {
+        let folder = self.root.join(PRESENCE);
+        let listing = match self.names(&folder, super::parse_device) {
+            // Nobody has looked at anything yet.
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let read = |device: DeviceId| {
+            let path = folder.join(device.to_string());
+            let bytes = self.read(&path, PRESENCE, PRESENCE_MAX).ok()?;
+            Some((device, bytes))
+        };
+        let names = listing.names.into_iter().take(PRESENCES_MAX);
+        Ok(names.filter_map(read).collect())
+    }
+
     /// Waits until the folder of heads gets another time, looking every [`PROBE`].
     async fn watch(self, limit: Duration) -> Changed {
         let heads = self.root.join(HEADS);
@@ -347,6 +385,22 @@ impl Remote for DirectoryRemote {
         );
         self.run(move |this| {
             remove(&path).map_err(|why| this.failed(&format!("removing {shown}"), &why))
+        })
+    }
+
+    fn set_presence(&self, device: DeviceId, sealed: Option<Vec<u8>>) -> Reply<'_, bool> {
+        self.run(move |this| {
+            this.present(device, sealed.as_deref())
+                .map(|()| true)
+                .map_err(|why| this.failed("saying what is open", &why))
+        })
+    }
+
+    fn presences(&self) -> Reply<'_, Option<Presences>> {
+        self.run(|this| {
+            this.all_presences()
+                .map(Some)
+                .map_err(|why| this.failed("reading what others have open", &why))
         })
     }
 

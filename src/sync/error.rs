@@ -24,6 +24,9 @@ pub enum SyncError {
         /// What the system said.
         why: String,
     },
+    /// Another process has the lock on syncing this store.
+    #[error("another qd process syncs this store now; it is tried again later")]
+    Elsewhere,
     /// Something that came from outside is not what it should be.
     #[error("{what} cannot be used: {why}")]
     Broken {
@@ -46,7 +49,7 @@ impl SyncError {
         match self {
             Self::Remote(why) => why.is_permanent(),
             Self::Store(why) => why.is_permanent(),
-            Self::Local { .. } => false,
+            Self::Local { .. } | Self::Elsewhere => false,
             Self::Broken { .. } | Self::Refused { .. } => true,
         }
     }

@@ -13,6 +13,7 @@ mod keyring;
 mod names;
 mod pairing;
 mod place;
+mod presence;
 mod random;
 mod remote;
 mod roster;
@@ -28,12 +29,16 @@ pub use error::{SyncError, Trouble};
 pub use identity::{Identity, Public};
 pub use keyring::{Ring, wrap};
 pub use names::{Head, ObjectKind, ObjectName, SegmentName, parse_device};
-pub use pairing::{Admission, CODE_LIFE_MS, Code, Joiner, answer};
+pub use pairing::{Admission, CODE_LIFE_MS, Code, Joiner, Proof, Reply as PairingReply, answer};
+pub use presence::{PRESENCE_LIFE_MS, Presence, TICKETS_MAX};
 pub use random::{Random, SystemRandom};
 pub use remote::{
-    Changed, Listing, OBJECT_MAX, Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+    Changed, Listing, OBJECT_MAX, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, Remote, RemoteError,
+    Reply, SEGMENT_MAX, STRANGE_MAX,
 };
 pub use roster::{Claim, Hash, Member, Retirement, Roster, Statement};
 pub use schedule::{PAUSE_MAX, PAUSE_MIN, pause};
 pub use segment::{Epoch, Header, OPS_MAX, PLAIN_MAX, Segment, seal};
-pub use space::{SpaceConfig, ask_to_join, enter, init, look_for_answer, own_identity};
+pub use space::{
+    SpaceConfig, ask_to_join, clear_pairing, enter, init, look_for_answer, own_identity, prove,
+};

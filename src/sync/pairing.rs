@@ -26,6 +26,7 @@ const ANSWER: &[u8; 4] = b"QDpa";
 const VERSION: u8 = 1;
 const GENERATOR: &str = "quarterdeck sync pairing generator 1";
 const KEY: &str = "quarterdeck sync pairing key 1";
+const PROOF: &str = "quarterdeck sync pairing proof 1";
 
 /// How long a code is good, by the clock of the device that shows it.
 pub const CODE_LIFE_MS: i64 = 15 * 60_000;
@@ -81,6 +82,14 @@ impl Code {
         }
     }
 
+    /// Under which name the joining device shows that it knows the code.
+    pub fn proof_name(&self) -> ObjectName {
+        ObjectName {
+            kind: ObjectKind::Pairing,
+            name: format!("proof-{}", self.plate()),
+        }
+    }
+
     /// A point that nobody knows anything about without the code.
     fn generator(&self) -> RistrettoPoint {
         let mut wide = Zeroizing::new([0; 64]);
@@ -119,8 +128,25 @@ pub struct Joiner {
 pub struct Admission {
     /// The space; the id fixes its founder and so its roster.
     pub space: EntityId,
-    /// Who let this device in. It must stand in the roster with these very keys.
+    /// Who lets this device in. It must stand in the roster with these very keys.
     pub by: Public,
+    /// What to put under [`Code::proof_name`]; only then is this device let in.
+    pub proof: Proof,
+}
+
+/// Shows that whoever made a request knows the code. Until it is seen nobody is let in: otherwise whoever keeps the bag could
+/// put a request of its own in the place of an honest one and be given the keys.
+pub type Proof = [u8; 32];
+
+/// An answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Who asks, as the request says.
+    pub joiner: Public,
+    /// What to put under [`Code::answer_name`].
+    pub answer: Vec<u8>,
+    /// What must then be found under [`Code::proof_name`].
+    pub proof: Proof,
 }
 
 impl Joiner {
@@ -190,6 +216,7 @@ impl Joiner {
             let admission = Admission {
                 space: reader_of_plain.id()?,
                 by: Public::read(&mut reader_of_plain)?,
+                proof: *cipher::derive(PROOF, &[key.as_slice()]),
             };
             (reader.is_done() && admission.by.device != self.me.device).then_some(admission)
         };
@@ -202,8 +229,29 @@ impl Joiner {
     }
 }
 
-/// Answers the request that `code` stands for. Answers who asks, and what to put under [`Code::answer_name`], once the
-/// roster and the keys say that the device belongs.
+/// Who made a request, as it says itself: to be shown before anybody is let in. What the remote changed in it is found
+/// later, since the answer then does not open.
+///
+/// # Errors
+/// The request is damaged.
+pub(crate) fn asks(request: &[u8]) -> Result<Public, SyncError> {
+    let mut reader = Reader::new(request);
+    let mut read = || -> Option<Public> {
+        if reader.take(REQUEST.len())? != REQUEST || reader.u8()? != VERSION {
+            return None;
+        }
+        reader.u64()?;
+        Public::read(&mut reader)
+    };
+    read().ok_or_else(|| {
+        SyncError::broken(
+            "the request of that code",
+            "it is damaged; run `qd sync join` there again",
+        )
+    })
+}
+
+/// Answers the request that `code` stands for. Nobody may be let in before the proof was seen.
 ///
 /// # Errors
 /// The request is damaged or too old, or there is no randomness. A request that the remote changed is not found here: the
@@ -215,7 +263,7 @@ pub fn answer(
     identity: &Identity,
     now: Time,
     random: &mut dyn Random,
-) -> Result<(Public, Vec<u8>), SyncError> {
+) -> Result<Reply, SyncError> {
     let read = || -> Option<(u64, Public, [u8; 32])> {
         let mut reader = Reader::new(request);
         if reader.take(REQUEST.len())? != REQUEST || reader.u8()? != VERSION {
@@ -246,7 +294,11 @@ pub fn answer(
     out.push(VERSION);
     out.extend_from_slice(&own);
     out.extend_from_slice(&cipher::seal(&key, &[0; NONCE], ANSWER, &plain));
-    Ok((joiner, out))
+    Ok(Reply {
+        joiner,
+        answer: out,
+        proof: *cipher::derive(PROOF, &[key.as_slice()]),
+    })
 }
 
 /// One side's secret and its message.

@@ -73,10 +73,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, SyncError> {
         .map_err(|why| failed("opening", &path, &why))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(SyncError::Local {
-            attempt: "syncing".to_owned(),
-            why: "another process syncs this store now".to_owned(),
-        }),
+        Err(fs::TryLockError::WouldBlock) => Err(SyncError::Elsewhere),
         Err(fs::TryLockError::Error(why)) => Err(failed("locking", &path, &why)),
     }
 }

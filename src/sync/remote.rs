@@ -19,6 +19,15 @@ pub const SEGMENT_MAX: usize = 48 << 20;
 /// The most bytes that a small object may have.
 pub const OBJECT_MAX: usize = 1 << 20;
 
+/// The most bytes of what a device says it is looking at.
+pub const PRESENCE_MAX: usize = 4 << 10;
+
+/// The most devices whose presence is read at once.
+pub const PRESENCES_MAX: usize = 64;
+
+/// What each device said last of what it is looking at, sealed.
+pub type Presences = Vec<(DeviceId, Vec<u8>)>;
+
 /// The answer of a remote, when it comes. The engine puts a deadline on each; an implementation may have shorter ones.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, RemoteError>> + Send + 'a>>;
 
@@ -111,6 +120,19 @@ pub trait Remote: Send + Sync {
 
     /// Removes a pairing object. One that is not there is no error.
     fn delete_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, ()>;
+
+    /// Says what this device is looking at, in place of whatever it said before; `None` takes that back. It may be lost, and
+    /// need not be durable. `false` from a remote that keeps no such thing.
+    fn set_presence(&self, device: DeviceId, sealed: Option<Vec<u8>>) -> Reply<'_, bool> {
+        drop((device, sealed));
+        Box::pin(async { Ok(false) })
+    }
+
+    /// What devices said last, at most [`PRESENCES_MAX`] of them and at most [`PRESENCE_MAX`] bytes of each; what is longer,
+    /// or is no device's, is passed over. `None` from a remote that keeps no such thing.
+    fn presences(&self) -> Reply<'_, Option<Presences>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Waits until something may have changed, at most `limit`. A hint; by default it only waits.
     fn changed(&self, limit: Duration) -> Reply<'_, Changed> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::engine::{Report, Round, SyncEngine, found, heard, within};
 use super::identity::{Identity, Public};
 use super::names::{ObjectKind, ObjectName};
-use super::pairing::{self, Admission, Code, Joiner};
+use super::pairing::{self, Admission, Code, Joiner, Proof};
 use super::random::Random;
 use super::remote::{Put, Remote, RemoteError};
 use super::roster::{Claim, Statement};
@@ -22,6 +22,11 @@ const FILE: &str = "space.toml";
 
 /// How long a remote may take for one answer outside of rounds.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How long a device that was answered may take to show that it knows the code; it looks for the answer every second.
+const PROOF_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
+/// How often it is looked whether it did.
+const PROOF_LOOK: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// Which space this store belongs to and where its bag is: `space.toml` in the sync folder. No secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,7 +176,100 @@ pub async fn look_for_answer(
     }
 }
 
-/// Comes in after [`Joiner::hear`]: checks that the roster says what the answer said, and that the keys fit, before
+/// Shows that this device knows the code, after [`Joiner::hear`]; the other one then lets it in.
+///
+/// # Errors
+/// The bag cannot be written.
+pub async fn prove(
+    admission: &Admission,
+    code: &Code,
+    remote: &dyn Remote,
+) -> Result<(), SyncError> {
+    let name = code.proof_name();
+    let put = remote.put_object(&name, admission.proof.to_vec());
+    within(DEADLINE, remote, "showing that the code is known", put).await?;
+    Ok(())
+}
+
+/// Takes away what a pairing has left in the bag.
+///
+/// # Errors
+/// The bag cannot be written.
+pub async fn clear_pairing(code: &Code, remote: &dyn Remote) -> Result<(), RemoteError> {
+    for name in [code.request_name(), code.answer_name(), code.proof_name()] {
+        within(
+            DEADLINE,
+            remote,
+            "clearing the request away",
+            remote.delete_object(&name),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Waits until the device that shows `code` has shown that it knows it.
+async fn await_proof(code: &Code, proof: Proof, remote: &dyn Remote) -> Result<(), SyncError> {
+    let (name, request) = (code.proof_name(), code.request_name());
+    let since = std::time::Instant::now();
+    let mut looks = 0_u32;
+    loop {
+        looks += 1;
+        // Whoever could not open the answer takes its request away. Looked at before the proof: a device that proves and comes
+        // in at once takes it away too.
+        let gone = looks.is_multiple_of(4)
+            && matches!(
+                within(
+                    DEADLINE,
+                    remote,
+                    "looking for the request",
+                    remote.get_object(&request)
+                )
+                .await,
+                Err(RemoteError::NotFound { .. })
+            );
+        let look = remote.get_object(&name);
+        match within(
+            DEADLINE,
+            remote,
+            "looking for the other device's proof",
+            look,
+        )
+        .await
+        {
+            Ok(shown) if shown == proof => {
+                // It has done its work; whoever showed it leaves it for us, since it may be in the space already.
+                drop(remote.delete_object(&name).await);
+                return Ok(());
+            }
+            Err(RemoteError::NotFound { .. }) if gone => {
+                return Err(SyncError::refused(
+                    "the device with that code has given up, so nobody was let in: perhaps the code was typed wrongly; run `qd sync join` \
+                     there again",
+                ));
+            }
+            Ok(_) => {
+                return Err(SyncError::refused(
+                    "whoever asks to come in does not know the code: somebody between the devices changed something. Nobody was let in; \
+                     if it happens twice, do not trust this remote",
+                ));
+            }
+            Err(RemoteError::NotFound { .. }) if since.elapsed() < PROOF_WAIT => {
+                tokio::time::sleep(PROOF_LOOK).await;
+            }
+            Err(RemoteError::NotFound { .. }) => {
+                return Err(SyncError::refused(format!(
+                    "the device with that code did not go on within {} s, so nobody was let in: it may have given up, or the code was typed \
+                     wrongly; run `qd sync join` there again",
+                    PROOF_WAIT.as_secs()
+                )));
+            }
+            Err(why) => return Err(why.into()),
+        }
+    }
+}
+
+/// Comes in after [`Joiner::hear`] and [`prove`], once the other device has let this one in: checks that the roster says what the answer said, and that the keys fit, before
 /// anything is written. Clears the request away.
 ///
 /// # Errors
@@ -225,52 +323,71 @@ pub async fn enter(
     Ok(engine)
 }
 
+/// The request that `code` stands for.
+async fn request_of(code: &Code, remote: &dyn Remote) -> Result<Vec<u8>, SyncError> {
+    let name = code.request_name();
+    match within(
+        DEADLINE,
+        remote,
+        "looking for the request",
+        remote.get_object(&name),
+    )
+    .await
+    {
+        Err(RemoteError::NotFound { .. }) => Err(SyncError::refused(
+            "no device in this remote shows that code; look at it again, or run `qd sync join` there anew",
+        )),
+        other => Ok(other?),
+    }
+}
+
 impl SyncEngine {
-    /// Lets in the device that shows `code`.
+    /// Who shows `code`, so that a person can compare before letting it in.
     ///
     /// # Errors
-    /// No device shows this code, or the bag cannot be written.
+    /// No device shows this code, or the bag cannot be read.
+    pub async fn asking(&self, code: &Code, remote: &dyn Remote) -> Result<Public, SyncError> {
+        pairing::asks(&request_of(code, remote).await?)
+    }
+
+    /// Lets in the device that shows `code`: answers it, waits until it has shown that it knows the code, and only then gives
+    /// it the keys. With `expected`, a device with other keys than those that a person has seen is refused.
+    ///
+    /// # Errors
+    /// No device shows this code, it does not go on within [`PROOF_WAIT`], or the bag cannot be written.
     pub async fn admit(
         &mut self,
         code: &Code,
+        expected: Option<Public>,
         store: &Store,
         remote: &dyn Remote,
         now: Time,
         random: &mut dyn Random,
     ) -> Result<Public, SyncError> {
-        let name = code.request_name();
-        let request = match within(
-            DEADLINE,
-            remote,
-            "looking for the request",
-            remote.get_object(&name),
-        )
-        .await
-        {
-            Err(RemoteError::NotFound { .. }) => {
-                return Err(SyncError::refused(
-                    "no device in this remote shows that code; look at it again, or run `qd sync join` there anew",
-                ));
-            }
-            other => other?,
-        };
-        let (joiner, answer) =
-            pairing::answer(code, &request, self.space(), self.identity(), now, random)?;
-        self.welcome(joiner, store, remote, now, random).await?;
-        let name = code.answer_name();
-        match within(
+        let request = request_of(code, remote).await?;
+        let reply = pairing::answer(code, &request, self.space(), self.identity(), now, random)?;
+        if expected.is_some_and(|expected| expected != reply.joiner) {
+            return Err(SyncError::refused(
+                "the request of that code has changed since it was shown; run `qd sync join` there again, and if it happens twice, do \
+                 not trust this remote",
+            ));
+        }
+        let put = within(
             DEADLINE,
             remote,
             "answering",
-            remote.put_object(&name, answer),
+            remote.put_object(&code.answer_name(), reply.answer),
         )
-        .await?
-        {
-            Put::Created => Ok(joiner),
-            Put::Exists => Err(SyncError::refused(
+        .await;
+        if put? == Put::Exists {
+            return Err(SyncError::refused(
                 "that code was answered already; run `qd sync join` there again for a new one",
-            )),
+            ));
         }
+        await_proof(code, reply.proof, remote).await?;
+        self.welcome(reply.joiner, store, remote, now, random)
+            .await?;
+        Ok(reply.joiner)
     }
 
     /// Puts a device into the roster and gives it the keys. [`SyncEngine::admit`] does so after it saw a code.

@@ -16,6 +16,9 @@ const SAID: u64 = 8_000;
 /// How many columns of the bar of tabs are kept for what stands at its right.
 const RIGHT: usize = 40;
 
+/// From this many columns on the bar of tabs has room for how sync is; below, it stands beside the breadcrumb.
+const WIDE: u16 = 100;
+
 /// How many places the breadcrumb names.
 const CRUMBS: usize = 4;
 
@@ -203,7 +206,19 @@ fn hints(view: &View) -> &'static [&'static str] {
             "file.host",
         ],
         View::Alarms => &["alarm.ticket", "session.open", "view.back"],
+        View::Sync => &["view.back", "prompt"],
     }
+}
+
+/// How sync is, in a few words, if this store syncs at all.
+fn sync_cell(model: &Model, painter: &Painter<'_>) -> Option<(String, Role)> {
+    let sync = model.sync.as_ref()?;
+    let role = if sync.fault.is_empty() {
+        Role::Dim
+    } else {
+        Role::Warn
+    };
+    Some((sync.cell(model.now, painter.look().glyph("↑", "^")), role))
 }
 
 impl Ui {
@@ -256,6 +271,9 @@ impl Ui {
         if live > 0 {
             right.push((format!("{live} live"), Role::Ok));
         }
+        if area.width >= WIDE {
+            right.extend(sync_cell(model, painter));
+        }
         if model.read_only {
             right.push(("read-only".to_owned(), Role::Warn));
         }
@@ -300,6 +318,18 @@ impl Ui {
             words = format!("{words}  {}", ticket.title);
         }
         let summary = self.views.summary(&self.view, model);
+        let mut area = area;
+        if area.width < WIDE
+            && let Some((cell, role)) = sync_cell(model, painter)
+        {
+            let whole = Rect {
+                width: area.width.saturating_sub(1),
+                ..area
+            };
+            painter.put_right(whole, 0, &cell, role);
+            let taken = u16::try_from(text::width(&cell)).unwrap_or(u16::MAX);
+            area.width = area.width.saturating_sub(taken.saturating_add(2));
+        }
         let wide = u16::try_from(text::width(&summary)).unwrap_or(u16::MAX);
         let left = Rect {
             width: area.width.saturating_sub(wide.saturating_add(2)),

@@ -290,7 +290,7 @@ impl Ui {
                 vec![Want::Connections]
             }
             View::Files => self.views.files.wants(),
-            View::Alarms | View::Found => Vec::new(),
+            View::Alarms | View::Found | View::Sync => Vec::new(),
             View::Recording(reference) => vec![Want::Recording(reference.clone())],
             View::Runs => vec![Want::Runs],
             View::Run(reference) => vec![Want::Run(reference.clone())],

@@ -48,6 +48,8 @@ pub enum View {
     Files,
     /// Host keys that changed.
     Alarms,
+    /// How sync is.
+    Sync,
 }
 
 impl View {
@@ -70,7 +72,7 @@ impl View {
     /// The tab this view belongs to; `None` for the first screen.
     pub fn tab(&self) -> Option<usize> {
         match self {
-            Self::Home | Self::Alarms => None,
+            Self::Home | Self::Alarms | Self::Sync => None,
             Self::Tickets | Self::Case(_) => Some(0),
             Self::Hosts | Self::Host(_) | Self::Files => Some(1),
             Self::Sessions | Self::Pane(_) | Self::Recording(_) | Self::Found => Some(2),
@@ -94,6 +96,7 @@ impl View {
             Self::Forwards => "forwards".to_owned(),
             Self::Files => "files".to_owned(),
             Self::Alarms => "changed host keys".to_owned(),
+            Self::Sync => "sync".to_owned(),
             Self::Connection { host, .. } => host.clone(),
             Self::Case(name)
             | Self::Host(name)
@@ -120,7 +123,7 @@ impl View {
             Self::Run(_) => &[Scope::Run, Scope::List, Scope::Global],
             Self::Books | Self::Book(_) => &[Scope::Books, Scope::List, Scope::Global],
             Self::Recording(_) => &[Scope::Recording, Scope::List, Scope::Global],
-            Self::Found => &[Scope::List, Scope::Global],
+            Self::Found | Self::Sync => &[Scope::List, Scope::Global],
             Self::Connections | Self::Connection { .. } => {
                 &[Scope::Connections, Scope::List, Scope::Global]
             }

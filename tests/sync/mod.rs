@@ -1,6 +1,9 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
 mod exams;
+mod use_app;
+mod use_presence;
+mod use_verbs;
 
 use std::error::Error;
 use std::os::unix::fs::PermissionsExt;
@@ -11,8 +14,8 @@ use quarterdeck::domain::op::{Draft, Entity, EntityKind, Value};
 use quarterdeck::domain::time::Time;
 use quarterdeck::store::{Answer, Ask, Options, Store};
 use quarterdeck::sync::{
-    Code, DirectoryRemote, Joiner, SpaceConfig, SyncEngine, SystemRandom, ask_to_join, enter, init,
-    look_for_answer, own_identity,
+    Code, DirectoryRemote, Joiner, Public, Remote, SpaceConfig, SyncEngine, SystemRandom,
+    ask_to_join, enter, init, look_for_answer, own_identity, prove,
 };
 
 type Tested = Result<(), Box<dyn Error>>;
@@ -78,18 +81,18 @@ async fn two_stores_meet_by_a_code_and_part_again() -> Tested {
     ask_to_join(&joiner, &bag).await?;
     assert_eq!(look_for_answer(&code, &bag).await?, None);
     let wrong = Code::parse("0000-0000-0000").ok_or("a code")?;
-    assert!(one.admit(&wrong, &a, &bag, NOW, &mut random).await.is_err());
-    one.admit(
-        &Code::parse(&code.to_string()).ok_or("a code")?,
-        &a,
-        &bag,
-        NOW,
-        &mut random,
-    )
-    .await?;
-    let answer = look_for_answer(&code, &bag).await?.ok_or("an answer")?;
-    let admission = joiner.hear(&answer, NOW.plus(30_000))?;
-    let mut two = enter(&keys_b, admission, &code, &b, &bag, NOW, &mut random).await?;
+    let refused = one.admit(&wrong, None, &a, &bag, NOW, &mut random).await;
+    assert!(refused.is_err(), "nobody shows that code");
+    assert_eq!(one.asking(&code, &bag).await?, joiner_keys(&keys_b, &b)?);
+    let typed = Code::parse(&code.to_string()).ok_or("a code")?;
+    let mut dice = SystemRandom;
+    let expected = Some(joiner_keys(&keys_b, &b)?);
+    let (admitted, entered) = tokio::join!(
+        one.admit(&typed, expected, &a, &bag, NOW, &mut dice),
+        come_in(joiner, &code, (&keys_b, &b), &bag)
+    );
+    assert_eq!(admitted?, joiner_keys(&keys_b, &b)?);
+    let mut two = entered?;
     SpaceConfig {
         space: two.space(),
         remote: root.display().to_string(),
@@ -140,6 +143,81 @@ async fn two_stores_meet_by_a_code_and_part_again() -> Tested {
     Ok(())
 }
 
+fn joiner_keys(keys: &Path, store: &Store) -> Result<Public, Box<dyn Error>> {
+    Ok(own_identity(keys, store, &mut SystemRandom)?.public())
+}
+
+/// What the joining device does from the answer on.
+async fn come_in(
+    joiner: Joiner,
+    code: &Code,
+    (keys, store): (&Path, &Store),
+    bag: &DirectoryRemote,
+) -> Result<SyncEngine, Box<dyn Error>> {
+    let answer = loop {
+        if let Some(answer) = look_for_answer(code, bag).await? {
+            break answer;
+        }
+        tokio::task::yield_now().await;
+    };
+    let admission = joiner.hear(&answer, NOW.plus(30_000))?;
+    let mut random = SystemRandom;
+    let early = enter(keys, admission, code, store, bag, NOW, &mut random).await;
+    assert!(early.is_err(), "nobody is let in before the proof");
+    prove(&admission, code, bag).await?;
+    loop {
+        let entered = enter(keys, admission, code, store, bag, NOW, &mut random).await;
+        if let Ok(engine) = entered {
+            return Ok(engine);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A request that was put in the place of an honest one must not be given the keys: whoever keeps the bag sees the code's
+/// first characters only.
+#[tokio::test]
+async fn a_request_of_the_remote_itself_is_given_no_keys() -> Tested {
+    let home = tempfile::tempdir()?;
+    let (here, there) = (home.path().join("here"), home.path().join("there"));
+    let (a, b) = (open(&here, || [1; 32])?, open(&there, || [2; 32])?);
+    let bag = DirectoryRemote::create(&home.path().join("bag"))?;
+    let mut random = SystemRandom;
+    let mut one = init(&here.join("sync"), &a, &bag, NOW, &mut random).await?;
+    let honest = Joiner::start(
+        &own_identity(&there.join("sync"), &b, &mut random)?,
+        NOW,
+        &mut random,
+    )?;
+    let code = honest.code().clone();
+    // The remote makes a request with keys and a code of its own, under the name that it can see.
+    let thief = own_identity(&home.path().join("thief"), &b, &mut random)?;
+    let forged = Joiner::start(&thief, NOW, &mut random)?;
+    bag.put_object(&code.request_name(), forged.request().to_vec())
+        .await?;
+    let guess = async {
+        // It answers with what it can: it does not know the code, so the proof is a guess.
+        while look_for_answer(&code, &bag).await?.is_none() {
+            tokio::task::yield_now().await;
+        }
+        bag.put_object(&code.proof_name(), vec![7; 32]).await?;
+        Ok::<(), Box<dyn Error>>(())
+    };
+    let mut dice = SystemRandom;
+    let (admitted, guessed) = tokio::join!(one.admit(&code, None, &a, &bag, NOW, &mut dice), guess);
+    guessed?;
+    let why = admitted.expect_err("nobody is let in").to_string();
+    assert!(why.contains("does not know the code"), "{why}");
+    assert!(one.roster().member(b.device()).is_none());
+    let expected = Some(joiner_keys(&there.join("sync"), &b)?);
+    let swapped = one.admit(&code, expected, &a, &bag, NOW, &mut dice).await;
+    assert!(
+        swapped.is_err_and(|why| why.to_string().contains("has changed since")),
+        "keys that nobody has seen"
+    );
+    Ok(())
+}
+
 /// A round must be able to run on any thread of the program.
 fn sendable<T: Send>(round: T) -> T {
     round
@@ -173,7 +251,7 @@ async fn a_folder_that_is_not_there_is_not_an_empty_bag() -> Tested {
     lock.lock()?;
     let report = engine.round(&store, &bag, NOW, &mut random).await;
     let why = report.error.map(|why| why.to_string()).unwrap_or_default();
-    assert!(why.contains("another process"), "{why}");
+    assert!(why.contains("another qd process"), "{why}");
     drop(lock);
     std::fs::rename(&root, home.path().join("pulled out"))?;
     let report = engine.round(&store, &bag, NOW, &mut random).await;

@@ -9,7 +9,7 @@ use crate::app::recordings;
 use crate::app::state::State;
 use crate::command::{
     Answer, Command, ConnectionCommand, ExecCommand, FilesCommand, ForwardCommand, HostCommand,
-    LayoutCommand, Outcome, RunCommand, SessionCommand, TicketCommand,
+    LayoutCommand, Outcome, RunCommand, SessionCommand, SyncCommand, TicketCommand,
 };
 use crate::domain::host::{self as hosts, Host, Target};
 use crate::domain::pattern::{Lookup, Pattern};
@@ -56,6 +56,7 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Run(command) => run::execute(state, gather, command, fx),
         Command::Connection(command) => connections::execute(state, &gather, command, fx),
         Command::Files(command) => files::execute(state, &gather, command, fx),
+        Command::Sync(command) => super::sync::execute(state, gather.caller, command, fx),
         Command::Program(command) => program::execute(state, gather.caller, &command, fx),
         Command::Screen(command) => super::window::screen(state, gather.caller, command, fx),
     }
@@ -395,6 +396,7 @@ fn ticket_of(command: &Command) -> Option<&str> {
         | Command::Host(_)
         | Command::Forward(_)
         | Command::Connection(_)
+        | Command::Sync(_)
         | Command::Program(_)
         | Command::Screen(_) => None,
         Command::Files(
@@ -470,6 +472,7 @@ fn changes(command: &Command) -> bool {
         Command::Layout(command) => !matches!(command, LayoutCommand::List),
         Command::Run(RunCommand::Start(start)) => !start.dry_run,
         Command::Run(_) => false,
+        Command::Sync(command) => !matches!(command, SyncCommand::Status | SyncCommand::Devices),
         // Making a connection runs a command on its host.
         Command::Connection(command) => matches!(command, ConnectionCommand::Again { .. }),
         Command::Files(command) => !matches!(

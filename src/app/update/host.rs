@@ -273,6 +273,7 @@ pub(super) fn outcome(answer: store::Answer) -> Outcome {
         | store::Answer::HostState(_)
         | store::Answer::TicketHosts(_)
         | store::Answer::Conflicts(_)
+        | store::Answer::Devices(_)
         | store::Answer::Log(_)
         | store::Answer::Heads(_) => {
             return Outcome::error(

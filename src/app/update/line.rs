@@ -73,6 +73,7 @@ fn left(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     forward::left(state, line, fx);
     super::script::left(state, line, fx);
     copy::left(state, line, fx);
+    super::sync::left(state, line, fx);
     state.left.insert(line);
     // Only whoever has a run that goes on must be remembered.
     let runs = &state.runs;
@@ -133,6 +134,7 @@ fn interrupt(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     let caller = Caller::Line(line);
     let again = !state.interrupted.insert(line);
     forget(state, line, fx);
+    super::sync::left(state, line, fx);
     if let Some(call) = state.calls.get(&line) {
         fx.push(Effect::Ssh(SshAsk::Cancel { req: call.req }));
         return;

@@ -30,6 +30,7 @@ mod session;
 mod settings;
 mod ssh;
 mod stats;
+mod sync;
 mod takers;
 mod ticket;
 mod window;
@@ -46,6 +47,7 @@ pub(crate) use recording::FOUND;
 pub(crate) use script::Waits;
 pub(crate) use settings::SettingsFile;
 pub(crate) use takers::Takers;
+pub(crate) use sync::SyncOrder;
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
@@ -86,7 +88,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::StoreChanged => {
             page::outdate(state);
             ask(state, Ask::Hosts, Purpose::Hosts, fx);
+            sync::wrote(state, fx);
         }
+        Event::Sync(fact) => sync::heard(state, *fact, fx),
+        Event::SyncLevel(level) => sync::level(state, *level),
         Event::Ssh(fact) => connection(state, *fact, fx),
         Event::Looked(window, looked) => stats::show(state, window, &looked),
         Event::Connections(rows, forwards) => connections::seen(state, rows, forwards),
@@ -110,6 +115,7 @@ pub fn lay_out(state: &mut State) -> Vec<Effect> {
     let mut fx = Vec::new();
     window::lay_out(state, &mut fx);
     recording::lay_out(state, &mut fx);
+    sync::lay_out(state, &mut fx);
     fx
 }
 
@@ -189,6 +195,7 @@ fn committed(
     };
     if result.is_ok() && !matches!(flight.purpose, Purpose::Sample | Purpose::Kept) {
         page::outdate(state);
+        sync::wrote(state, fx);
     }
     match (flight.purpose, result) {
         (Purpose::Journal(run, token), result) => run::journalled(state, run, token, result, fx),

@@ -235,6 +235,9 @@ pub(super) fn answer(state: &mut State, id: QuestionId, answer: Reply, fx: &mut 
             fx,
         );
     }
+    if let Some(asked) = state.sync_asked.remove(&id) {
+        return super::sync::answered(state, asked, matches!(answer, Reply::Yes), fx);
+    }
     if let Some(line) = state.stop_asked.remove(&id) {
         return program::stop_answered(state, line, matches!(answer, Reply::Yes), fx);
     }

@@ -7,7 +7,8 @@ use crate::app::event::{Caller, WindowEvent};
 use crate::app::purpose::Gather;
 use crate::app::state::State;
 use crate::command::{
-    Answer, Command, HostCommand, Outcome, RunCommand, ScreenCommand, SessionCommand, TicketCommand,
+    Answer, Command, HostCommand, Outcome, RunCommand, ScreenCommand, SessionCommand, SyncCommand,
+    TicketCommand,
 };
 use crate::domain::ids::{SessionId, WindowId};
 use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
@@ -244,6 +245,7 @@ fn carry_out(state: &mut State, id: WindowId, command: Command, fx: &mut Vec<Eff
         }
         Command::Session(SessionCommand::List) => open(state, id, View::Sessions),
         Command::Host(HostCommand::List { pattern: None, .. }) => open(state, id, View::Hosts),
+        Command::Sync(SyncCommand::Status | SyncCommand::Devices) => super::sync::show(state, id),
         other => gather::begin(state, Gather::new(Caller::Window(id), other), fx),
     }
 }
@@ -336,6 +338,8 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
             &row.reference,
             row.text.lines().map(crate::domain::text::line),
         ),
+        Answer::Sync(_) | Answer::SyncDevices(_) => super::sync::show(state, id),
+        Answer::Synced { said, .. } => super::sync::say(state, id, &said),
         Answer::Books { .. } => open(state, id, View::Books),
         Answer::Health(_) => open(state, id, View::Hosts),
         Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),

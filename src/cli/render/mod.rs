@@ -4,6 +4,7 @@ mod forward;
 mod host;
 mod run;
 mod session;
+mod sync;
 mod ticket;
 
 use std::fmt::{Arguments, Write as _};
@@ -16,6 +17,7 @@ use crate::domain::ticket::Ticket;
 use crate::domain::time::Time;
 
 pub(in crate::cli) use forward::forward_line;
+pub(in crate::cli) use sync::code_text;
 
 /// For whom an answer is written.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +82,9 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Doctor(lines) => json!({ "ok": lines.iter().all(|line| line.ok), "lines": lines }),
         Answer::Info(info) => json!(info),
         Answer::Server(status) => json!(status),
+        Answer::Sync(status) => sync::status_json(status.as_deref()),
+        Answer::SyncDevices(devices) => json!(devices),
+        Answer::Synced { said, status } => sync::done_json(said, status.as_deref()),
         Answer::Names(names) => json!(names),
         Answer::Silent => Value::Null,
     }
@@ -135,6 +140,9 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Run(run) => run::run_text(run),
         Answer::Exec(cells) => run::exec_text(cells, style),
         Answer::Forwards(rows) => forward::forward_table(rows, style),
+        Answer::Sync(status) => sync::status_text(status.as_deref(), style),
+        Answer::SyncDevices(devices) => sync::device_table(devices, style),
+        Answer::Synced { said, .. } => text::block(said) + "\n",
         // What there is to say about it goes to standard error.
         Answer::Copy(_) => String::new(),
         Answer::Doctor(_) | Answer::Info(_) | Answer::Server(_) | Answer::Names(_) => {

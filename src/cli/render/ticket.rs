@@ -71,6 +71,7 @@ pub(super) fn ticket_text(ticket: &Ticket, style: Style) -> String {
             &mut out,
             format_args!("edited on two devices at once: {}", list(&ticket.conflicts)),
         );
+        disputes(&mut out, ticket, style);
     }
     if !ticket.body.is_empty() {
         say(
@@ -86,6 +87,29 @@ pub(super) fn ticket_text(ticket: &Ticket, style: Style) -> String {
             .for_each(|entry| out.push_str(&entry_text(entry, style.now)));
     }
     out
+}
+
+/// Every value of the fields that two devices changed at once; the first is in force.
+fn disputes(out: &mut String, ticket: &Ticket, style: Style) {
+    for dispute in &ticket.disputes {
+        for (index, claimed) in dispute.values.iter().enumerate() {
+            let value = if claimed.value.is_empty() {
+                "nothing".to_owned()
+            } else {
+                text::line(&claimed.value)
+            };
+            let force = if index == 0 { ", in force" } else { "" };
+            say(
+                out,
+                format_args!(
+                    "  {} {value}  (on {}, {} ago{force})",
+                    text::line(&dispute.field),
+                    text::line(&claimed.by),
+                    short(style.now.since(claimed.at))
+                ),
+            );
+        }
+    }
 }
 
 fn entry_text(entry: &Entry, now: Time) -> String {

@@ -171,6 +171,7 @@ fn ticket() -> Ticket {
         }],
         links: Vec::new(),
         conflicts: Vec::new(),
+        disputes: Vec::new(),
     }
 }
 

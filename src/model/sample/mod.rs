@@ -66,6 +66,7 @@ pub(crate) fn ticket(
         entries: Vec::new(),
         links: Vec::new(),
         conflicts: Vec::new(),
+        disputes: Vec::new(),
     }
 }
 

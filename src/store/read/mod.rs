@@ -1,5 +1,6 @@
 //! Answers questions from the projections. Everything here runs in one read transaction, so an answer is of one moment.
 
+mod device;
 mod entry;
 mod host;
 mod run;
@@ -52,6 +53,7 @@ pub(super) fn answer(scene: Scene<'_>, ask: &Ask) -> Outcome<Answer> {
             limit,
         } => Answer::Log(log::read(conn, *device, *from, *limit)?),
         Ask::Heads => Answer::Heads(log::heads(conn)?),
+        Ask::Devices => Answer::Devices(device::list(conn)?),
         Ask::Kept { prefix } => Answer::Kept(local::kept(conn, prefix)?),
         Ask::Doctor => Answer::Doctor(doctor::examine(scene)?),
     })

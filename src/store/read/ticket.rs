@@ -3,11 +3,12 @@
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::entry;
-use crate::domain::ids::{EntityId, TicketId};
+use super::{device, entry};
+use crate::domain::ids::{DeviceId, EntityId, TicketId};
 use crate::domain::op::Value;
 use crate::domain::query::Query;
-use crate::domain::ticket::{Priority, Ticket, TicketKind, TicketState};
+use crate::domain::sync::short_device;
+use crate::domain::ticket::{Claimed, Dispute, Priority, Ticket, TicketKind, TicketState};
 use crate::domain::time::Time;
 use crate::store::ask::{COUNT_CAP, Conflict};
 use crate::store::failure::Outcome;
@@ -74,6 +75,9 @@ pub(super) fn one(conn: &Connection, text: &str) -> Outcome<Ticket> {
         .query_row(params![id.as_bytes()], read)?;
     complete(conn, &mut ticket)?;
     ticket.entries = entry::of_ticket(conn, id)?;
+    if !ticket.conflicts.is_empty() {
+        ticket.disputes = disputes(conn, text)?;
+    }
     Ok(ticket)
 }
 
@@ -97,6 +101,40 @@ pub(super) fn conflicts(conn: &Connection, text: &str) -> Outcome<Vec<Conflict>>
         conflicts.push(Conflict { field, values });
     }
     Ok(conflicts)
+}
+
+/// The same for people: who wrote each value, and when.
+fn disputes(conn: &Connection, text: &str) -> Outcome<Vec<Dispute>> {
+    let names = device::names(conn)?;
+    let called = |id: DeviceId| names.get(&id).cloned();
+    let conflicts = conflicts(conn, text)?.into_iter().map(|conflict| Dispute {
+        values: conflict
+            .values
+            .into_iter()
+            .map(|(stamp, value)| Claimed {
+                value: shown(&conflict.field, &value),
+                device: stamp.device,
+                by: called(stamp.device).unwrap_or_else(|| short_device(stamp.device)),
+                at: stamp.hlc.time(),
+            })
+            .collect(),
+        field: conflict.field,
+    });
+    Ok(conflicts.collect())
+}
+
+/// A value of a field as people write it.
+fn shown(field: &str, value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Int(at) if matches!(field, "due" | "wait_until") => Time(*at).to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Null => String::new(),
+        Value::Bytes(_) | Value::List(_) | Value::Map(_) | Value::Other(_) => {
+            "(a value that this program cannot show)".to_owned()
+        }
+    }
 }
 
 /// The members of a set, sorted.
@@ -158,5 +196,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Ticket> {
         entries: Vec::new(),
         links: Vec::new(),
         conflicts: Vec::new(),
+        disputes: Vec::new(),
     })
 }

@@ -349,6 +349,11 @@ impl SyncEngine {
         &self.ring
     }
 
+    /// The highest number that the remote ever said of a device's log.
+    pub fn seen(&self, device: DeviceId) -> u64 {
+        self.seen.get(&device).copied().unwrap_or(0)
+    }
+
     /// The number of the last own operation that is in the remote, for all that we know.
     pub const fn published(&self) -> u64 {
         self.published

@@ -202,14 +202,16 @@ fn a_code_lets_one_device_in_and_no_go_between() -> Tested {
     let joiner = Joiner::start(&outside, NOW, &mut dice)?;
     let typed =
         Code::parse(&joiner.code().to_string().to_lowercase().replace('-', " ")).ok_or("a code")?;
-    let (who, answer) = answer(&typed, joiner.request(), SPACE, &inside, NOW, &mut dice)?;
-    assert_eq!(who, outside.public());
-    let admission = joiner.hear(&answer, NOW.plus(60_000))?;
+    let reply = answer(&typed, joiner.request(), SPACE, &inside, NOW, &mut dice)?;
+    assert_eq!(reply.joiner, outside.public());
+    let admission = joiner.hear(&reply.answer, NOW.plus(60_000))?;
     assert_eq!(
         admission,
         Admission {
             space: SPACE,
-            by: inside.public()
+            by: inside.public(),
+            // By it the other side knows that nobody else made the request.
+            proof: reply.proof,
         }
     );
 
@@ -232,10 +234,15 @@ fn a_code_lets_one_device_in_and_no_go_between() -> Tested {
         );
         twist(&mut request, &mut nothing, &mut code, &mut late);
         let code = Code::parse(&code).ok_or("a code")?;
-        let (_, mut reply) = super::super::answer(&code, &request, SPACE, &inside, NOW, &mut dice)?;
-        twist(&mut request, &mut reply, &mut String::new(), &mut late);
+        let mut reply = super::super::answer(&code, &request, SPACE, &inside, NOW, &mut dice)?;
+        twist(
+            &mut request,
+            &mut reply.answer,
+            &mut String::new(),
+            &mut late,
+        );
         assert!(
-            joiner.hear(&reply, NOW.plus(late)).is_err(),
+            joiner.hear(&reply.answer, NOW.plus(late)).is_err(),
             "twist {number}"
         );
     }

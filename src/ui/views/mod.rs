@@ -17,6 +17,7 @@ pub(crate) mod recording;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sessions;
+pub(crate) mod sync;
 pub(crate) mod tickets;
 pub(crate) mod vitals;
 pub(crate) mod words;
@@ -70,6 +71,7 @@ pub(crate) struct Views {
     pub(crate) forwards: forwards::ForwardList,
     pub(crate) files: files::FilesPage,
     pub(crate) alarms: alarms::AlarmList,
+    pub(crate) sync: sync::SyncPage,
 }
 
 impl Views {
@@ -94,6 +96,7 @@ impl Views {
             | View::Pane(_)
             | View::Recording(_)
             | View::Connection { .. }
+            | View::Sync
             | View::Book(_) => {}
         }
     }
@@ -119,6 +122,7 @@ impl Views {
             View::Files => self.files.layout(cx.model, area),
             View::Alarms => self.alarms.layout(area),
             View::Found => self.found.layout(area),
+            View::Sync => self.sync.layout(cx, area),
         }
     }
 
@@ -148,6 +152,7 @@ impl Views {
             View::Files => self.files.draw(cx, painter),
             View::Alarms => self.alarms.draw(cx, painter),
             View::Found => self.found.draw(cx, painter),
+            View::Sync => self.sync.draw(painter),
         }
         None
     }
@@ -173,6 +178,7 @@ impl Views {
             View::Files => self.files.side_mut(),
             View::Alarms => &mut self.alarms.list,
             View::Found => &mut self.found.list,
+            View::Sync => &mut self.sync.doc,
         })
     }
 
@@ -185,6 +191,7 @@ impl Views {
             | View::Connection { .. }
             | View::Forwards
             | View::Found
+            | View::Sync
             | View::Alarms => {}
             View::Home
             | View::Tickets
@@ -233,6 +240,7 @@ impl Views {
             View::Files => self.files.side().query(),
             View::Alarms => self.alarms.list.query(),
             View::Found => self.found.list.query(),
+            View::Sync => self.sync.doc.filter().query(),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {
                 return None;
             }
@@ -255,6 +263,7 @@ impl Views {
             View::Files => self.files.side_mut().set_query(query),
             View::Alarms => self.alarms.list.set_query(query),
             View::Found => self.found.list.set_query(query),
+            View::Sync => self.sync.doc.list().set_query(query),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {}
         }
     }
@@ -297,6 +306,7 @@ impl Views {
             | View::Book(_)
             | View::Files
             | View::Found
+            | View::Sync
             | View::Alarms => None,
         }
     }
@@ -392,6 +402,7 @@ impl Views {
             | View::Host(_)
             | View::Pane(_)
             | View::Connection { .. }
+            | View::Sync
             | View::Run(_) => String::new(),
         }
     }
@@ -413,6 +424,7 @@ impl Views {
             View::Files => self.files.click(position),
             View::Alarms => self.alarms.click(position),
             View::Found => self.found.click(position),
+            View::Sync => self.sync.doc.click(position.y),
             View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => false,
         }
     }
@@ -437,6 +449,7 @@ impl Views {
             | View::Forwards
             | View::Files
             | View::Found
+            | View::Sync
             | View::Alarms => {}
         }
     }

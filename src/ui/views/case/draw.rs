@@ -59,13 +59,51 @@ pub(crate) fn describe(cx: Cx<'_>, ticket: &Ticket, writer: &mut Writer) {
             ticket.conflicts.join(" and ")
         );
         writer.text(&words, 0, Role::Warn);
+        disputes(cx, ticket, writer);
     }
+    onlookers(cx, ticket, writer);
     if !ticket.body.trim().is_empty() {
         writer.anchor("body");
         writer.gap();
         writer.text(ticket.body.trim_end(), 0, Role::Fg);
     }
     hosts(cx, ticket, writer);
+}
+
+/// Every value of the fields that two devices changed at once, with who wrote it and when; the first is in force.
+fn disputes(cx: Cx<'_>, ticket: &Ticket, writer: &mut Writer) {
+    for dispute in &ticket.disputes {
+        for (index, claimed) in dispute.values.iter().enumerate() {
+            let value = match claimed.value.lines().next() {
+                None => "nothing".to_owned(),
+                Some(line) if claimed.value.lines().count() > 1 => format!("{line} ..."),
+                Some(line) => line.to_owned(),
+            };
+            let when =
+                format!("{} ago", age(cx.model.now, claimed.at)).replace("now ago", "just now");
+            let force = if index == 0 { ", in force" } else { "" };
+            let words = format!("{value}  (on {}, {when}{force})", claimed.by);
+            writer.field(
+                if index == 0 { &dispute.field } else { "or" },
+                &words,
+                Role::Warn,
+            );
+        }
+    }
+}
+
+/// Who else has it open now.
+fn onlookers(cx: Cx<'_>, ticket: &Ticket, writer: &mut Writer) {
+    let here = cx.model.onlookers.iter();
+    for onlooker in here.filter(|onlooker| onlooker.ticket == ticket.id) {
+        let words = format!(
+            "{} has this open too, on {}, for {}.",
+            onlooker.who,
+            onlooker.device,
+            short(cx.model.now.since(onlooker.since).max(1_000))
+        );
+        writer.text(&words, 0, Role::Info);
+    }
 }
 
 fn hosts(cx: Cx<'_>, ticket: &Ticket, writer: &mut Writer) {

@@ -1,0 +1,159 @@
+//! The space of this store while the program works with it: its description, its engine, its remote, its last round.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::last::Last;
+use super::look;
+use super::open::{Means, Wanted, open_remote};
+use crate::app::clock;
+use crate::domain::sync::{SyncState, SyncStatus};
+use crate::store::Store;
+use crate::sync::{Remote, RemoteError, SpaceConfig, SyncEngine, SyncError};
+
+/// How long making the place of a new space may take; a dead network file system holds it up for ever.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The space of this store.
+pub(super) struct Space {
+    pub(super) config: SpaceConfig,
+    /// `None` until it was opened, and when it could not be.
+    pub(super) live: Option<Live>,
+    pub(super) last: Last,
+}
+
+/// What rounds are made with.
+pub(super) struct Live {
+    pub(super) engine: SyncEngine,
+    pub(super) remote: Box<dyn Remote>,
+}
+
+impl Space {
+    /// The space that `folder` tells of; `None` when this store syncs with nobody.
+    pub(super) fn load(folder: &Path) -> Result<Option<Self>, SyncError> {
+        let config = SpaceConfig::load(folder)?;
+        Ok(config.map(|config| Self {
+            config,
+            live: None,
+            last: Last::load(folder),
+        }))
+    }
+
+    /// What there is to tell; `next` is how long until the next round, when rounds come by themselves.
+    pub(super) async fn status(
+        &self,
+        store: &Store,
+        syncing: bool,
+        next: Option<Duration>,
+    ) -> SyncStatus {
+        let last = self.last.clone();
+        let (pending, devices) = match &self.live {
+            None => (0, Vec::new()),
+            Some(live) => {
+                let rows = look::rows(store).await.unwrap_or_default();
+                (
+                    look::pending(store, &live.engine).await,
+                    look::devices(&live.engine, &rows),
+                )
+            }
+        };
+        SyncStatus {
+            remote: shown(&self.config.remote),
+            space: self.config.space.to_string(),
+            device: store.device(),
+            state: match (syncing, next) {
+                (true, _) => SyncState::Syncing,
+                (false, Some(_)) => SyncState::Waiting,
+                (false, None) => SyncState::Asked,
+            },
+            pending,
+            published: last.published,
+            learned: last.learned,
+            tried: last.tried,
+            synced: last.synced,
+            next: next
+                .filter(|_| !syncing)
+                .map(|left| look::at(clock::now(), left)),
+            fault: last.fault,
+            error: last.error,
+            troubles: last.troubles,
+            devices,
+        }
+    }
+}
+
+impl Live {
+    pub(super) async fn open(
+        config: &SpaceConfig,
+        means: &Means,
+        folder: &Path,
+        store: &Store,
+    ) -> Result<Self, SyncError> {
+        let remote = open(&config.remote, means, Wanted::There).await?;
+        let engine = SyncEngine::open(folder, config.space, store).await?;
+        Ok(Self { engine, remote })
+    }
+}
+
+/// Opens a remote on a thread of its own: a dead network file system holds up that thread and nothing else.
+pub(super) async fn open(
+    words: &str,
+    means: &Means,
+    wanted: Wanted,
+) -> Result<Box<dyn Remote>, SyncError> {
+    let (named, with) = (words.to_owned(), means.clone());
+    let opening = tokio::task::spawn_blocking(move || open_remote(&named, &with, wanted));
+    match tokio::time::timeout(DEADLINE, opening).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(why)) => Err(SyncError::Local {
+            attempt: format!("opening {}", shown(words)),
+            why: why.to_string(),
+        }),
+        Err(_) => Err(RemoteError::TimedOut {
+            attempt: "opening it".to_owned(),
+            place: shown(words),
+            seconds: DEADLINE.as_secs(),
+        }
+        .into()),
+    }
+}
+
+/// The words of a remote without a password that may stand in them.
+pub(super) fn shown(words: &str) -> String {
+    let Some((scheme, rest)) = words.split_once("://") else {
+        return words.to_owned();
+    };
+    // Everything before the last `@` of the host's part is user and password.
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (place, path) = rest.split_at(end);
+    let place = match place.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split_once(':').map_or(user, |(user, _)| user);
+            format!("{user}@{host}")
+        }
+        None => place.to_owned(),
+    };
+    // What follows `?` may hold one too.
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    format!("{scheme}://{place}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_ever_shown() {
+        for (words, expected) in [
+            ("/srv/bag", "/srv/bag"),
+            ("ssh://mira@hub/srv/bag", "ssh://mira@hub/srv/bag"),
+            (
+                "postgres://qd:s3@cr@t@db:5432/qd",
+                "postgres://qd@db:5432/qd",
+            ),
+            ("postgres://db/qd?user=qd&password=x", "postgres://db/qd"),
+        ] {
+            assert_eq!(shown(words), expected);
+        }
+    }
+}
