@@ -1,7 +1,7 @@
 //! A server that dies: killed with all its processes while segments come in, started again, again and again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quarterdeck::sync::{Head, Put, Remote, RemoteError, SegmentName};
 
@@ -61,7 +61,7 @@ async fn nothing_acknowledged_is_lost_when_the_server_dies() -> Tested {
     let bag = remote(&place)?;
     let mut next = [1u64; 4];
     let mut all = 0;
-    for round in 0..3 {
+    for round in 0..2 {
         let count = Arc::new(AtomicUsize::new(0));
         let writers: Vec<_> = next
             .iter()
@@ -109,7 +109,7 @@ async fn nothing_acknowledged_is_lost_when_the_server_dies() -> Tested {
             }
         }
     }
-    assert!(all > 180, "{all}");
+    assert!(all > 120, "{all}");
     Ok(())
 }
 
@@ -128,33 +128,25 @@ async fn a_connection_that_ends_is_made_again_within_the_call() -> Tested {
         };
         assert_eq!(bag.publish(name, content(name), head).await?, Put::Created);
     }
-    // The limit of the server on a statement is set, and nothing is left open.
+    // Nothing is left open.
     let idle = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'quarterdeck' AND state <> 'idle'";
     assert_eq!(server.admin("qd", idle)?, "0");
 
-    // Somebody holds the row: the call waits, and when it is given up the connection goes with it, so that the next call
+    // Somebody holds the table: the call waits, and when it is given up its connection goes with it, so that the next call
     // is not behind it.
     let name = SegmentName::fresh(me, 100);
-    let busy = Arc::new(AtomicBool::new(true));
-    let holder = {
-        let (place, busy) = (server.socket("owner", "qd", "ends"), busy.clone());
-        let lock =
-            "BEGIN; LOCK TABLE quarterdeck.segment IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)";
-        // The server ends it with its connection.
-        drop(place);
-        let (folder, port) = (server.socket_folder(), server.port);
-        std::thread::spawn(move || {
-            std::process::Command::new("psql")
-                .args(["-X", "-q", "-U", "postgres", "-d", "qd", "-c", lock, "-p"])
-                .arg(port.to_string())
-                .arg("-h")
-                .arg(folder)
-                .env("PGAPPNAME", "holder")
-                .output()
-                .ok();
-            busy.store(false, Ordering::SeqCst);
-        })
-    };
+    let lock =
+        "BEGIN; LOCK TABLE quarterdeck.segment IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)";
+    let (folder, port) = (server.socket_folder(), server.port);
+    let holder = std::thread::spawn(move || {
+        std::process::Command::new("psql")
+            .args(["-X", "-q", "-U", "postgres", "-d", "qd", "-c", lock, "-p"])
+            .arg(port.to_string())
+            .arg("-h")
+            .arg(folder)
+            .env("PGAPPNAME", "holder")
+            .output()
+    });
     let held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'quarterdeck.segment'::regclass";
     until("the table is held", || {
         server.admin("qd", held).is_ok_and(|count| count == "1")
@@ -162,7 +154,6 @@ async fn a_connection_that_ends_is_made_again_within_the_call() -> Tested {
     let wait = std::time::Duration::from_millis(200);
     let cut = tokio::time::timeout(wait, bag.get(name)).await;
     assert!(cut.is_err(), "{cut:?}");
-    assert!(busy.load(Ordering::SeqCst));
     let begun = std::time::Instant::now();
     assert_eq!(bag.heads().await?.names.len(), 1);
     assert!(begun.elapsed() < std::time::Duration::from_secs(20));
@@ -170,7 +161,7 @@ async fn a_connection_that_ends_is_made_again_within_the_call() -> Tested {
         "qd",
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'",
     )?;
-    assert!(holder.join().is_ok());
+    assert!(holder.join().is_ok_and(|done| done.is_ok()));
     assert!(matches!(
         bag.get(name).await,
         Err(RemoteError::NotFound { .. })

@@ -13,8 +13,8 @@ use std::path::Path;
 use quarterdeck::domain::ids::{DeviceId, EntityId};
 use quarterdeck::store::Store;
 use quarterdeck::sync::{
-    Code, Head, Joiner, PostgresRemote, PostgresSurroundings, Put, Remote, RemoteError,
-    SegmentName, SpaceConfig, SystemRandom, ask_to_join, enter, init, look_for_answer,
+    Code, Head, Joiner, ObjectKind, PostgresRemote, PostgresSurroundings, Put, Remote, RemoteError,
+    SEGMENT_MAX, SegmentName, SpaceConfig, SystemRandom, ask_to_join, enter, init, look_for_answer,
     own_identity,
 };
 
@@ -123,9 +123,53 @@ async fn it_does_what_every_remote_does() -> Tested {
     );
     let sessions = "SELECT count(*) FROM pg_prepared_statements";
     assert_eq!(server.admin("qd", sessions)?, "0");
-    // A server that takes settings has the limit.
-    let log = server.log();
-    assert!(log.contains("connection authorized: user=owner"), "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_of_us_wrote_is_told_or_refused() -> Tested {
+    let server = server().await?;
+    let bag = remote(&server.socket("owner", "qd", "odd"))?;
+    let me = device("long");
+    let name = SegmentName::fresh(me, 1);
+    // The longest segment goes in and comes back; a longer one is refused here, and not fetched from there.
+    let longest = vec![9; SEGMENT_MAX];
+    assert_eq!(bag.put_new(name, longest.clone()).await?, Put::Created);
+    assert!(bag.get(name).await? == longest, "48 MiB came back changed");
+    let next = SegmentName::fresh(me, 2);
+    let why = refusal(bag.put_new(next, vec![9; SEGMENT_MAX + 1]).await);
+    assert!(matches!(why, RemoteError::TooLong { .. }), "{why}");
+    let hex = me.to_string();
+    for sql in [
+        format!(
+            "INSERT INTO quarterdeck.segment SELECT bag, device, 2, 0, sealed || '\\x00' FROM quarterdeck.segment WHERE device = decode('{hex}', 'hex')"
+        ),
+        format!("INSERT INTO quarterdeck.segment VALUES ('odd', decode('{hex}', 'hex'), 0, 0, '')"),
+        format!("INSERT INTO quarterdeck.segment VALUES ('odd', decode('{hex}', 'hex'), 9, 3, '')"),
+        "INSERT INTO quarterdeck.head VALUES ('odd', 'abc', 4)".to_owned(),
+        format!("INSERT INTO quarterdeck.head VALUES ('odd', decode('{hex}', 'hex'), -4)"),
+        "INSERT INTO quarterdeck.object VALUES ('odd', 'roster', 'A b', 'x')".to_owned(),
+        "INSERT INTO quarterdeck.object VALUES ('odd', 'roster', 'long', decode(repeat('00', 1048577), 'hex'))".to_owned(),
+    ] {
+        server.admin("qd", &sql)?;
+    }
+    let why = refusal(bag.get(next).await);
+    assert!(matches!(why, RemoteError::TooLong { .. }), "{why}");
+    let listing = bag.list(me, 1).await?;
+    assert_eq!(
+        (listing.names, listing.strange.len()),
+        (vec![name, next], 1)
+    );
+    let heads = bag.heads().await?;
+    assert_eq!((heads.names, heads.strange.len()), (vec![], 2));
+    let objects = bag.objects(ObjectKind::Roster).await?;
+    assert_eq!(
+        (objects.names.len(), objects.strange),
+        (1, vec!["roster/A b".to_owned()])
+    );
+    let long = objects.names.first().ok_or("an object")?;
+    let why = refusal(bag.get_object(long).await);
+    assert!(matches!(why, RemoteError::TooLong { .. }), "{why}");
     Ok(())
 }
 

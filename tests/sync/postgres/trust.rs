@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use quarterdeck::sync::{PostgresRemote, PostgresSurroundings, Remote, RemoteError};
 
 use super::{refusal, server};
-use crate::support::postgres::Postgres;
+use crate::support::postgres::{Pooler, Postgres};
 
 use super::Tested;
 
@@ -102,9 +102,20 @@ async fn a_server_is_believed_as_far_as_the_address_says() -> Tested {
     };
     assert_eq!(logins("TLS"), 4, "{log}");
 
-    // A server without TLS is told so, and not spoken to in clear.
-    server.admin("qd", "ALTER SYSTEM SET ssl = off")?;
-    server.admin("qd", "SELECT pg_reload_conf()")?;
+    // A server without TLS, as the pooler is here, is told so and not spoken to in clear.
+    let pooler = Pooler::start(&server, &["owner"])?;
+    for (query, works) in [("sslmode=prefer", true), ("sslmode=require", false)] {
+        let address = format!("postgres://owner@127.0.0.1:{}/qd?{query}", pooler.port);
+        let result = PostgresRemote::open(&address, around.clone())?
+            .heads()
+            .await;
+        if works {
+            assert_eq!(result?.names, []);
+        } else {
+            let why = refusal(result).to_string();
+            assert!(why.contains("offers no TLS"), "{why}");
+        }
+    }
     Ok(())
 }
 
