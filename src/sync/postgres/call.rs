@@ -112,8 +112,17 @@ impl Calls {
 
     /// Makes a call. Every statement may be repeated, so one is whose fate is unknown.
     pub(crate) async fn ask(&self, call: &Call) -> Result<(Vec<Row>, u64), RemoteError> {
+        self.bounded(call, self.make).await
+    }
+
+    /// The same; tables that are missing are made.
+    pub(crate) async fn ask_making(&self, call: &Call) -> Result<(Vec<Row>, u64), RemoteError> {
+        self.bounded(call, true).await
+    }
+
+    async fn bounded(&self, call: &Call, make: bool) -> Result<(Vec<Row>, u64), RemoteError> {
         let teller = self.teller(&call.attempt);
-        tokio::time::timeout(call.limit, self.insist(call, teller))
+        tokio::time::timeout(call.limit, self.insist(call, teller, make))
             .await
             .unwrap_or_else(|_| Err(teller.late(call.limit.as_secs())))
     }
@@ -122,6 +131,7 @@ impl Calls {
         &self,
         call: &Call,
         teller: Teller<'_>,
+        make: bool,
     ) -> Result<(Vec<Row>, u64), RemoteError> {
         let mut made = false;
         let mut attempt = 0;
@@ -129,7 +139,7 @@ impl Calls {
             attempt += 1;
             let why = match self.once(call, teller).await {
                 Ok(answer) => return Ok(answer),
-                Err(Verdict::NoTables) if self.make && !made => {
+                Err(Verdict::NoTables) if make && !made => {
                     made = true;
                     self.make_tables().await?;
                     continue;
@@ -198,7 +208,7 @@ impl Calls {
     }
 
     /// Makes the tables that are missing.
-    pub(crate) async fn make_tables(&self) -> Result<(), RemoteError> {
+    async fn make_tables(&self) -> Result<(), RemoteError> {
         let attempt = "making the tables";
         let teller = self.teller(attempt);
         let work = async {

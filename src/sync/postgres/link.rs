@@ -16,10 +16,12 @@ use super::address::{Address, Host, Tls};
 use super::stream::{Meter, Stream};
 use super::surroundings::Surroundings;
 use super::tls::connector;
-use super::words::{STATEMENT_SECONDS, Teller, Verdict};
+use super::words::{Teller, Verdict};
 
 /// How long connecting and logging in may take. A login on a slow line with TLS takes five seconds.
 pub(crate) const CONNECT: Duration = Duration::from_secs(25);
+/// How long a server may work on one statement, in seconds. It is told so when connecting.
+const STATEMENT_SECONDS: u64 = 110;
 /// A connection that was silent longer is not used again: whatever stands between may have forgotten it without a word.
 const STALE: Duration = Duration::from_secs(240);
 /// How long saying goodbye may take.

@@ -8,7 +8,8 @@
 /// create anything. Repeating it is harmless.
 ///
 /// The key of `segment` begins with the device, whose random id spreads the rows of one space over the nodes of an engine
-/// that shards by key.
+/// that shards by key. The last table is the one that is read first of all for a new space, so that a making which was
+/// interrupted is noticed and done again.
 pub const SCHEMA: &str = "\
 CREATE SCHEMA IF NOT EXISTS quarterdeck;
 CREATE TABLE IF NOT EXISTS quarterdeck.segment (
@@ -25,18 +26,18 @@ CREATE TABLE IF NOT EXISTS quarterdeck.head (
     last_seq INT8 NOT NULL,
     PRIMARY KEY (bag, device)
 );
+CREATE TABLE IF NOT EXISTS quarterdeck.device (
+    bag TEXT NOT NULL,
+    device BYTEA NOT NULL,
+    owner TEXT NOT NULL,
+    PRIMARY KEY (bag, device)
+);
 CREATE TABLE IF NOT EXISTS quarterdeck.object (
     bag TEXT NOT NULL,
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     content BYTEA NOT NULL,
     PRIMARY KEY (bag, kind, name)
-);
-CREATE TABLE IF NOT EXISTS quarterdeck.device (
-    bag TEXT NOT NULL,
-    device BYTEA NOT NULL,
-    owner TEXT NOT NULL,
-    PRIMARY KEY (bag, device)
 );
 ";
 

@@ -13,9 +13,6 @@ use crate::sync::remote::RemoteError;
 /// The longest text of a server that is shown, in characters.
 const SHOWN: usize = 300;
 
-/// How long a server may work on one statement, in seconds. It is told when connecting.
-pub(crate) const STATEMENT_SECONDS: u64 = 110;
-
 /// What to do about an error.
 #[derive(Debug)]
 pub(crate) enum Verdict {
@@ -106,7 +103,9 @@ impl Teller<'_> {
         match code.code() {
             "42P01" | "3F000" => Verdict::NoTables,
             "42501" => Verdict::Final(self.denied(why)),
-            "57014" => Verdict::Final(self.late(STATEMENT_SECONDS)),
+            "57014" => Verdict::Final(
+                self.failed(format!("it took longer than the server allows ({why})")),
+            ),
             // A server that was a standby takes writes after a while, or another one does under the same name.
             "25006" => Verdict::Lost(self.failed(format!(
                 "this server takes no writes ({why}); name the one that does"

@@ -7,6 +7,7 @@ use quarterdeck::sync::{Head, Put, Remote, RemoteError, SegmentName};
 
 use super::{device, refusal, remote, server};
 use crate::support::lab::Failed;
+use crate::support::postgres::Pooler;
 use crate::support::process::until;
 
 use super::Tested;
@@ -157,6 +158,12 @@ async fn a_connection_that_ends_is_made_again_within_the_call() -> Tested {
     let begun = std::time::Instant::now();
     assert_eq!(bag.heads().await?.names.len(), 1);
     assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+    // Behind a pooler the limit is the database's, and is told as such.
+    server.admin("qd", "ALTER DATABASE qd SET statement_timeout = '300ms'")?;
+    let pooler = Pooler::start(&server, &["owner"])?;
+    let pooled = remote(&format!("postgres://owner@127.0.0.1:{}/qd", pooler.port))?;
+    let why = refusal(pooled.get(name).await).to_string();
+    assert!(why.contains("longer than the server allows"), "{why}");
     server.admin(
         "qd",
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'",

@@ -158,7 +158,7 @@ async fn what_nobody_of_us_wrote_is_told_or_refused() -> Tested {
     let listing = bag.list(me, 1).await?;
     assert_eq!(
         (listing.names, listing.strange.len()),
-        (vec![name, next], 1)
+        (vec![name, next], 2)
     );
     let heads = bag.heads().await?;
     assert_eq!((heads.names, heads.strange.len()), (vec![], 2));
