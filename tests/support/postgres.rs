@@ -19,6 +19,9 @@ use super::sshd::Log;
 /// Who runs the server when the tests run as root, and that user's number.
 const NOBODY: (&str, &str, u32) = ("nobody", "nogroup", 65534);
 
+/// How much memory must be free for the files of servers.
+const MEMORY: u64 = 2 << 30;
+
 /// Starts a program and writes down its number; kills it when the one who started it is gone, or says so.
 const GUARDIAN: &str = r#""$@" & echo $!; read -r _; kill -9 $! 2>/dev/null"#;
 
@@ -126,8 +129,24 @@ impl Drop for Postgres {
 
 impl Postgres {
     /// A new server with an empty database `qd` and its owner `owner`, who has the password `owner's`.
+    /// Its files lie in memory where there is enough: what these tests kill is processes, which no file notices.
     pub(crate) fn start() -> Result<Self, Failed> {
-        let folder = tempfile::tempdir()?;
+        let memory = Path::new("/dev/shm");
+        let folder = match rustix::fs::statvfs(memory) {
+            Ok(free) if free.f_bavail.saturating_mul(free.f_frsize) > MEMORY => {
+                tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir())?
+            }
+            _ => tempfile::tempdir()?,
+        };
+        Self::start_in(folder)
+    }
+
+    /// The same on a disk, where flushing costs what it costs.
+    pub(crate) fn start_on_disk() -> Result<Self, Failed> {
+        Self::start_in(tempfile::tempdir()?)
+    }
+
+    fn start_in(folder: TempDir) -> Result<Self, Failed> {
         let mut server = Self {
             root: is_root(folder.path())?,
             folder,

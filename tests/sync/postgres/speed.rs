@@ -6,6 +6,7 @@ use quarterdeck::sync::{Head, POSTGRES_ROW_SECURITY, Put, Remote, SegmentName};
 
 use super::{device, remote, server};
 use crate::support::lab::Failed;
+use crate::support::postgres::Postgres;
 
 use super::Tested;
 
@@ -62,7 +63,10 @@ async fn fifty_write_at_once_and_nothing_is_missing() -> Tested {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, run by name"]
 async fn measure_fifty_clients() -> Tested {
-    let server = server().await?;
+    let server = Postgres::start_on_disk()?;
+    remote(&server.socket("owner", "qd", "main"))?
+        .create()
+        .await?;
     for (what, roles) in [("one role", false), ("row security, a role each", true)] {
         if roles {
             server.admin("qd", POSTGRES_ROW_SECURITY)?;
