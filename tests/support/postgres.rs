@@ -368,6 +368,29 @@ impl Postgres {
         Ok(text.trim().to_owned())
     }
 
+    /// Transactions in a second that PostgreSQL's own pgbench makes of a script, with fifty connections for eight seconds.
+    pub(crate) fn pgbench(&self, script: &str, mode: &str) -> Result<f64, Failed> {
+        let path = self.at("script");
+        fs::write(&path, script)?;
+        let said = checked(
+            Command::new(self.programs.join("pgbench"))
+                .args([
+                    "-n", "-c", "50", "-j", "2", "-T", "8", "-U", "owner", "-M", mode, "-p",
+                ])
+                .arg(self.port.to_string())
+                .arg("-h")
+                .arg(self.at("socket"))
+                .arg("-f")
+                .arg(&path)
+                .arg("qd"),
+        )?;
+        let rate = said
+            .lines()
+            .find_map(|line| line.strip_prefix("tps = "))
+            .and_then(|rest| rest.split_whitespace().next());
+        Ok(rate.ok_or(said.clone())?.parse()?)
+    }
+
     /// The folder of its socket.
     pub(crate) fn socket_folder(&self) -> PathBuf {
         self.at("socket")

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use quarterdeck::sync::{Head, POSTGRES_ROW_SECURITY, Put, Remote, SegmentName};
+use quarterdeck::sync::{
+    Head, POSTGRES_ROW_SECURITY, POSTGRES_STATEMENTS, Put, Remote, SegmentName,
+};
 
 use super::{device, remote, server};
 use crate::support::lab::Failed;
@@ -67,6 +69,43 @@ async fn measure_fifty_clients() -> Tested {
     remote(&server.socket("owner", "qd", "main"))?
         .create()
         .await?;
+    // What the server itself can do at this moment, asked by a program in C: the same statement, and a bare insert.
+    let publish = POSTGRES_STATEMENTS
+        .iter()
+        .find(|text| text.starts_with("WITH put"))
+        .ok_or("no statement publishes")?;
+    let key = "\\set n random(1, 9000000000000)\n";
+    let me = "decode(md5(CAST(:client_id AS TEXT)), 'hex')";
+    let sealed = format!("decode('{}', 'hex')", "ab".repeat(1244));
+    let values = [
+        ("$1", "'pgbench'"),
+        ("$2", me),
+        ("$3", ":n"),
+        ("$4", "0"),
+        ("$5", sealed.as_str()),
+        ("$6", ":n"),
+    ];
+    let filled = values
+        .iter()
+        .fold((*publish).to_owned(), |text, (mark, value)| {
+            text.replace(mark, value)
+        });
+    let bare = format!(
+        "{key}INSERT INTO quarterdeck.segment VALUES ('pgbench', {me}, :n, 1, {sealed}) ON CONFLICT DO NOTHING;"
+    );
+    let whole = format!("{key}{};", filled.replace('\n', " "));
+    say(&format!(
+        "pgbench, this statement unprepared: {:.0}/s",
+        server.pgbench(&whole, "extended")?
+    ))?;
+    say(&format!(
+        "pgbench, this statement prepared: {:.0}/s",
+        server.pgbench(&whole, "prepared")?
+    ))?;
+    say(&format!(
+        "pgbench, bare insert prepared: {:.0}/s",
+        server.pgbench(&bare, "prepared")?
+    ))?;
     for (what, roles) in [("one role", false), ("row security, a role each", true)] {
         if roles {
             server.admin("qd", POSTGRES_ROW_SECURITY)?;
@@ -85,7 +124,7 @@ async fn measure_fifty_clients() -> Tested {
             };
             places.push(server.socket(&role, "qd", "speed"));
         }
-        for run in 0..3 {
+        for run in 0..2 {
             let bag = format!("speed{run}{}", u8::from(roles));
             let places = places
                 .iter()
@@ -95,7 +134,7 @@ async fn measure_fifty_clients() -> Tested {
             say(&format!("{what}: {rate:.0} segments/s"))?;
         }
     }
-    let bag = remote(&server.socket("owner", "qd", "speed20"))?;
+    let bag = remote(&server.socket("owner", "qd", "speed10"))?;
     let begun = Instant::now();
     for _ in 0..200 {
         bag.heads().await?;
