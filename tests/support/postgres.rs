@@ -321,15 +321,21 @@ impl Postgres {
         let Some(running) = self.running.take() else {
             return Ok(());
         };
+        // Stopped, it starts no more of them.
+        signal(running.pid, 19)?;
         let children = children(running.pid)?;
         signal(running.pid, 9)?;
-        for child in children {
-            // It may have noticed by itself.
-            if super::process::parent(child).is_ok() {
-                signal(child, 9).ok();
+        for child in &children {
+            // It may have ended by itself.
+            if super::process::parent(*child).is_ok() {
+                signal(*child, 9).ok();
             }
         }
-        gone(i32::try_from(running.pid)?)
+        // Until all are gone they may write into the folder, which could then not be removed.
+        for process in children.into_iter().chain([running.pid]) {
+            gone(i32::try_from(process)?)?;
+        }
+        Ok(())
     }
 
     /// What it has written to its log since it was started.
