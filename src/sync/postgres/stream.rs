@@ -154,7 +154,7 @@ mod tests {
             all += read;
         }
         assert!(meter.burst());
-        assert!(all >= 4 << 20 && all < 6 << 20, "{all}");
+        assert!((4 << 20..6 << 20).contains(&all), "{all}");
         drop(here);
         sender.await.expect("the sender ends");
     }
