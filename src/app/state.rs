@@ -24,7 +24,9 @@ use crate::ui::{Keymap, Theme, Ui, View, Want};
 
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
-use super::update::{Again, FileOrder, Member, SettingsFile, SyncOrder, Tabs, Takers, Waits, Watched};
+use super::update::{
+    Again, FileOrder, Member, SettingsFile, SyncOrder, Tabs, Takers, Waits, Watched,
+};
 
 /// What a process is told when it starts.
 #[derive(Clone, Debug)]

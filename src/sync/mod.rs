@@ -13,6 +13,7 @@ mod keyring;
 mod names;
 mod pairing;
 mod place;
+mod postgres;
 mod presence;
 mod random;
 mod remote;
@@ -30,6 +31,10 @@ pub use identity::{Identity, Public};
 pub use keyring::{Ring, wrap};
 pub use names::{Head, ObjectKind, ObjectName, SegmentName, parse_device};
 pub use pairing::{Admission, CODE_LIFE_MS, Code, Joiner, Proof, Reply as PairingReply, answer};
+pub use postgres::{
+    PostgresRemote, ROW_SECURITY as POSTGRES_ROW_SECURITY, SCHEMA as POSTGRES_SCHEMA,
+    STATEMENTS as POSTGRES_STATEMENTS, Surroundings as PostgresSurroundings,
+};
 pub use presence::{PRESENCE_LIFE_MS, Presence, TICKETS_MAX};
 pub use random::{Random, SystemRandom};
 pub use remote::{

@@ -192,6 +192,18 @@ pub enum RemoteError {
         /// Where.
         place: String,
     },
+    /// It will not work until somebody sets something right: an address, a password, a certificate, a database.
+    #[error("{place}: {attempt} does not work: {why}; {next}")]
+    Refused {
+        /// What was attempted.
+        attempt: String,
+        /// Where.
+        place: String,
+        /// Why.
+        why: String,
+        /// What to do.
+        next: String,
+    },
     /// Anything else that the other side said.
     #[error("{attempt} in {place} failed: {why}; look at the place itself, then try again")]
     Failed {
@@ -207,6 +219,9 @@ pub enum RemoteError {
 impl RemoteError {
     /// Whether trying the same again is pointless until somebody changes something.
     pub const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Denied { .. } | Self::TooLong { .. })
+        matches!(
+            self,
+            Self::Denied { .. } | Self::TooLong { .. } | Self::Refused { .. }
+        )
     }
 }

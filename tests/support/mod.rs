@@ -4,6 +4,7 @@ pub(crate) mod day;
 pub(crate) mod hostile;
 pub(crate) mod hostile_bytes;
 pub(crate) mod lab;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod pty;

@@ -24,7 +24,7 @@ struct Lines {
 }
 
 impl Log {
-    fn follow(&self, source: impl std::io::Read + Send + 'static) {
+    pub(crate) fn follow(&self, source: impl std::io::Read + Send + 'static) {
         let log = self.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(source).lines().map_while(Result::ok) {

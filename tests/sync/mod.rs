@@ -1,6 +1,7 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
 mod exams;
+mod postgres;
 mod use_app;
 mod use_presence;
 mod use_verbs;

@@ -86,6 +86,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ed25519_dalek", &["src/sync/"]),
     ("curve25519_dalek", &["src/sync/"]),
     ("zstd", &["src/sync/segment.rs"]),
+    ("tokio_postgres", &["src/sync/postgres/"]),
+    ("tokio_postgres_rustls", &["src/sync/postgres/"]),
+    ("rustls", &["src/sync/postgres/"]),
+    ("rustls_native_certs", &["src/sync/postgres/"]),
 ];
 
 /// Crates that one file hides from all others.

@@ -46,8 +46,8 @@ pub(crate) use layout::{Tabs, Wanted};
 pub(crate) use recording::FOUND;
 pub(crate) use script::Waits;
 pub(crate) use settings::SettingsFile;
-pub(crate) use takers::Takers;
 pub(crate) use sync::SyncOrder;
+pub(crate) use takers::Takers;
 
 use crate::command::{Answer, Outcome};
 use crate::domain::case::CaseEvent;
