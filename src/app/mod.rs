@@ -19,4 +19,5 @@ pub mod runtime;
 pub mod search;
 pub mod start;
 pub mod state;
+pub mod sync;
 pub mod update;

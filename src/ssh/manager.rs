@@ -280,6 +280,56 @@ impl Manager {
         }
     }
 
+    /// A session channel for work that can wait: it makes no second connection, and never takes the last channel. With
+    /// [`Asking::Nobody`] it asks nobody, and stays away for a while from what failed.
+    ///
+    /// # Errors
+    /// Everything that can keep one from a host, and that all channels stay in use.
+    pub(crate) async fn surplus(
+        &self,
+        target: &Target,
+        asking: Asking,
+    ) -> Result<(Held, Arc<Settings>), Error> {
+        let how = How {
+            what: Use::Probe,
+            asking: asking.only_if(self.options.interactive),
+            background: !asking.is_someone(),
+        };
+        let (route, last) = self.route(target).await?;
+        let begun = Instant::now();
+        loop {
+            let link = self.link(&route, how, Lane::Shared, false).await?;
+            match link.surplus(how.what).await {
+                Ok(held) => return Ok((held, last)),
+                Err(NoChannel::Full | NoChannel::Refused(_)) if begun.elapsed() < LINGER => {
+                    // Not by waiting for one that comes free: that wakes one waiter, and somebody else needs it more.
+                    tokio::time::sleep(CROWDED).await;
+                }
+                Err(NoChannel::Full) => {
+                    return Err(Error::Lost {
+                        hop: last.place(),
+                        why: "sessions use all channels that the server allows; it is tried again later".to_owned(),
+                    });
+                }
+                Err(NoChannel::Refused(why)) => {
+                    return Err(Error::Channel {
+                        hop: last.place(),
+                        why: format!("{why}; look at MaxSessions and ForceCommand of its sshd"),
+                    });
+                }
+                Err(NoChannel::Dead(why)) => {
+                    self.forget(&Path::of(&route), &link);
+                    if begun.elapsed() >= LINGER || link.ended().by_us() {
+                        return Err(Error::Lost {
+                            hop: last.place(),
+                            why,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
     /// The agent's socket for a host that may use it.
     pub(crate) fn agent_of(&self, settings: &Settings) -> Option<PathBuf> {
         agent::socket(settings, &self.agent())

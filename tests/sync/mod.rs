@@ -1,5 +1,8 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
+mod conformance;
+mod host_shells;
+
 use std::error::Error;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -37,7 +37,9 @@ impl HostAddress {
             None => (None, authority),
         };
         let (host, port) = host_and_port(host).map_err(wrong)?;
-        let user = user.map(|user| user_name(user).map_err(wrong)).transpose()?;
+        let user = user
+            .map(|user| user_name(user).map_err(wrong))
+            .transpose()?;
         let path = folder(path).map_err(wrong)?;
         Ok(Self {
             user,
@@ -188,7 +190,11 @@ mod tests {
             ("ssh://web1/srv/qd", "web1", "/srv/qd"),
             ("ssh://web1/~/qd/team", "web1", "./qd/team"),
             ("ssh://ann@web1/srv/qd", "ann@web1", "/srv/qd"),
-            ("ssh://ann@web1:2222/srv/qd", "ssh://ann@web1:2222", "/srv/qd"),
+            (
+                "ssh://ann@web1:2222/srv/qd",
+                "ssh://ann@web1:2222",
+                "/srv/qd",
+            ),
             ("ssh://[::1]:22/srv/qd", "ssh://[::1]:22", "/srv/qd"),
             ("ssh://web1/srv/our%20bag%25", "web1", "/srv/our bag%"),
         ] {

@@ -467,12 +467,9 @@ impl Remote for HostRemote {
     }
 
     fn get_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, Vec<u8>> {
-        let read = self.inner.read(
-            name.kind.word(),
-            &name.name,
-            name.to_string(),
-            OBJECT_MAX,
-        );
+        let read = self
+            .inner
+            .read(name.kind.word(), &name.name, name.to_string(), OBJECT_MAX);
         Box::pin(read)
     }
 
@@ -491,7 +488,9 @@ impl Remote for HostRemote {
     fn delete_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, ()> {
         Box::pin(async move {
             let folder = name.kind.word();
-            self.inner.remove(folder, &name.name, &name.to_string()).await
+            self.inner
+                .remove(folder, &name.name, &name.to_string())
+                .await
         })
     }
 }

@@ -262,7 +262,7 @@ pub(super) fn publish(
 /// Removes a file of the bag; one that is not there is no error.
 pub(super) fn remove(root: &str, folder: &str, file: &str) -> String {
     let script = format!(
-        "cd \"$0\"/heads||exit 91;cd ../{folder}||exit 0;rm -f {file}&&echo&&echo qd1C||exit 95"
+        "cd \"$0\"/heads||exit 91;if [ -d ../{folder} ];then cd ../{folder}&&rm -f {file}||exit 95;fi;echo;echo qd1C"
     );
     command(&script, root)
 }

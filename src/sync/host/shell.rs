@@ -81,7 +81,9 @@ impl Inner {
     pub(super) async fn shell_heads(&self) -> Result<Listing<Head>, RemoteError> {
         let attempt = "reading the heads";
         let command = script::heads(&self.root);
-        let ran = self.run(attempt, command, Vec::new(), LISTING_BYTES).await?;
+        let ran = self
+            .run(attempt, command, Vec::new(), LISTING_BYTES)
+            .await?;
         let answer = self.checked(attempt, &ran).await?;
         Ok(sift(crate::sync::HEADS, lines(answer), Head::parse))
     }
@@ -252,7 +254,7 @@ impl Inner {
     fn overhear(&self, answer: &[u8], digits: usize) {
         let mut known = self.known();
         let mut names = Vec::new();
-        for line in lines(answer) {
+        for line in lines(answer).filter(|line| !line.is_empty()) {
             let found = std::str::from_utf8(line).ok().and_then(|line| {
                 let short = line.get(..digits)?;
                 let mut heads = known.heads.iter();
