@@ -2,6 +2,8 @@
 
 mod conformance;
 mod host_shells;
+mod host_slow;
+mod host_ssh;
 
 use std::error::Error;
 use std::os::unix::fs::PermissionsExt;

@@ -1,0 +1,3 @@
+//! Sync as the app uses it.
+
+pub mod host;
