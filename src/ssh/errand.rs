@@ -23,9 +23,12 @@ use super::exec::{self, Job};
 use super::fact::{Asking, SshFact};
 use super::files::{Fault, Sftp};
 use super::forward::Company;
-use super::link::{Held, Slot};
-use super::manager::Manager;
+use super::link::{Held, NoChannel, Slot};
+use super::manager::{CROWDED, How, LINGER, Manager};
+use super::pool::{Lane, Path};
+use super::settings::Settings;
 use super::system;
+use super::usage::Use;
 
 /// How long nothing may move while a command runs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -292,6 +295,58 @@ async fn cool(shared: Weak<Shared>, session: Weak<Sftp>, link: Weak<super::link:
     }
 }
 
+impl Manager {
+    /// A session channel for work that can wait: it makes no second connection, and never takes the last channel. With
+    /// [`Asking::Nobody`] it asks nobody, and stays away for a while from what failed.
+    ///
+    /// # Errors
+    /// Everything that can keep one from a host, and that all channels stay in use.
+    pub(crate) async fn surplus(
+        &self,
+        target: &Target,
+        asking: Asking,
+    ) -> Result<(Held, Arc<Settings>), Error> {
+        let how = How {
+            what: Use::Probe,
+            asking: asking.only_if(self.options.interactive),
+            background: !asking.is_someone(),
+        };
+        let (route, last) = self.route(target).await?;
+        let begun = Instant::now();
+        loop {
+            let link = self.link(&route, how, Lane::Shared, false).await?;
+            match link.surplus(how.what).await {
+                Ok(held) => return Ok((held, last)),
+                Err(NoChannel::Full | NoChannel::Refused(_)) if begun.elapsed() < LINGER => {
+                    // Not by waiting for one that comes free: that wakes one waiter, and somebody else needs it more.
+                    tokio::time::sleep(CROWDED).await;
+                }
+                Err(NoChannel::Full) => {
+                    return Err(Error::Lost {
+                        hop: last.place(),
+                        why: "sessions use all channels that the server allows; it is tried again later".to_owned(),
+                    });
+                }
+                Err(NoChannel::Refused(why)) => {
+                    return Err(Error::Channel {
+                        hop: last.place(),
+                        why: format!("{why}; look at MaxSessions and ForceCommand of its sshd"),
+                    });
+                }
+                Err(NoChannel::Dead(why)) => {
+                    self.forget(&Path::of(&route), &link);
+                    if begun.elapsed() >= LINGER || link.ended().by_us() {
+                        return Err(Error::Lost {
+                            hop: last.place(),
+                            why,
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn ends() -> Mishap {
     Mishap::Unreachable("the program ends".to_owned())
 }
@@ -302,7 +357,7 @@ impl Shared {
     }
 
     /// A channel that is in nobody's way.
-    async fn channel(&self) -> Result<(Held, Arc<super::settings::Settings>), Mishap> {
+    async fn channel(&self) -> Result<(Held, Arc<Settings>), Mishap> {
         let manager = self.manager.upgrade().ok_or_else(ends)?;
         let asking = self.asking();
         let opened = tokio::select! {

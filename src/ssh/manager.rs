@@ -36,7 +36,7 @@ const LINKS: usize = 5;
 const POOLS: usize = 4096;
 
 /// How long a full connection is waited for before another is made.
-const CROWDED: Duration = Duration::from_millis(250);
+pub(super) const CROWDED: Duration = Duration::from_millis(250);
 
 /// How often an ask that found a dead connection or a refusal tries again.
 const TRIES: usize = 3;
@@ -46,7 +46,7 @@ const AGENTS: usize = 16;
 
 /// How long a server that gave channels before may refuse them: it counts those that just closed until their programs are
 /// gone.
-const LINGER: Duration = Duration::from_secs(10);
+pub(super) const LINGER: Duration = Duration::from_secs(10);
 
 /// How a connection is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -218,7 +218,10 @@ impl Manager {
         Ok((link.user(how.what), last))
     }
 
-    async fn route(&self, target: &Target) -> Result<(Vec<Arc<Settings>>, Arc<Settings>), Error> {
+    pub(super) async fn route(
+        &self,
+        target: &Target,
+    ) -> Result<(Vec<Arc<Settings>>, Arc<Settings>), Error> {
         let route = jump::route(&self.resolver, target).await?;
         match route.last().cloned() {
             Some(last) => Ok((route, last)),
@@ -270,56 +273,6 @@ impl Manager {
                     self.forget(&Path::of(&route), &link);
                     // What was closed on purpose is not opened again for those who waited for it.
                     if deaths >= TRIES || link.ended().by_us() {
-                        return Err(Error::Lost {
-                            hop: last.place(),
-                            why,
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    /// A session channel for work that can wait: it makes no second connection, and never takes the last channel. With
-    /// [`Asking::Nobody`] it asks nobody, and stays away for a while from what failed.
-    ///
-    /// # Errors
-    /// Everything that can keep one from a host, and that all channels stay in use.
-    pub(crate) async fn surplus(
-        &self,
-        target: &Target,
-        asking: Asking,
-    ) -> Result<(Held, Arc<Settings>), Error> {
-        let how = How {
-            what: Use::Probe,
-            asking: asking.only_if(self.options.interactive),
-            background: !asking.is_someone(),
-        };
-        let (route, last) = self.route(target).await?;
-        let begun = Instant::now();
-        loop {
-            let link = self.link(&route, how, Lane::Shared, false).await?;
-            match link.surplus(how.what).await {
-                Ok(held) => return Ok((held, last)),
-                Err(NoChannel::Full | NoChannel::Refused(_)) if begun.elapsed() < LINGER => {
-                    // Not by waiting for one that comes free: that wakes one waiter, and somebody else needs it more.
-                    tokio::time::sleep(CROWDED).await;
-                }
-                Err(NoChannel::Full) => {
-                    return Err(Error::Lost {
-                        hop: last.place(),
-                        why: "sessions use all channels that the server allows; it is tried again later".to_owned(),
-                    });
-                }
-                Err(NoChannel::Refused(why)) => {
-                    return Err(Error::Channel {
-                        hop: last.place(),
-                        why: format!("{why}; look at MaxSessions and ForceCommand of its sshd"),
-                    });
-                }
-                Err(NoChannel::Dead(why)) => {
-                    self.forget(&Path::of(&route), &link);
-                    if begun.elapsed() >= LINGER || link.ended().by_us() {
                         return Err(Error::Lost {
                             hop: last.place(),
                             why,
@@ -539,7 +492,7 @@ impl Manager {
         links.iter().find(|link| link.is_alive()).cloned()
     }
 
-    fn forget(&self, path: &Path, link: &Arc<Link>) {
+    pub(super) fn forget(&self, path: &Path, link: &Arc<Link>) {
         if let Some(pool) = self.lock().get_mut(path) {
             pool.forget(link);
         }

@@ -175,6 +175,25 @@ mod tests {
     }
 
     #[test]
+    fn work_that_can_wait_leaves_one_place_to_others() {
+        let slots = Slots::default();
+        assert!(slots.reserve());
+        slots.confirm();
+        assert!(!slots.is_tight(false), "no limit is known");
+        assert!(slots.reserve());
+        slots.confirm();
+        assert!(slots.reserve());
+        slots.release(false);
+        assert!(slots.refuse(), "the limit is two");
+        assert!(slots.is_tight(false) && slots.is_tight(true));
+        slots.release(true);
+        assert!(slots.is_tight(false), "it would take the last");
+        assert!(!slots.is_tight(true), "the one is the spare itself");
+        slots.release(true);
+        assert!(!slots.is_tight(false), "nobody else is there");
+    }
+
+    #[test]
     fn a_refusal_of_the_only_channel_is_final() {
         let slots = Slots::default();
         assert!(slots.reserve());

@@ -312,12 +312,14 @@ async fn a_line_cut_in_the_middle_leaves_nothing_half_written() -> Result<(), Fa
     let bag = bag(&machine, &root.display().to_string())?;
     bag.create().await?;
     let one = device("one");
+    // Long enough to come on standard input.
+    let content = nasty().repeat(20);
     let publish = |first: u64| {
         let head = Head {
             device: one,
             seq: first,
         };
-        bag.publish(SegmentName::fresh(one, first), nasty(), head)
+        bag.publish(SegmentName::fresh(one, first), content.clone(), head)
     };
     bag.set_head(Head {
         device: one,
@@ -348,7 +350,7 @@ async fn a_line_cut_in_the_middle_leaves_nothing_half_written() -> Result<(), Fa
     assert!(publish(3).await.is_err());
     *machine.cut.lock().unwrap_or_else(PoisonError::into_inner) = None;
     assert_eq!(publish(3).await?, Put::Exists);
-    assert_eq!(bag.get(SegmentName::fresh(one, 3)).await?, nasty());
+    assert_eq!(bag.get(SegmentName::fresh(one, 3)).await?, content);
     Ok(())
 }
 

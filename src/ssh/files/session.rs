@@ -20,7 +20,7 @@ use crate::ssh::usage::Use;
 
 use super::fault::{self, Fault};
 use super::packet::{self, Attrs, Parser, Reply, Request};
-use super::reader::{Reader, Shared};
+use super::reader::{FAREWELL, Reader, Shared};
 
 /// How long a host may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -470,10 +470,11 @@ async fn send(
         }
     }
     // The connection may be so stuck that even this waits.
-    let bye = async {
-        write.eof().await.ok();
-        write.close().await.ok();
-    };
-    tokio::time::timeout(Duration::from_secs(1), bye).await.ok();
+    let bye = Duration::from_secs(1);
+    tokio::time::timeout(bye, write.eof()).await.ok();
     drop(gone);
+    // The server counts the session until its program is gone, so that one ends first.
+    let ended = shared.over.notified();
+    tokio::time::timeout(FAREWELL + bye, ended).await.ok();
+    tokio::time::timeout(bye, write.close()).await.ok();
 }

@@ -5,6 +5,9 @@
 //! digits, hexadecimal or a name that `names.rs` allows, and nothing that the host ever said. Each byte is sent over lines
 //! of 64 kbit/s, so the words are short.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::carrier::Ran;
 use crate::sync::names::ObjectKind;
 
@@ -32,6 +35,8 @@ pub(super) struct Words {
     copy: &'static str,
     /// Flushes the file or folder that is named after it.
     flush: &'static str,
+    /// It knows `base64 -d`, so that few bytes can come within the command.
+    inline: bool,
 }
 
 /// What is looked for, and the words it stands for: best first.
@@ -42,6 +47,7 @@ const WORDS: [(char, Words); 4] = [
         Words {
             copy: "cat",
             flush: "sync",
+            inline: false,
         },
     ),
     // FreeBSD.
@@ -50,6 +56,7 @@ const WORDS: [(char, Words); 4] = [
         Words {
             copy: "cat",
             flush: "fsync",
+            inline: false,
         },
     ),
     // The file by itself, the names with everything else.
@@ -58,6 +65,7 @@ const WORDS: [(char, Words); 4] = [
         Words {
             copy: "dd bs=65536 conv=fsync 2>/dev/null",
             flush: "sh -c sync",
+            inline: false,
         },
     ),
     (
@@ -65,6 +73,7 @@ const WORDS: [(char, Words); 4] = [
         Words {
             copy: "cat",
             flush: "sh -c sync",
+            inline: false,
         },
     ),
 ];
@@ -92,14 +101,19 @@ pub(super) fn probe() -> String {
     let flush = "if sync . 2>&- && sync ./.qd-no 2>&-;then w=w;elif sync . 2>&-;then w=s;\
                  elif fsync . 2>&-;then w=f;else w=w;fi";
     let copy = "[ $w = w ]&&echo x|dd bs=9 conv=fsync 2>&- >/dev/null&&w=d";
-    command(&format!("{flush};{copy};echo;echo qd1$w"), ".")
+    let inline = "b=;[ \"$(echo eHg=|base64 -d 2>&-)\" = xx ]&&b=b";
+    command(&format!("{flush};{copy};{inline};echo;echo qd1$w$b"), ".")
 }
 
 /// Reads the answer to [`probe`].
 pub(super) fn probed(ran: &Ran) -> Option<Words> {
-    let letter = char::from(*answer(ran)?.first()?);
-    let found = WORDS.iter().find(|(known, _)| *known == letter);
-    found.map(|(_, words)| *words)
+    let answer = answer(ran)?;
+    let letter = char::from(*answer.first()?);
+    let (_, words) = WORDS.iter().find(|(known, _)| *known == letter)?;
+    Some(Words {
+        inline: answer.get(1) == Some(&b'b'),
+        ..*words
+    })
 }
 
 /// What follows the mark; `None` if there is none.
@@ -167,8 +181,32 @@ pub(super) struct Creation<'a> {
     pub(super) file: &'a str,
     /// Tells the hidden file apart from all others.
     pub(super) nonce: &'a str,
-    /// How many bytes come on standard input.
+    /// How many bytes it has.
     pub(super) len: usize,
+    /// They are here; otherwise they come on standard input.
+    pub(super) inline: Option<&'a str>,
+}
+
+/// The most bytes that come within a command. OpenSSH takes standard input only after it has answered that the command runs,
+/// which is a round trip; a third more bytes are cheaper up to a few thousand.
+const INLINE_MAX: usize = 4096;
+
+impl Words {
+    /// The content as part of a command, if it is better there.
+    pub(super) fn inline(&self, content: &[u8]) -> Option<String> {
+        let fits = self.inline && content.len() <= INLINE_MAX;
+        fits.then(|| STANDARD.encode(content))
+    }
+}
+
+impl Creation<'_> {
+    /// The words that write the content.
+    fn source(&self, copy: &str) -> String {
+        match self.inline {
+            Some(text) => format!("echo {text}|base64 -d|{copy}"),
+            None => copy.to_owned(),
+        }
+    }
 }
 
 /// Creates a file exclusively and durably, whatever the bag is like; answers `C` or `E`, and `s` or `p` for a bag that is
@@ -183,7 +221,7 @@ pub(super) fn put(root: &str, new: &Creation<'_>, words: Words) -> String {
         len,
         ..
     } = new;
-    let Words { copy, flush } = words;
+    let (copy, flush) = (new.source(words.copy), words.flush);
     let parent = parent(folder);
     let make = if new.make {
         format!("[ -d {folder} ]||mkdir -m $g {folder}&&{flush} {parent};")
@@ -246,7 +284,7 @@ pub(super) fn publish(
     digits: usize,
     words: Words,
 ) -> String {
-    let Words { copy, flush } = words;
+    let (copy, flush) = (new.source(words.copy), words.flush);
     let (file, nonce, len) = (new.file, new.nonce, new.len);
     let script = format!(
         "umask 0{mask};d={device};cd \"$0\"/logs/$d||exit;t=.part-{nonce};[ -e {file} ]&&exit 3;\

@@ -131,16 +131,18 @@ impl Inner {
         bytes: Vec<u8>,
         attempt: &str,
     ) -> Result<Put, RemoteError> {
-        let nonce = self.nonce()?;
+        let (nonce, inline) = (self.nonce()?, words.inline(&bytes));
         let new = Creation {
             folder: &place.folder,
             make: place.device.is_some(),
             file: &place.file,
             nonce: &nonce,
             len: bytes.len(),
+            inline: inline.as_deref(),
         };
         let command = script::put(&self.root, &new, words);
-        let ran = self.run(attempt, command, bytes, 64).await?;
+        let input = if inline.is_some() { Vec::new() } else { bytes };
+        let ran = self.run(attempt, command, input, 64).await?;
         let answer = self.checked(attempt, &ran).await?;
         let put = match answer.first() {
             Some(b'C') => Put::Created,
@@ -193,6 +195,7 @@ impl Inner {
         };
         let attempt = format!("writing {name}");
         let (nonce, folder, file) = (self.nonce()?, log(name.device), name.file());
+        let inline = words.inline(&sealed);
         let (device, old) = (head.device.to_string(), self.old_heads(head));
         let new = Creation {
             folder: &folder,
@@ -200,6 +203,7 @@ impl Inner {
             file: &file,
             nonce: &nonce,
             len: sealed.len(),
+            inline: inline.as_deref(),
         };
         let change = HeadChange {
             device: &device,
@@ -208,7 +212,12 @@ impl Inner {
         };
         let digits = self.digits();
         let command = script::publish(&self.root, &new, &change, shared, digits, words);
-        let running = self.run(&attempt, command, sealed.clone(), LISTING_BYTES);
+        let input = if inline.is_some() {
+            Vec::new()
+        } else {
+            sealed.clone()
+        };
+        let running = self.run(&attempt, command, input, LISTING_BYTES);
         let ran = running.await?;
         match (ran.status, script::answer(&ran)) {
             (Some(0), Some(answer)) if answer.first() == Some(&b'C') => {
