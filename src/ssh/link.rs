@@ -295,6 +295,14 @@ impl Link {
         opened
     }
 
+    /// Opens a session channel for work that can wait: not when no other would be left.
+    pub(crate) async fn surplus(self: &Arc<Self>, what: Use) -> Result<Held, NoChannel> {
+        if self.slots.is_tight(self.spare.is_there()) {
+            return Err(NoChannel::Full);
+        }
+        self.session(what).await
+    }
+
     async fn open(&self, mut slot: Slot) -> Result<Held, NoChannel> {
         match tokio::time::timeout(OPENING, self.handle().channel_open_session()).await {
             Ok(Ok(channel)) => {

@@ -36,7 +36,7 @@ const LINKS: usize = 5;
 const POOLS: usize = 4096;
 
 /// How long a full connection is waited for before another is made.
-const CROWDED: Duration = Duration::from_millis(250);
+pub(super) const CROWDED: Duration = Duration::from_millis(250);
 
 /// How often an ask that found a dead connection or a refusal tries again.
 const TRIES: usize = 3;
@@ -46,7 +46,7 @@ const AGENTS: usize = 16;
 
 /// How long a server that gave channels before may refuse them: it counts those that just closed until their programs are
 /// gone.
-const LINGER: Duration = Duration::from_secs(10);
+pub(super) const LINGER: Duration = Duration::from_secs(10);
 
 /// How a connection is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -218,7 +218,10 @@ impl Manager {
         Ok((link.user(how.what), last))
     }
 
-    async fn route(&self, target: &Target) -> Result<(Vec<Arc<Settings>>, Arc<Settings>), Error> {
+    pub(super) async fn route(
+        &self,
+        target: &Target,
+    ) -> Result<(Vec<Arc<Settings>>, Arc<Settings>), Error> {
         let route = jump::route(&self.resolver, target).await?;
         match route.last().cloned() {
             Some(last) => Ok((route, last)),
@@ -489,7 +492,7 @@ impl Manager {
         links.iter().find(|link| link.is_alive()).cloned()
     }
 
-    fn forget(&self, path: &Path, link: &Arc<Link>) {
+    pub(super) fn forget(&self, path: &Path, link: &Arc<Link>) {
         if let Some(pool) = self.lock().get_mut(path) {
             pool.forget(link);
         }

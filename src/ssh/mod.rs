@@ -12,6 +12,7 @@ mod connect;
 mod echo;
 mod ending;
 mod engine;
+mod errand;
 mod error;
 mod exec;
 mod fact;
@@ -53,6 +54,7 @@ mod writer;
 pub use ask::{Along, ExecSpec, FilesAsk, Manner, Reply, SessionKind, Sink, SshAsk, Stdin};
 pub use config::{EffectiveCache, NoCache};
 pub use engine::{AgentChoice, Engine, EngineOptions};
+pub use errand::{Errand, Errands, Mishap};
 pub use error::Error;
 pub use fact::{
     Asking, Capture, ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply,

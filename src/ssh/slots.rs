@@ -1,6 +1,7 @@
 //! How many channels a connection has and may have: the limit is learned from the server's refusals.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -14,6 +15,8 @@ pub(crate) struct Slots {
     // A std mutex: held for arithmetic, never across an await.
     state: Mutex<Counts>,
     pub(crate) freed: Notify,
+    /// Somebody was refused one; told to whoever keeps a channel that can be done without.
+    crowded: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +53,8 @@ impl Slots {
         let room = counts.has_room();
         if room {
             counts.opening += 1;
+        } else {
+            self.crowded.notify_waiters();
         }
         room
     }
@@ -63,6 +68,21 @@ impl Slots {
             counts.opening += 1;
         }
         room
+    }
+
+    /// Waits until somebody is refused a channel.
+    pub(crate) fn crowded(&self) -> impl Future<Output = ()> + Send + 'static {
+        Arc::clone(&self.crowded).notified_owned()
+    }
+
+    /// Whether one more channel would leave none to anybody else; not so when nobody else is there. `spare` says that it is
+    /// open already.
+    pub(crate) fn is_tight(&self, spare: bool) -> bool {
+        let counts = self.lock();
+        let others = counts.open + counts.opening - usize::from(spare && counts.open > 0);
+        counts
+            .limit
+            .is_some_and(|limit| others > 0 && others + 1 >= limit)
     }
 
     /// Whether the server ever opened a channel for us.
@@ -92,6 +112,8 @@ impl Slots {
         }
         counts.limit = Some(counts.open.max(1));
         counts.refused = Some(Instant::now());
+        drop(counts);
+        self.crowded.notify_waiters();
         true
     }
 
@@ -150,6 +172,25 @@ mod tests {
         slots.release(true);
         assert!(!slots.reserve_surplus());
         assert!(slots.reserve());
+    }
+
+    #[test]
+    fn work_that_can_wait_leaves_one_place_to_others() {
+        let slots = Slots::default();
+        assert!(slots.reserve());
+        slots.confirm();
+        assert!(!slots.is_tight(false), "no limit is known");
+        assert!(slots.reserve());
+        slots.confirm();
+        assert!(slots.reserve());
+        slots.release(false);
+        assert!(slots.refuse(), "the limit is two");
+        assert!(slots.is_tight(false) && slots.is_tight(true));
+        slots.release(true);
+        assert!(slots.is_tight(false), "it would take the last");
+        assert!(!slots.is_tight(true), "the one is the spare itself");
+        slots.release(true);
+        assert!(!slots.is_tight(false), "nobody else is there");
     }
 
     #[test]

@@ -106,6 +106,12 @@ pub trait Remote: Send + Sync {
         })
     }
 
+    /// Heads that came with the last answer of [`Remote::publish`], once, if this remote gets them for nothing: a hint that
+    /// others wrote meanwhile, never a whole listing that could show a loss.
+    fn overheard(&self) -> Option<Listing<Head>> {
+        None
+    }
+
     /// Removes a segment of one's own after a pack took its place. One that is not there is no error.
     fn delete_own(&self, name: SegmentName) -> Reply<'_, ()>;
 

@@ -51,6 +51,8 @@ struct Shared {
     steps: Mutex<Steps>,
     /// Bytes that the client was given.
     given: AtomicU64,
+    /// Bytes that the server was given.
+    taken: AtomicU64,
 }
 
 /// The line; it is cut when dropped.
@@ -81,6 +83,7 @@ impl Proxy {
             accepted: AtomicUsize::new(0),
             steps: Mutex::default(),
             given: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
         });
         let task = tokio::spawn(serve(listener, server, Arc::clone(&shared)));
         Ok(Self { port, shared, task })
@@ -99,6 +102,11 @@ impl Proxy {
     /// How many bytes the client was given so far.
     pub(crate) fn given(&self) -> u64 {
         self.shared.given.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes the server was given so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.shared.taken.load(Ordering::SeqCst)
     }
 
     /// How many connections there were.
@@ -230,7 +238,7 @@ async fn carry(
             let mut last = false;
             let given = match down {
                 true => shared.given.fetch_add(data.len() as u64, Ordering::SeqCst),
-                false => 0,
+                false => shared.taken.fetch_add(data.len() as u64, Ordering::SeqCst),
             };
             if let Some(most) = shared.line.breaks_after.filter(|_| down) {
                 let room = usize::try_from(most.saturating_sub(given)).unwrap_or(0);

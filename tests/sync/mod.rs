@@ -5,6 +5,10 @@ mod postgres;
 mod use_app;
 mod use_presence;
 mod use_verbs;
+mod conformance;
+mod host_shells;
+mod host_slow;
+mod host_ssh;
 
 use std::error::Error;
 use std::os::unix::fs::PermissionsExt;

@@ -6,6 +6,7 @@
 mod acts;
 mod ask;
 mod desk;
+pub mod host;
 mod last;
 mod look;
 mod open;

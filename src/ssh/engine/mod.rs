@@ -16,11 +16,13 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::config::Predict;
 use crate::domain::connection::ConnectionRow;
 use crate::domain::forward::ForwardRow;
+use crate::domain::host::Target;
 use crate::domain::ids::{HostId, ReqId, SessionId};
 use crate::domain::pane::PaneRow;
 
 use crate::ssh::ask::SshAsk;
 use crate::ssh::config::EffectiveCache;
+use crate::ssh::errand::Errands;
 use crate::ssh::exec::{Input, Stop};
 use crate::ssh::fact::SshFact;
 use crate::ssh::files;
@@ -341,6 +343,15 @@ impl Engine {
         panes
             .map(|(session, door)| door.gauge.row(*session))
             .collect()
+    }
+
+    /// Runs errands on a host for work that can wait, such as sync.
+    pub fn errands(&self, target: Target) -> Errands {
+        let inner = &self.inner;
+        let system = inner.lock().system.clone();
+        let (closing, facts) = (inner.closing.clone(), inner.facts.clone());
+        let program = inner.ssh_program.clone();
+        Errands::new(&inner.manager, closing, facts, program, system, target)
     }
 
     /// The forwards as they are now; never waits.

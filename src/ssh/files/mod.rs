@@ -5,6 +5,7 @@
 //! moves a file and `stream` its bytes. A session never outlives those who use it, but for the warm one of each host.
 
 mod copy;
+mod durable;
 mod fault;
 mod glob;
 mod here;
@@ -31,8 +32,8 @@ use super::ask::FilesAsk;
 use super::fact::{Asking, FileListing};
 use super::manager::Manager;
 
-use fault::Fault;
-use session::Sftp;
+pub(crate) use fault::Fault;
+pub(crate) use session::Sftp;
 use side::Side;
 
 pub(crate) use copy::{Order, run as copy};

@@ -16,6 +16,9 @@ use super::packet::{self, Parser, Reply};
 /// How much of what a server complains about is kept, in bytes.
 const COMPLAINTS: usize = 1024;
 
+/// How long a server's program may take to end when there is nothing more to read for it.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How much of what is no SFTP is shown, in bytes.
 const SAMPLE: usize = 64;
 
@@ -24,6 +27,8 @@ const SAMPLE: usize = 64;
 pub(super) struct Shared {
     // Std mutexes: held for look-ups, never across an await.
     waiting: Mutex<Waiting>,
+    /// Nothing is read any more.
+    pub(super) over: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -72,14 +77,23 @@ impl Reader {
         let why = loop {
             let message = tokio::select! {
                 message = self.read.wait() => message,
-                // Nobody can ask any more and the channel is closed on our side.
-                _ = self.going.changed() => break "the SFTP session ended".to_owned(),
+                // Nobody can ask any more. The place is free when the server's program has ended, which closes the channel.
+                _ = self.going.changed() => {
+                    tokio::time::timeout(FAREWELL, self.closed()).await.ok();
+                    break "the SFTP session ended".to_owned();
+                }
             };
             if let Err(why) = self.take(message).await {
                 break why;
             }
         };
         self.shared.end(why);
+        self.shared.over.notify_one();
+    }
+
+    /// Waits until the server has closed the channel.
+    async fn closed(&mut self) {
+        while !matches!(self.read.wait().await, Some(ChannelMsg::Close) | None) {}
     }
 
     async fn take(&mut self, message: Option<ChannelMsg>) -> Result<(), String> {

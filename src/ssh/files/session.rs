@@ -20,7 +20,7 @@ use crate::ssh::usage::Use;
 
 use super::fault::{self, Fault};
 use super::packet::{self, Attrs, Parser, Reply, Request};
-use super::reader::{Reader, Shared};
+use super::reader::{FAREWELL, Reader, Shared};
 
 /// How long a host may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -60,6 +60,8 @@ pub(crate) struct Sftp {
     measures: bool,
     /// `expand-path@openssh.com`.
     expands: bool,
+    /// `fsync@openssh.com`.
+    flushes: bool,
     outgoing: mpsc::Sender<Vec<u8>>,
     shared: Arc<Shared>,
     next: AtomicU32,
@@ -112,7 +114,7 @@ impl Pending {
     }
 }
 
-fn broken() -> Fault {
+pub(super) fn broken() -> Fault {
     Fault::Other("the host's answer is not what SFTP allows".to_owned())
 }
 
@@ -129,14 +131,24 @@ impl Sftp {
         let opened = manager.channel(target, asking, Use::Files).await;
         let (Held { channel, slot }, _) = opened.map_err(|why: Error| why.to_string())?;
         let (read, write) = channel.split();
-        let starting = Self::start(read, write, slot, &target.name);
-        match tokio::time::timeout(STARTING, starting).await {
+        Self::over(read, write, slot, &target.name).await
+    }
+
+    /// Starts one on a channel that is open.
+    ///
+    /// # Errors
+    /// In words: a server that has no SFTP.
+    pub(crate) async fn over(
+        read: ChannelReadHalf,
+        write: ChannelWriteHalf<Msg>,
+        slot: Slot,
+        host: &str,
+    ) -> Result<Arc<Self>, String> {
+        match tokio::time::timeout(STARTING, Self::start(read, write, slot, host)).await {
             Ok(started) => started.map(Arc::new),
             Err(_) => Err(format!(
-                "{} did not start SFTP in {} s; does `sftp {}` work?",
-                target.name,
-                STARTING.as_secs(),
-                target.name
+                "{host} did not start SFTP in {} s; does `sftp {host}` work?",
+                STARTING.as_secs()
             )),
         }
     }
@@ -174,6 +186,7 @@ impl Sftp {
             replaces: false,
             measures: false,
             expands: false,
+            flushes: false,
             outgoing,
             shared,
             next: AtomicU32::new(1),
@@ -198,6 +211,7 @@ impl Sftp {
                 b"posix-rename@openssh.com" => self.replaces = data == b"1",
                 b"statvfs@openssh.com" => self.measures = data == b"2",
                 b"expand-path@openssh.com" => self.expands = data == b"1",
+                b"fsync@openssh.com" => self.flushes = data == b"1",
                 b"limits@openssh.com" => limits = data == b"1",
                 _ => {}
             }
@@ -221,16 +235,21 @@ impl Sftp {
         }
     }
 
+    /// Whether the server can flush a file.
+    pub(super) fn flushes(&self) -> bool {
+        self.flushes
+    }
+
     pub(crate) fn is_alive(&self) -> bool {
         self.shared.lock().ended.is_none()
     }
 
-    fn request(&self, kind: u8) -> Request {
+    pub(super) fn request(&self, kind: u8) -> Request {
         Request::new(kind, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Puts a request on its way. It waits only when the host does not read.
-    async fn send(&self, request: Request) -> Result<Pending, Fault> {
+    pub(super) async fn send(&self, request: Request) -> Result<Pending, Fault> {
         let packet = request.finish();
         let id = Parser(packet.get(5..).unwrap_or_default()).u32();
         let (give, reply) = oneshot::channel();
@@ -254,7 +273,7 @@ impl Sftp {
         Ok(Pending { reply, shared })
     }
 
-    async fn on_path(&self, kind: u8, path: &[u8]) -> Result<Pending, Fault> {
+    pub(super) async fn on_path(&self, kind: u8, path: &[u8]) -> Result<Pending, Fault> {
         self.send(self.request(kind).bytes(path)).await
     }
 
@@ -407,7 +426,7 @@ pub(crate) async fn attrs(pending: Pending) -> Result<Attrs, Fault> {
     reply.body().attrs().ok_or_else(broken)
 }
 
-async fn handle(pending: Pending) -> Result<Vec<u8>, Fault> {
+pub(super) async fn handle(pending: Pending) -> Result<Vec<u8>, Fault> {
     let reply = pending.expect(packet::HANDLE).await?;
     reply.body().bytes().map(<[u8]>::to_vec).ok_or_else(broken)
 }
@@ -418,7 +437,7 @@ async fn first_name(pending: Pending) -> Result<Vec<u8>, Fault> {
     Ok(first.name)
 }
 
-fn names(reply: &Reply) -> Result<Vec<Name>, Fault> {
+pub(super) fn names(reply: &Reply) -> Result<Vec<Name>, Fault> {
     if reply.kind != packet::NAME {
         return Err(broken());
     }
@@ -451,10 +470,11 @@ async fn send(
         }
     }
     // The connection may be so stuck that even this waits.
-    let bye = async {
-        write.eof().await.ok();
-        write.close().await.ok();
-    };
-    tokio::time::timeout(Duration::from_secs(1), bye).await.ok();
+    let bye = Duration::from_secs(1);
+    tokio::time::timeout(bye, write.eof()).await.ok();
     drop(gone);
+    // The server counts the session until its program is gone, so that one ends first.
+    let ended = shared.over.notified();
+    tokio::time::timeout(FAREWELL + bye, ended).await.ok();
+    tokio::time::timeout(bye, write.close()).await.ok();
 }

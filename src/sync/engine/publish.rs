@@ -170,6 +170,12 @@ impl SyncEngine {
                 }
             }
         }
+        // Others wrote between the heads and now; the next round should follow at once.
+        let overheard = cx.remote.overheard().unwrap_or_default();
+        let seen = |head: &Head| self.seen.get(&head.device).copied().unwrap_or(0);
+        if overheard.names.iter().any(|head| head.seq > seen(head)) {
+            cx.report.more = true;
+        }
         if head_is < self.published {
             let head = Head {
                 device: self.identity.device(),
