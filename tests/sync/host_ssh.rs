@@ -8,7 +8,7 @@ use quarterdeck::app::sync::host::open_host;
 use quarterdeck::ssh::{Asking, Errands, ExecSpec, Reply, SshAsk, SshFact, Stdin};
 use quarterdeck::sync::{
     Carried, Carrier, DirectoryRemote, Head, HostAddress, HostRemote, Mishap, NewFile, Put, Ran,
-    Remote, RemoteError, SegmentName, SyncEngine, SystemRandom, init,
+    Remote, RemoteError, SegmentName, SystemRandom, init,
 };
 
 use super::conformance::{conforms, device, nasty};
@@ -312,13 +312,12 @@ async fn two_devices_meet_on_a_host() -> Result<(), Failed> {
     let joiner = super::Joiner::start(&identity, now, &mut random)?;
     let code = joiner.code().clone();
     super::ask_to_join(&joiner, &two_bag).await?;
-    one.admit(&code, &a, &one_bag, now, &mut random).await?;
-    let answer = super::look_for_answer(&code, &two_bag)
-        .await?
-        .ok_or("an answer")?;
-    let admission = joiner.hear(&answer, now)?;
-    let mut two: SyncEngine =
-        super::enter(&keys_b, admission, &code, &b, &two_bag, now, &mut random).await?;
+    let (admitted, two) = tokio::join!(
+        one.admit(&code, None, &a, &one_bag, now, &mut random),
+        super::come_in(joiner, &code, (&keys_b, &b), &two_bag, now)
+    );
+    admitted?;
+    let mut two = two.map_err(words)?;
     for _ in 0..2 {
         let report = two.round(&b, &two_bag, now, &mut random).await;
         assert_eq!((report.error, report.troubles), (None, vec![]));

@@ -1,14 +1,14 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
+mod conformance;
 mod exams;
+mod host_shells;
+mod host_slow;
+mod host_ssh;
 mod postgres;
 mod use_app;
 mod use_presence;
 mod use_verbs;
-mod conformance;
-mod host_shells;
-mod host_slow;
-mod host_ssh;
 
 use std::error::Error;
 use std::os::unix::fs::PermissionsExt;
@@ -94,7 +94,7 @@ async fn two_stores_meet_by_a_code_and_part_again() -> Tested {
     let expected = Some(joiner_keys(&keys_b, &b)?);
     let (admitted, entered) = tokio::join!(
         one.admit(&typed, expected, &a, &bag, NOW, &mut dice),
-        come_in(joiner, &code, (&keys_b, &b), &bag)
+        come_in(joiner, &code, (&keys_b, &b), &bag, NOW)
     );
     assert_eq!(admitted?, joiner_keys(&keys_b, &b)?);
     let mut two = entered?;
@@ -157,7 +157,8 @@ async fn come_in(
     joiner: Joiner,
     code: &Code,
     (keys, store): (&Path, &Store),
-    bag: &DirectoryRemote,
+    bag: &dyn Remote,
+    now: Time,
 ) -> Result<SyncEngine, Box<dyn Error>> {
     let answer = loop {
         if let Some(answer) = look_for_answer(code, bag).await? {
@@ -165,13 +166,13 @@ async fn come_in(
         }
         tokio::task::yield_now().await;
     };
-    let admission = joiner.hear(&answer, NOW.plus(30_000))?;
+    let admission = joiner.hear(&answer, now.plus(30_000))?;
     let mut random = SystemRandom;
-    let early = enter(keys, admission, code, store, bag, NOW, &mut random).await;
+    let early = enter(keys, admission, code, store, bag, now, &mut random).await;
     assert!(early.is_err(), "nobody is let in before the proof");
     prove(&admission, code, bag).await?;
     loop {
-        let entered = enter(keys, admission, code, store, bag, NOW, &mut random).await;
+        let entered = enter(keys, admission, code, store, bag, now, &mut random).await;
         if let Ok(engine) = entered {
             return Ok(engine);
         }

@@ -48,6 +48,8 @@ impl Worker {
                 Err(why) => return self.front.done(req, Err(why.into())).await,
             }
         }
+        // Whoever does this by hand can be asked; rounds that come by themselves ask nobody.
+        self.means.behalf.of(Some(req));
         let result = match ask {
             SyncAsk::GiveUp { .. } => return,
             SyncAsk::Status { .. } => {
@@ -58,7 +60,7 @@ impl Worker {
                 Ok(SyncDone { said, status })
             }
             SyncAsk::Look { code, .. } => match self.who_asks(req, &code).await {
-                Ok(()) => return,
+                Ok(()) => return self.means.behalf.of(None),
                 Err(why) => Err(why),
             },
             SyncAsk::Init { remote, name, .. } => self.init(&remote, name).await,
@@ -71,6 +73,7 @@ impl Worker {
             SyncAsk::Rotate { .. } => self.rotate().await,
             SyncAsk::Leave { .. } => self.leave().await,
         };
+        self.means.behalf.of(None);
         self.front.done(req, result).await;
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::ask::{SyncAsk, SyncFact, SyncLevel, SyncRefusal};
-use super::open::Means;
+use super::open::{Behalf, Means};
 use super::worker::{Front, Worker};
 use crate::app::event::Event;
 use crate::domain::ids::TicketId;
@@ -89,6 +89,8 @@ impl Desk {
             let means = Means {
                 home: job.home.clone(),
                 engine: engine.clone(),
+                store: store.clone(),
+                behalf: Behalf::default(),
             };
             let worker = Worker::new(
                 front,

@@ -1,21 +1,55 @@
 //! What the words of a remote mean: a path, `ssh://host/path`, `postgres://…`.
 //!
-//! Opening a remote never waits for it: whether it can be reached is found out by the first call.
+//! Opening a remote for use does not wait for it: whether it can be reached is found out by the first call.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ssh::Engine;
-use crate::sync::{DirectoryRemote, Remote, SyncError};
+use super::host::open_host;
+use crate::domain::ids::ReqId;
+use crate::ssh::{Asking, Engine, Errands};
+use crate::store::{Answer, Ask, Store};
+use crate::sync::{
+    DirectoryRemote, HostAddress, PostgresRemote, PostgresSurroundings, Remote, SyncError,
+};
 
 /// What remotes are made with; whatever needs more of the program than words gets it here.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Means {
     /// The account's home, which `~` stands for.
     pub home: PathBuf,
     /// The connections of this process, for a remote on a host. The handle keeps them open, so whoever holds it ends with
     /// the app.
-    #[expect(dead_code, reason = "the remote on a host takes its connections here")]
     pub engine: Engine,
+    /// The inventory, which knows the ssh_config of a host.
+    pub store: Store,
+    /// On whose behalf the host of the remote is spoken to.
+    pub behalf: Behalf,
+}
+
+/// Whom connections may ask, for the remote that is open.
+#[derive(Clone, Default)]
+pub(crate) struct Behalf(Arc<Mutex<(Option<ReqId>, Option<Errands>)>>);
+
+impl Behalf {
+    /// From now on it is done for this request, or for nobody.
+    pub(crate) fn of(&self, req: Option<ReqId>) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        now.0 = req;
+        if let Some(errands) = &now.1 {
+            errands.ask(asking(req));
+        }
+    }
+
+    fn take(&self, errands: Errands) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        errands.ask(asking(now.0));
+        now.1 = Some(errands);
+    }
+}
+
+fn asking(req: Option<ReqId>) -> Asking {
+    req.map_or(Asking::Nobody, Asking::Request)
 }
 
 /// What a remote is opened for.
@@ -31,30 +65,64 @@ pub(crate) enum Wanted {
 ///
 /// # Errors
 /// The words mean nothing, or the place of a new space cannot be made.
-pub(crate) fn open_remote(
+pub(crate) async fn open_remote(
     words: &str,
     means: &Means,
     wanted: Wanted,
 ) -> Result<Box<dyn Remote>, SyncError> {
     let words = words.trim();
-    if let Some((scheme, _)) = words.split_once("://") {
-        return match scheme {
-            "ssh" => Err(SyncError::refused(format!(
-                "{words}: a space on a host is not supported by this program yet; name a folder, such as one that is mounted from there"
-            ))),
-            "postgres" | "postgresql" => Err(SyncError::refused(
-                "a space in a database is not supported by this program yet; name a folder",
-            )),
-            _ => Err(SyncError::refused(format!(
-                "{scheme}:// means nothing here; name a folder, ssh://HOST/PATH or postgres://…"
-            ))),
-        };
+    match words.split_once("://") {
+        None => in_folder(folder(words, &means.home)?, wanted).await,
+        Some(("ssh", _)) => on_host(words, means, wanted).await,
+        Some(("postgres" | "postgresql", _)) => {
+            let remote = PostgresRemote::open(words, PostgresSurroundings::of_process())?;
+            if wanted == Wanted::New {
+                remote.create().await?;
+            }
+            Ok(Box::new(remote))
+        }
+        Some((scheme, _)) => Err(SyncError::refused(format!(
+            "{scheme}:// means nothing here; name a folder, ssh://HOST/PATH or postgres://…"
+        ))),
     }
-    let path = folder(words, &means.home)?;
-    match wanted {
-        Wanted::There => Ok(Box::new(DirectoryRemote::new(&path))),
-        Wanted::New => Ok(Box::new(DirectoryRemote::create(&path)?)),
+}
+
+/// On a thread of its own: a dead network file system holds up that thread and nothing else.
+async fn in_folder(path: PathBuf, wanted: Wanted) -> Result<Box<dyn Remote>, SyncError> {
+    let place = path.display().to_string();
+    let opening = tokio::task::spawn_blocking(move || match wanted {
+        Wanted::There => Ok(DirectoryRemote::new(&path)),
+        Wanted::New => DirectoryRemote::create(&path),
+    });
+    match opening.await {
+        Ok(opened) => Ok(Box::new(opened?)),
+        Err(why) => Err(SyncError::Local {
+            attempt: format!("opening {place}"),
+            why: why.to_string(),
+        }),
     }
+}
+
+async fn on_host(words: &str, means: &Means, wanted: Wanted) -> Result<Box<dyn Remote>, SyncError> {
+    let address = HostAddress::parse(words).map_err(SyncError::refused)?;
+    let config = config_of(&means.store, &address.host).await;
+    let (remote, errands) = open_host(&means.engine, &address, config);
+    means.behalf.take(errands);
+    if wanted == Wanted::New {
+        remote.create().await?;
+    }
+    Ok(Box::new(remote))
+}
+
+/// The ssh_config that a host was imported from, so that the connection is the one that its sessions have.
+async fn config_of(store: &Store, host: &str) -> Option<PathBuf> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    store.ask(Ask::Hosts, move |answer| drop(tell.send(answer)));
+    let Ok(Ok(Answer::Hosts(hosts))) = told.await else {
+        // Without an inventory OpenSSH's own file is as good a guess as for any name.
+        return None;
+    };
+    hosts.into_iter().find(|known| known.name == host)?.config
 }
 
 /// The folder that `words` name. One that depends on where somebody stands is refused: another process stands elsewhere.

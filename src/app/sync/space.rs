@@ -95,20 +95,14 @@ impl Live {
     }
 }
 
-/// Opens a remote on a thread of its own: a dead network file system holds up that thread and nothing else.
+/// Opens a remote, in bounded time.
 pub(super) async fn open(
     words: &str,
     means: &Means,
     wanted: Wanted,
 ) -> Result<Box<dyn Remote>, SyncError> {
-    let (named, with) = (words.to_owned(), means.clone());
-    let opening = tokio::task::spawn_blocking(move || open_remote(&named, &with, wanted));
-    match tokio::time::timeout(DEADLINE, opening).await {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(why)) => Err(SyncError::Local {
-            attempt: format!("opening {}", shown(words)),
-            why: why.to_string(),
-        }),
+    match tokio::time::timeout(DEADLINE, open_remote(words, means, wanted)).await {
+        Ok(opened) => opened,
         Err(_) => Err(RemoteError::TimedOut {
             attempt: "opening it".to_owned(),
             place: shown(words),

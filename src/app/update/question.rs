@@ -159,7 +159,9 @@ fn whose(state: &State, asking: Asking) -> Option<Caller> {
         Asking::Forward(id) => state.forwards.get(&id).and_then(|forward| forward.caller),
         Asking::Request(req) => match state.inflight.get(req)? {
             Purpose::Call(line) => Some(Caller::Line(*line)),
-            Purpose::Copy(caller) | Purpose::Again(caller, _) => Some(*caller),
+            Purpose::Copy(caller) | Purpose::Again(caller, _) | Purpose::Sync(caller, _) => {
+                Some(*caller)
+            }
             Purpose::Fan(number, _) => state.fans.get(number).map(|fan| fan.caller),
             Purpose::Step(run, ..) => state.runs.get(run).map(|run| run.caller),
             // Folders and names are asked for by windows alone.

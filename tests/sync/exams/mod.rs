@@ -14,8 +14,8 @@ use quarterdeck::domain::op::{Draft, Entity, EntityKind, Value};
 use quarterdeck::domain::time::Time;
 use quarterdeck::store::{Options, Store};
 use quarterdeck::sync::{
-    DirectoryRemote, Joiner, Report, SpaceConfig, SyncEngine, SystemRandom, ask_to_join, enter,
-    init, look_for_answer, own_identity,
+    DirectoryRemote, Joiner, Report, SpaceConfig, SyncEngine, SystemRandom, ask_to_join, init,
+    own_identity,
 };
 
 type Tested = Result<(), Box<dyn Error>>;
@@ -159,19 +159,13 @@ async fn admit(
     )?;
     let code = joiner.code().clone();
     ask_to_join(&joiner, bag).await?;
-    engine.admit(&code, &host.store, bag, now(), random).await?;
-    let answer = look_for_answer(&code, bag).await?.ok_or("an answer")?;
-    let admission = joiner.hear(&answer, now())?;
-    let joined = enter(
-        &new.keys(),
-        admission,
-        &code,
-        &new.store,
-        bag,
-        now(),
-        random,
-    )
-    .await?;
+    let keys = new.keys();
+    let (admitted, joined) = tokio::join!(
+        engine.admit(&code, None, &host.store, bag, now(), random),
+        super::come_in(joiner, &code, (&keys, &new.store), bag, now())
+    );
+    admitted?;
+    let joined = joined?;
     new.join(joined.space(), place)?;
     Ok(joined)
 }

@@ -14,7 +14,7 @@ use quarterdeck::domain::ids::{DeviceId, EntityId};
 use quarterdeck::store::Store;
 use quarterdeck::sync::{
     Code, Head, Joiner, ObjectKind, PostgresRemote, PostgresSurroundings, Put, Remote, RemoteError,
-    SEGMENT_MAX, SegmentName, SpaceConfig, SystemRandom, ask_to_join, enter, init, look_for_answer,
+    SEGMENT_MAX, SegmentName, SpaceConfig, SystemRandom, ask_to_join, init, look_for_answer,
     own_identity,
 };
 
@@ -208,10 +208,12 @@ async fn two_devices(home: &Path, place: &str) -> Tested {
     ask_to_join(&joiner, &bag_b).await?;
     assert_eq!(look_for_answer(&code, &bag_b).await?, None);
     let typed = Code::parse(&code.to_string()).ok_or("a code")?;
-    one.admit(&typed, &a, &bag_a, NOW, &mut random).await?;
-    let answer = look_for_answer(&code, &bag_b).await?.ok_or("an answer")?;
-    let admission = joiner.hear(&answer, NOW.plus(30_000))?;
-    let mut two = enter(&keys_b, admission, &code, &b, &bag_b, NOW, &mut random).await?;
+    let (admitted, two) = tokio::join!(
+        one.admit(&typed, None, &a, &bag_a, NOW, &mut random),
+        super::come_in(joiner, &code, (&keys_b, &b), &bag_b, NOW)
+    );
+    admitted?;
+    let mut two = two.map_err(|why| why.to_string())?;
     let config = SpaceConfig {
         space: two.space(),
         remote: bag_b.place(),
