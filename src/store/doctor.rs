@@ -8,8 +8,8 @@ use rusqlite::Connection;
 
 use super::ask::{DoctorLine, DoctorReport, Logged};
 use super::failure::Outcome;
-use super::log;
 use super::read::{Scene, abandoned};
+use super::{early, log};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{FAR_AHEAD_MS, Hlc, Op};
 
@@ -27,6 +27,7 @@ pub(super) fn contents(scene: Scene<'_>) -> Outcome<DoctorReport> {
 /// The tables whose rows are counted.
 const COUNTED: &[&str] = &[
     "op",
+    "early",
     "ticket",
     "note",
     "conflict",
@@ -212,6 +213,12 @@ fn logs(scene: Scene<'_>) -> Outcome<Vec<DoctorLine>> {
             faults.push(format!("the log of device {device} does not end at {seq}"));
         }
     }
+    let overdue = early::overdue(scene.conn)?;
+    if overdue > 0 {
+        faults.push(format!(
+            "{overdue} operations are still shown ahead of logs that have them; `qd doctor --repair` folds anew"
+        ));
+    }
     let far: Vec<String> = chains
         .iter()
         .filter(|(_, chain)| chain.newest > Hlc::at(scene.now.plus(FAR_AHEAD_MS)))
@@ -220,6 +227,10 @@ fn logs(scene: Scene<'_>) -> Outcome<Vec<DoctorLine>> {
     let carried = match unread {
         0 => String::new(),
         count => format!("; {count} operations of a newer program are carried unread"),
+    };
+    let carried = match early::count(scene.conn)? {
+        0 => carried,
+        count => format!("{carried}; {count} more are shown ahead of their logs"),
     };
     Ok(vec![
         if faults.is_empty() {

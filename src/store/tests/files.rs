@@ -100,14 +100,14 @@ fn every_connection_has_every_setting() -> Tested {
     for conn in [conn, reader] {
         for (name, wanted) in [
             ("journal_mode", "wal"),
-            ("synchronous", "2"),
+            ("synchronous", "3"),
             ("foreign_keys", "1"),
             ("trusted_schema", "0"),
             ("mmap_size", "0"),
             ("cache_size", "-65536"),
             ("busy_timeout", "5000"),
             ("application_id", "1363428171"),
-            ("user_version", "2"),
+            ("user_version", "3"),
         ] {
             let value = conn.query_row(&format!("PRAGMA {name}"), [], |row| {
                 row.get::<_, rusqlite::types::Value>(0)

@@ -1,5 +1,6 @@
 //! Tests of the whole room: the simulation, planted faults, and a hub that lies.
 
+mod early;
 mod hostile;
 mod model;
 mod simulation;
@@ -30,4 +31,10 @@ pub(crate) enum Fault {
     SignatureIgnored,
     /// What a retired device writes later is taken in.
     RetiredAccepted,
+    /// An excerpt leaves out a field of tickets.
+    ExcerptDropsRegister,
+    /// An excerpt invents, and what it invents takes the place of what the log says.
+    EarlyReplacesLog,
+    /// What was written after the excerpt is not looked at.
+    TailSkipped,
 }
