@@ -79,16 +79,16 @@ impl Story {
             fault,
             next: 0,
         };
-        for _ in 0..12 {
+        for _ in 0..6 {
             for at in 0..VETERANS {
                 story.write(at, 6)?;
                 story.round(at, LIMITS, fault).await?;
             }
         }
         story.close_last()?;
-        for _ in 0..3 {
+        for _ in 0..4 {
             for at in 0..VETERANS {
-                story.write(at, 3)?;
+                story.write(at, 6)?;
                 story.round(at, LIMITS, fault).await?;
             }
         }
@@ -350,7 +350,8 @@ fn join(seed: u64, fault: Option<Fault>) -> Found<u64> {
             story.is_hot_alike()?;
         }
         let troubles = story.catch_up(fault).await?;
-        if troubles.is_empty() {
+        // Where the log is not believed, it must be the tables that give it away.
+        if troubles.is_empty() || fault == Some(Fault::EarlyReplacesLog) {
             Ok(early)
         } else {
             Err(format!("{troubles:?}"))
@@ -361,7 +362,7 @@ fn join(seed: u64, fault: Option<Fault>) -> Found<u64> {
 #[test]
 fn a_late_joiner_sees_what_is_hot_and_ends_like_all_others() {
     let _alone = ONE_WORLD.lock().unwrap_or_else(PoisonError::into_inner);
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         match join(seed, None) {
             Ok(early) => assert!(
                 early > 20,
@@ -438,8 +439,6 @@ fn part_names(bag: &std::path::Path) -> Found<Vec<PartName>> {
 fn a_bad_excerpt_costs_time_and_nothing_else() -> Tested {
     let _alone = ONE_WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     type Deed = fn(&std::path::Path, &[PartName]) -> std::io::Result<()>;
-    let file = |name: &PartName| name.object().name;
-    let _ = file;
     let deeds: [(&str, Deed); 5] = [
         (
             "cannot be unpacked|signature|does not open|header",
@@ -505,7 +504,7 @@ fn a_bad_excerpt_costs_time_and_nothing_else() -> Tested {
             deed(&bag.join("hot"), &names).map_err(words)?;
             std::fs::write(bag.join("hot").join("README"), "not ours").map_err(words)?;
             let mut troubles = BTreeSet::new();
-            for _ in 0..40 {
+            for _ in 0..8 {
                 let report = story.round(VETERANS, AHEAD_ONLY, None).await?;
                 assert_eq!((report.ahead, report.early), (0, 0), "deed {number}");
                 troubles.extend(report.troubles.iter().map(ToString::to_string));
@@ -526,39 +525,33 @@ fn the_word_of_a_retired_maker_is_taken_back() -> Tested {
     let _alone = ONE_WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     block(async {
         let mut story = Story::new(7, None).await?;
-        assert!(story.come_ahead(None).await? > 20);
-        let bag = story._folder.path().join("bag");
-        let makers: BTreeSet<DeviceId> = part_names(&bag)?.iter().map(|one| one.maker).collect();
+        let early = story.come_ahead(None).await?;
+        let joiner = story.machine(VETERANS)?.store()?.clone();
+        let parts = super::super::engine::heard(|reply| joiner.kept("early/part", reply)).await;
+        let maker = parts.map_err(words)?.into_iter().find_map(|(name, _)| {
+            let object = ObjectName::parse(ObjectKind::Hot, name.rsplit_once('/')?.1)?;
+            Some(PartName::parse(&object)?.maker)
+        });
+        let maker = maker.ok_or("an excerpt was taken in")?;
         let mut dice = Dice(9);
-        // Somebody who made none of it sends all of its makers away; if everybody made some, all but one of them.
         let at = (0..VETERANS)
             .find(|at| {
                 let store = story.machines.get(*at).and_then(|one| one.store().ok());
-                store.is_some_and(|store| !makers.contains(&store.device()))
+                store.is_some_and(|store| store.device() != maker)
             })
-            .unwrap_or(0);
+            .ok_or("somebody else")?;
         let (remote, machine) = (story.bag.clone(), story.machine(at)?);
         let (store, now) = (machine.store()?.clone(), machine.now());
         let engine = machine.engine.as_mut().ok_or("an engine")?;
-        for maker in makers.iter().filter(|maker| **maker != store.device()) {
-            engine
-                .retire(*maker, &store, &remote, now, &mut dice)
-                .await
-                .map_err(words)?;
-        }
+        engine
+            .retire(maker, &store, &remote, now, &mut dice)
+            .await
+            .map_err(words)?;
         story.round(at, QUIET, None).await?;
+        // The next start looks at the roster.
         story.machine(VETERANS)?.reopen()?;
-        let before = story.round(VETERANS, AHEAD_ONLY, None).await?.early;
-        let after = story.round(VETERANS, AHEAD_ONLY, None).await?.early;
-        let lead = story.machine(VETERANS)?.store()?.clone();
-        let facts = super::super::engine::heard(|reply| lead.kept("early/part", reply)).await;
-        let taken = facts.map_err(words)?;
-        let gone = taken.iter().any(|(name, _)| {
-            makers
-                .iter()
-                .any(|maker| *maker != store.device() && name.contains(&maker.to_string()))
-        });
-        assert!(!gone || after <= before, "{before} {after}");
+        let left = story.round(VETERANS, AHEAD_ONLY, None).await?.early;
+        assert!(left < early / 2, "its word counts no more: {early}, {left}");
         for _ in 0..30 {
             for one in [at, VETERANS] {
                 story.round(one, QUIET, None).await?;

@@ -4,6 +4,7 @@ mod early;
 mod hostile;
 mod model;
 mod simulation;
+mod slow;
 mod world;
 
 /// A fault that a test plants, to see that it is found.
