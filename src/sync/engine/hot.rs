@@ -154,6 +154,8 @@ impl SyncEngine {
             let Some(part) = self.fetch_part(cx, *name).await? else {
                 return Ok(());
             };
+            #[cfg(test)]
+            self.remember_taken(&part.ops);
             self.take_part(cx, *name, part, heads, known, lead).await?;
         }
         heard(|reply| cx.store.keep(vec![(DONE.to_owned(), Some(vec![1]))], reply)).await?;
@@ -229,7 +231,7 @@ impl SyncEngine {
     }
 
     async fn take_part(
-        &mut self,
+        &self,
         cx: &mut Round<'_>,
         name: PartName,
         mut part: Part,
@@ -252,8 +254,6 @@ impl SyncEngine {
                 facts.push(cursor(*device, last));
             }
         }
-        #[cfg(test)]
-        self.remember_taken(&part.ops);
         let ahead = Ahead {
             maker: name.maker,
             ops: part.ops,
