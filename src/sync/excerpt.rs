@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::names::{ObjectKind, ObjectName, parse_device};
 use super::random::{Random, draw};
 use super::remote::OBJECT_MAX;
-use super::segment::Epoch;
+use super::segment::{self, Epoch};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::Hlc;
 use crate::store::Logged;
@@ -151,10 +151,7 @@ pub fn seal_part(
     let text = write(part);
     let too_long = || SyncError::refused("a part of an excerpt is too long");
     let plain = u32::try_from(text.len()).map_err(|_| too_long())?;
-    let packed = zstd::bulk::compress(&text, LEVEL).map_err(|why| SyncError::Local {
-        attempt: "compressing an excerpt".to_owned(),
-        why: why.to_string(),
-    })?;
+    let packed = segment::pack(&text, LEVEL)?;
     let header = Header {
         space,
         epoch,
@@ -207,11 +204,7 @@ pub fn open_part(
         cipher::open(key, &header.nonce, about, text).ok_or("it does not open with its key")?;
     let plain = usize::try_from(header.plain).unwrap_or(usize::MAX);
     // Never more than the signed header said, whatever the compressed text claims.
-    let text = zstd::bulk::decompress(&packed, plain.min(PART_MAX))
-        .map_err(|_| "its text cannot be unpacked")?;
-    if text.len() != plain {
-        return Err("its text is not as long as it says");
-    }
+    let text = segment::unpack(&packed, plain, PART_MAX)?;
     let part = read(&text).map_err(|_| "its operations cannot be read")?;
     // Nobody can vouch for what the maker did not have.
     let within = |op: &Logged| {

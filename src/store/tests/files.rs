@@ -100,7 +100,7 @@ fn every_connection_has_every_setting() -> Tested {
     for conn in [conn, reader] {
         for (name, wanted) in [
             ("journal_mode", "wal"),
-            ("synchronous", "3"),
+            ("synchronous", "2"),
             ("foreign_keys", "1"),
             ("trusted_schema", "0"),
             ("mmap_size", "0"),
