@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ask::Logged;
+use super::early::{self, Ahead, Excerpt, Untrusted};
 use super::failure::{Failure, Outcome};
 use super::{fold, log};
 use crate::domain::ids::{DeviceId, EntityId};
@@ -19,6 +20,25 @@ pub struct Piece {
     pub before: [u8; 32],
     /// In order and without gaps; empty when there are none.
     pub ops: Vec<Logged>,
+}
+
+impl Piece {
+    /// The same in pieces of at most `most` operations, so that each is a short transaction.
+    pub fn slices(mut self, most: usize) -> Vec<Self> {
+        let mut slices = Vec::new();
+        while self.ops.len() > most.max(1) {
+            let rest = self.ops.split_off(most.max(1));
+            let after = self
+                .ops
+                .iter()
+                .fold(self.before, |hash, op| log::link(&hash, op));
+            let ops = std::mem::replace(&mut self.ops, rest);
+            let before = std::mem::replace(&mut self.before, after);
+            slices.push(Self { before, ops });
+        }
+        slices.push(self);
+        slices
+    }
 }
 
 /// What came of taking in a piece of a log.
@@ -53,6 +73,10 @@ pub enum Learned {
 pub(super) enum Work {
     /// Take in a piece of a log.
     Learn(Piece),
+    /// Take in operations ahead of their logs.
+    Ahead(Ahead),
+    /// Drop some of those.
+    Distrust(Untrusted),
     /// Remember or forget facts.
     Keep(Vec<(String, Option<Vec<u8>>)>),
     /// Become another device, and take along what was written after `keep`.
@@ -70,6 +94,8 @@ pub(super) enum Done {
     Learned(Learned),
     Kept,
     Departed(u64),
+    /// How many operations came ahead, or went.
+    Early(u64),
 }
 
 /// What sync asks a reader for.
@@ -87,6 +113,10 @@ pub(super) enum Look {
     Kept(String),
     /// How far each log goes.
     Heads,
+    /// How many operations are ahead of their logs.
+    Early,
+    /// An excerpt for new devices.
+    Excerpt { own: DeviceId, published: u64 },
 }
 
 /// The answer to a [`Look`] of the same name.
@@ -95,6 +125,8 @@ pub(super) enum Found {
     Piece(Piece),
     Kept(Vec<(String, Vec<u8>)>),
     Heads(Vec<(DeviceId, u64)>),
+    Early(u64),
+    Excerpt(Excerpt),
 }
 
 /// Where the facts of sync stand among the other facts about the file.
@@ -103,6 +135,8 @@ const PREFIX: &str = "sync/";
 pub(super) fn work(conn: &Connection, device: DeviceId, now: Time, work: &Work) -> Outcome<Done> {
     match work {
         Work::Learn(piece) => learn(conn, device, now, piece).map(Done::Learned),
+        Work::Ahead(ahead) => early::take(conn, device, now, ahead).map(Done::Early),
+        Work::Distrust(untrusted) => early::distrust(conn, untrusted).map(Done::Early),
         Work::Keep(facts) => keep(conn, facts).map(|()| Done::Kept),
         Work::Depart { keep, to } => depart(conn, device, *keep, *to).map(Done::Departed),
     }
@@ -118,6 +152,10 @@ pub(super) fn look(conn: &Connection, look: &Look) -> Outcome<Found> {
         } => piece(conn, *device, *from, *limit, *bytes).map(Found::Piece),
         Look::Kept(prefix) => kept(conn, prefix).map(Found::Kept),
         Look::Heads => Ok(Found::Heads(log::heads(conn)?)),
+        Look::Early => early::count(conn).map(Found::Early),
+        Look::Excerpt { own, published } => {
+            early::excerpt(conn, *own, *published).map(Found::Excerpt)
+        }
     }
 }
 
@@ -153,7 +191,7 @@ fn learn(conn: &Connection, device: DeviceId, now: Time, piece: &Piece) -> Outco
     })
 }
 
-fn is_known(conn: &Connection, op: &Logged) -> rusqlite::Result<bool> {
+pub(super) fn is_known(conn: &Connection, op: &Logged) -> rusqlite::Result<bool> {
     let same = conn
         .prepare_cached("SELECT body = ?3 AND hlc = ?4 FROM op WHERE dev = ?1 AND seq = ?2")?
         .query_row(
@@ -231,7 +269,7 @@ fn kept(conn: &Connection, prefix: &str) -> Outcome<Vec<(String, Vec<u8>)>> {
     Ok(facts)
 }
 
-fn keep(conn: &Connection, facts: &[(String, Option<Vec<u8>>)]) -> Outcome<()> {
+pub(super) fn keep(conn: &Connection, facts: &[(String, Option<Vec<u8>>)]) -> Outcome<()> {
     for (name, value) in facts {
         let name = format!("{PREFIX}{name}");
         match value {

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 
 use super::ask::{DoctorLine, DoctorReport, Logged};
 use super::failure::Outcome;
-use super::log;
 use super::read::{Scene, abandoned};
+use super::{early, log};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{FAR_AHEAD_MS, Hlc, Op};
 
@@ -27,6 +27,7 @@ pub(super) fn contents(scene: Scene<'_>) -> Outcome<DoctorReport> {
 /// The tables whose rows are counted.
 const COUNTED: &[&str] = &[
     "op",
+    "early",
     "ticket",
     "note",
     "conflict",
@@ -212,14 +213,16 @@ fn logs(scene: Scene<'_>) -> Outcome<Vec<DoctorLine>> {
             faults.push(format!("the log of device {device} does not end at {seq}"));
         }
     }
+    let (ahead, overdue) = ahead(scene.conn)?;
+    faults.extend(overdue);
     let far: Vec<String> = chains
         .iter()
         .filter(|(_, chain)| chain.newest > Hlc::at(scene.now.plus(FAR_AHEAD_MS)))
         .map(|(device, _)| device.to_string())
         .collect();
     let carried = match unread {
-        0 => String::new(),
-        count => format!("; {count} operations of a newer program are carried unread"),
+        0 => ahead,
+        count => format!("; {count} operations of a newer program are carried unread{ahead}"),
     };
     Ok(vec![
         if faults.is_empty() {
@@ -243,6 +246,21 @@ fn logs(scene: Scene<'_>) -> Outcome<Vec<DoctorLine>> {
             line("clocks", false, detail)
         },
     ])
+}
+
+/// What is shown ahead of its log, and the fault if a log has it already.
+fn ahead(conn: &Connection) -> Outcome<(String, Option<String>)> {
+    let words = match early::count(conn)? {
+        0 => String::new(),
+        count => format!("; {count} more are shown ahead of their logs"),
+    };
+    let overdue = match early::overdue(conn)? {
+        0 => None,
+        count => Some(format!(
+            "{count} operations are still shown ahead of logs that have them; `qd doctor --repair` folds anew"
+        )),
+    };
+    Ok((words, overdue))
 }
 
 fn conflicts(conn: &Connection) -> Outcome<DoctorLine> {

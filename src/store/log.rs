@@ -2,12 +2,14 @@
 //!
 //! All of it runs inside the writer's transaction, so that several processes on one file never give a number twice.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ask::{Batch, Committed, Logged};
 use super::failure::{Failure, Outcome};
 use super::fold::Fold;
-use super::{local, reference};
+use super::{early, local, reference};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{Change, Clock, Draft, Entity, Hlc, Op, Stamp};
 use crate::domain::time::Time;
@@ -57,6 +59,7 @@ pub(super) fn absorb(
     let mut fold = Fold::new(conn);
     let mut clock = clock(conn)?;
     let mut fresh = 0;
+    let mut contradicted = BTreeSet::new();
     for op in ops {
         let (seq, hash) = head(conn, op.device)?;
         if op.seq <= seq {
@@ -84,12 +87,14 @@ pub(super) fn absorb(
             )));
         }
         insert(conn, op, &link(&hash, op))?;
+        contradicted.extend(early::arrived(conn, op)?);
         fold.op(op)?;
         clock.hear(now, op.hlc);
         fresh += 1;
     }
     fold.finish()?;
     keep_clock(conn, clock)?;
+    early::drop_words(conn, &contradicted)?;
     Ok(fresh)
 }
 
@@ -265,7 +270,7 @@ fn check_same(conn: &Connection, op: &Logged) -> Outcome<()> {
     Ok(())
 }
 
-fn clock(conn: &Connection) -> rusqlite::Result<Clock> {
+pub(super) fn clock(conn: &Connection) -> rusqlite::Result<Clock> {
     let last: Option<i64> = conn
         .prepare_cached("SELECT value FROM meta WHERE name = 'clock'")?
         .query_row([], |row| row.get(0))
@@ -275,7 +280,7 @@ fn clock(conn: &Connection) -> rusqlite::Result<Clock> {
     })
 }
 
-fn keep_clock(conn: &Connection, clock: Clock) -> Outcome<()> {
+pub(super) fn keep_clock(conn: &Connection, clock: Clock) -> Outcome<()> {
     conn.prepare_cached(
         "INSERT INTO meta (name, value) VALUES ('clock', ?1)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
@@ -337,6 +342,7 @@ pub(super) fn rebuild(conn: &Connection) -> Outcome<u64> {
         })?;
         count += 1;
     }
+    early::refold(conn, &mut fold)?;
     fold.finish()?;
     Ok(count)
 }

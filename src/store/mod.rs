@@ -6,6 +6,7 @@
 mod ask;
 mod carry;
 mod doctor;
+mod early;
 mod error;
 mod failure;
 mod fold;
@@ -43,6 +44,7 @@ pub use ask::{
     FileStamps, Local, Logged,
 };
 pub use carry::{Learned, Piece};
+pub use early::{Ahead, CONTRADICTED, Excerpt, Untrusted};
 pub use error::StoreError;
 pub use restore::{Restored, restore, verify};
 #[cfg(test)]

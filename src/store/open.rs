@@ -31,6 +31,7 @@ const LIBRARY_MIN: i32 = 3_051_003;
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0001_first.sql")),
     M::up(include_str!("migrations/0002_kept.sql")),
+    M::up(include_str!("migrations/0003_early.sql")),
 ];
 
 /// Opens connections to one file, all with the same settings.

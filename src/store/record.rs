@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ask::Logged;
 use super::failure::Outcome;
-use super::project;
+use super::{early, project};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{Change, Hlc, Op, Value};
 
@@ -292,9 +292,7 @@ fn parts(
         {
             Some(logged.body.clone())
         } else {
-            conn.prepare_cached("SELECT body FROM op WHERE dev = ?1 AND seq = ?2")?
-                .query_row(params![device.0.as_bytes(), seq], |row| row.get(0))
-                .optional()?
+            early::body(conn, device.0.as_bytes(), seq)?
         };
         let op = body.and_then(|body| Op::decode(&body).ok().flatten());
         if let Some(Op {

@@ -1,6 +1,7 @@
 //! The store's face towards sync. Every call returns at once, and its reply comes from a thread of the store.
 
 use super::carry::{Done, Found, Learned, Look, Piece, Work};
+use super::early::{Ahead, Excerpt, Untrusted};
 use super::reader::Question;
 use super::writer::{Job, Reply};
 use super::{Store, StoreError};
@@ -17,7 +18,7 @@ impl Store {
         let reply: Reply<Done> = Box::new(move |result| {
             reply(result.and_then(|done| match done {
                 Done::Learned(learned) => Ok(learned),
-                Done::Kept | Done::Departed(_) => Err(StoreError::Closed),
+                Done::Kept | Done::Departed(_) | Done::Early(_) => Err(StoreError::Closed),
             }));
         });
         self.try_write(Job::Carry(Work::Learn(piece), reply));
@@ -45,7 +46,7 @@ impl Store {
         let reply: Reply<Done> = Box::new(move |result| {
             reply(result.and_then(|done| match done {
                 Done::Departed(moved) => Ok(moved),
-                Done::Kept | Done::Learned(_) => Err(StoreError::Closed),
+                Done::Kept | Done::Learned(_) | Done::Early(_) => Err(StoreError::Closed),
             }));
         });
         self.try_write(Job::Carry(Work::Depart { keep, to }, reply));
@@ -69,7 +70,7 @@ impl Store {
         self.look(look, move |result| {
             reply(result.and_then(|found| match found {
                 Found::Piece(piece) => Ok(piece),
-                Found::Kept(_) | Found::Heads(_) => Err(StoreError::Closed),
+                _ => Err(StoreError::Closed),
             }));
         });
     }
@@ -83,7 +84,7 @@ impl Store {
         self.look(Look::Kept(prefix.to_owned()), move |result| {
             reply(result.and_then(|found| match found {
                 Found::Kept(facts) => Ok(facts),
-                Found::Piece(_) | Found::Heads(_) => Err(StoreError::Closed),
+                _ => Err(StoreError::Closed),
             }));
         });
     }
@@ -96,7 +97,62 @@ impl Store {
         self.look(Look::Heads, move |result| {
             reply(result.and_then(|found| match found {
                 Found::Heads(heads) => Ok(heads),
-                Found::Piece(_) | Found::Kept(_) => Err(StoreError::Closed),
+                _ => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    /// Takes in operations ahead of their logs, folds them, and remembers facts: one transaction. The reply hears how many
+    /// were new.
+    pub fn ahead(
+        &self,
+        ahead: Ahead,
+        reply: impl FnOnce(Result<u64, StoreError>) + Send + 'static,
+    ) {
+        self.early(Work::Ahead(ahead), reply);
+    }
+
+    /// Drops operations ahead of their logs and what came of them. The reply hears how many there were.
+    pub fn distrust(
+        &self,
+        untrusted: Untrusted,
+        reply: impl FnOnce(Result<u64, StoreError>) + Send + 'static,
+    ) {
+        self.early(Work::Distrust(untrusted), reply);
+    }
+
+    fn early(&self, work: Work, reply: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
+        let reply: Reply<Done> = Box::new(move |result| {
+            reply(result.and_then(|done| match done {
+                Done::Early(count) => Ok(count),
+                Done::Kept | Done::Learned(_) | Done::Departed(_) => Err(StoreError::Closed),
+            }));
+        });
+        self.try_write(Job::Carry(work, reply));
+    }
+
+    /// How many operations are shown ahead of their logs.
+    pub fn early_count(&self, reply: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
+        self.look(Look::Early, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Early(count) => Ok(count),
+                _ => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    /// What a new device wants to see first: how far each log goes, and the operations in force about open tickets,
+    /// hosts and devices. Of the own log up to number `published` only.
+    pub fn excerpt(
+        &self,
+        own: DeviceId,
+        published: u64,
+        reply: impl FnOnce(Result<Excerpt, StoreError>) + Send + 'static,
+    ) {
+        self.look(Look::Excerpt { own, published }, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Excerpt(excerpt) => Ok(excerpt),
+                _ => Err(StoreError::Closed),
             }));
         });
     }

@@ -352,10 +352,15 @@ impl Remote for DirectoryRemote {
 
     fn objects(&self, kind: ObjectKind) -> Reply<'_, Listing<ObjectName>> {
         self.run(move |this| {
-            this.names(&this.root.join(kind.word()), |name| {
-                ObjectName::parse(kind, name)
-            })
-            .map_err(|why| this.failed("listing objects", &why))
+            let parse = |name: &str| ObjectName::parse(kind, name);
+            match this.names(&this.root.join(kind.word()), parse) {
+                Err(why) => match this.failed("listing objects", &why) {
+                    // A bag of before this sort was thought of.
+                    RemoteError::NotFound { .. } => Ok(Listing::default()),
+                    why => Err(why),
+                },
+                Ok(listing) => Ok(listing),
+            }
         })
     }
 
@@ -372,8 +377,10 @@ impl Remote for DirectoryRemote {
             self.root.join(name.kind.word()).join(&name.name),
             name.to_string(),
         );
+        let folder = self.root.join(name.kind.word());
         self.run(move |this| {
-            this.create_file(&path, &bytes)
+            this.folder(&folder, 0o3770)
+                .and_then(|()| this.create_file(&path, &bytes))
                 .map_err(|why| this.failed(&format!("writing {shown}"), &why))
         })
     }

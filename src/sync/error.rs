@@ -176,6 +176,33 @@ pub enum Trouble {
         /// How many operations moved to the new log.
         moved: u64,
     },
+    /// A member's excerpt told another operation than the log has.
+    #[error(
+        "device {maker} showed an operation {seq} of device {device} that is not the one in its log; all that {maker} showed \
+         ahead of the logs was dropped, and its excerpts are not used any more. Ask whoever works there"
+    )]
+    Contradicted {
+        /// Whose word it was.
+        maker: DeviceId,
+        /// Whose operation.
+        device: DeviceId,
+        /// Which.
+        seq: u64,
+    },
+    /// Operations were shown that stand in no log.
+    #[error("{count} operations that an excerpt showed are in no log; they were dropped")]
+    Unconfirmed {
+        /// How many.
+        count: u64,
+    },
+    /// The remote does not take excerpts.
+    #[error(
+        "no excerpt could be left for new devices: {why}. Everything else goes on; new devices read the logs from the beginning"
+    )]
+    NoExcerpt {
+        /// What the remote said.
+        why: String,
+    },
     /// An operation is too long to be sent.
     #[error(
         "operation {seq} of this device has {bytes} bytes, more than can be sent; nothing after it is sent"

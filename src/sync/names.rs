@@ -98,11 +98,14 @@ pub enum ObjectKind {
     Keyring,
     /// Requests of devices that want to join, and the answers. They are removed when they are done with.
     Pairing,
+    /// Excerpts: what a new device wants to see before it has all logs. A maker removes its own old ones.
+    Hot,
 }
 
 impl ObjectKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Roster, Self::Keyring, Self::Pairing];
+    /// All of them. A bag that an earlier program made has no place for the later ones yet: there is nothing of them then,
+    /// and writing one makes the place.
+    pub const ALL: [Self; 4] = [Self::Roster, Self::Keyring, Self::Pairing, Self::Hot];
 
     /// The name of its folder.
     pub const fn word(self) -> &'static str {
@@ -110,6 +113,7 @@ impl ObjectKind {
             Self::Roster => "roster",
             Self::Keyring => "keyring",
             Self::Pairing => "pairing",
+            Self::Hot => "hot",
         }
     }
 }

@@ -115,16 +115,16 @@ pub trait Remote: Send + Sync {
     /// Removes a segment of one's own after a pack took its place. One that is not there is no error.
     fn delete_own(&self, name: SegmentName) -> Reply<'_, ()>;
 
-    /// The names of the small objects of one sort.
+    /// The names of the small objects of one sort. Where nothing of a sort was ever written, there are none.
     fn objects(&self, kind: ObjectKind) -> Reply<'_, Listing<ObjectName>>;
 
     /// The bytes of a small object, at most [`OBJECT_MAX`].
     fn get_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, Vec<u8>>;
 
-    /// Creates a small object; durable when it answers.
+    /// Creates a small object, and the place for its sort if there is none yet; durable when it answers.
     fn put_object<'a>(&'a self, name: &'a ObjectName, bytes: Vec<u8>) -> Reply<'a, Put>;
 
-    /// Removes a pairing object. One that is not there is no error.
+    /// Removes a pairing object, or a hot one of one's own. One that is not there is no error.
     fn delete_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, ()>;
 
     /// Says what this device is looking at, in place of whatever it said before; `None` takes that back. It may be lost, and

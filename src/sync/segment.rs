@@ -161,11 +161,7 @@ impl Header {
             cipher::open(key, &self.nonce, about, text).ok_or("it does not open with its key")?;
         let plain = usize::try_from(self.plain).unwrap_or(usize::MAX);
         // Never more than the signed header said, whatever the compressed text claims.
-        let payload = zstd::bulk::decompress(&packed, plain.min(PLAIN_MAX))
-            .map_err(|_| "its text cannot be unpacked")?;
-        if payload.len() != plain {
-            return Err("its text is not as long as it says");
-        }
+        let payload = unpack(&packed, plain, PLAIN_MAX)?;
         let ops = read_ops(&payload, self).map_err(|_| "its operations cannot be read")?;
         let count = u64::try_from(ops.len()).unwrap_or(u64::MAX);
         if count != self.last - self.first + 1 {
@@ -185,6 +181,25 @@ fn split(sealed: &[u8]) -> Option<Parts<'_>> {
     let (signed, signature) = sealed.split_at_checked(sealed.len().checked_sub(SIGNATURE)?)?;
     let (about, text) = signed.split_at_checked(HEADER)?;
     Some((about, text, signed, signature.try_into().ok()?))
+}
+
+/// Compresses a text before it is sealed.
+pub(crate) fn pack(text: &[u8], level: i32) -> Result<Vec<u8>, SyncError> {
+    zstd::bulk::compress(text, level).map_err(|why| SyncError::Local {
+        attempt: "compressing operations".to_owned(),
+        why: why.to_string(),
+    })
+}
+
+/// Reads [`pack`] back: exactly `plain` bytes, and never more than `most`.
+pub(crate) fn unpack(packed: &[u8], plain: usize, most: usize) -> Result<Vec<u8>, &'static str> {
+    let text = zstd::bulk::decompress(packed, plain.min(most))
+        .map_err(|_| "its text cannot be unpacked")?;
+    if text.len() == plain {
+        Ok(text)
+    } else {
+        Err("its text is not as long as it says")
+    }
 }
 
 /// Seals a run of operations of `identity`'s own log.
@@ -221,10 +236,7 @@ pub fn seal(
             first.seq, last.seq
         )));
     }
-    let packed = zstd::bulk::compress(&payload, LEVEL).map_err(|why| SyncError::Local {
-        attempt: "compressing operations".to_owned(),
-        why: why.to_string(),
-    })?;
+    let packed = pack(&payload, LEVEL)?;
     let header = Header {
         space,
         epoch,

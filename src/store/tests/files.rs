@@ -107,7 +107,7 @@ fn every_connection_has_every_setting() -> Tested {
             ("cache_size", "-65536"),
             ("busy_timeout", "5000"),
             ("application_id", "1363428171"),
-            ("user_version", "2"),
+            ("user_version", "3"),
         ] {
             let value = conn.query_row(&format!("PRAGMA {name}"), [], |row| {
                 row.get::<_, rusqlite::types::Value>(0)

@@ -3,6 +3,7 @@
 mod care;
 mod carry;
 mod crash;
+mod early;
 mod files;
 mod merge;
 mod power;

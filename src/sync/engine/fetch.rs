@@ -22,11 +22,14 @@ pub(super) struct Parked {
     why: Trouble,
 }
 
+/// The most operations that are taken in at once.
+const SLICE: usize = 1000;
+
 /// How long a log stays parked when nothing happens.
 const PARKED_MS: i64 = 3_600_000;
 
 /// Why a segment was not taken in.
-enum Refusal {
+pub(super) enum Refusal {
     /// Told to the user; the log waits.
     Trouble(Trouble),
     /// The round ends.
@@ -49,7 +52,12 @@ impl SyncEngine {
         let known = heard(|reply| cx.store.known(reply)).await?;
         let known: BTreeMap<DeviceId, u64> = known.into_iter().collect();
         let mut left = self.limits.fetched;
-        for (device, head) in heads {
+        // The short ones first: most devices are then soon up to date.
+        let missing =
+            |device, head: u64| head.saturating_sub(known.get(device).copied().unwrap_or(0));
+        let mut order: Vec<(&DeviceId, &u64)> = heads.iter().collect();
+        order.sort_by_key(|(device, head)| missing(*device, **head));
+        for (device, head) in order {
             let have = known.get(device).copied().unwrap_or(0);
             #[cfg(test)]
             let have = if planted!(self, CursorWithoutApply) {
@@ -137,17 +145,48 @@ impl SyncEngine {
             if !facts.is_empty() {
                 heard(|reply| cx.store.keep(facts, reply)).await?;
             }
-            match heard(|reply| cx.store.learn(piece, reply)).await? {
-                Learned::Taken { fresh, seq } if seq > have => {
+            #[cfg(test)]
+            if planted!(self, EarlyReplacesLog) {
+                self.replace_by_taken(&mut piece);
+            }
+            let before = have;
+            have = self.learn(cx, (device, head, have), name, piece).await?;
+            #[cfg(test)]
+            if planted!(self, CursorWithoutApply) {
+                have = whole;
+                self.skip_to(device, whole);
+            }
+            if have <= before {
+                return Err(Refusal::Trouble(Trouble::Withheld { device, head, have }));
+            }
+            if self.is_enough(cx) {
+                *left = 0;
+            }
+        }
+        match last {
+            Some(last) if head > last => {
+                Err(Refusal::Trouble(Trouble::RetiredWrites { device, last }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a piece in, a slice at a time: whoever writes here meanwhile waits for one slice at most. Answers how far the
+    /// log goes now.
+    async fn learn(
+        &self,
+        cx: &mut Round<'_>,
+        (device, head, mut have): (DeviceId, u64, u64),
+        name: SegmentName,
+        piece: Piece,
+    ) -> Result<u64, Refusal> {
+        for slice in piece.slices(SLICE) {
+            match heard(|reply| cx.store.learn(slice, reply)).await? {
+                Learned::Taken { fresh, seq } => {
                     cx.report.learned += fresh;
-                    have = seq;
-                    #[cfg(test)]
-                    if planted!(self, CursorWithoutApply) {
-                        have = whole;
-                        self.skip_to(device, whole);
-                    }
+                    have = have.max(seq);
                 }
-                Learned::Taken { .. } | Learned::Gap { .. } => {
+                Learned::Gap { .. } => {
                     return Err(Refusal::Trouble(Trouble::Withheld { device, head, have }));
                 }
                 Learned::Forked { seq } => {
@@ -159,11 +198,22 @@ impl SyncEngine {
                 }
             }
         }
-        match last {
-            Some(last) if head > last => {
-                Err(Refusal::Trouble(Trouble::RetiredWrites { device, last }))
+        Ok(have)
+    }
+
+    /// What came ahead, for the planted fault that lets it win over the log.
+    #[cfg(test)]
+    pub(super) fn remember_taken(&mut self, ops: &[crate::store::Logged]) {
+        let taken = ops.iter().map(|op| ((op.device, op.seq), op.clone()));
+        self.taken.extend(taken);
+    }
+
+    #[cfg(test)]
+    fn replace_by_taken(&self, piece: &mut Piece) {
+        for op in &mut piece.ops {
+            if let Some(taken) = self.taken.get(&(op.device, op.seq)) {
+                *op = taken.clone();
             }
-            _ => Ok(()),
         }
     }
 
@@ -196,7 +246,7 @@ impl SyncEngine {
     }
 
     /// The piece that continues a log; when its key is not known, the keys are looked through once.
-    async fn next_checked(
+    pub(super) async fn next_checked(
         &mut self,
         cx: &mut Round<'_>,
         device: DeviceId,
@@ -228,7 +278,7 @@ impl SyncEngine {
                 return Ok(None);
             };
             let reply = cx.remote.get(name);
-            let sealed = within(self.limits.deadline, cx.remote, "fetching a segment", reply).await;
+            let sealed = within(self.patience(), cx.remote, "fetching a segment", reply).await;
             match sealed {
                 // It went into a pack since it was listed.
                 Err(RemoteError::NotFound { .. }) => {}
@@ -238,6 +288,7 @@ impl SyncEngine {
                 }
                 Err(why) => return Err(why.into()),
                 Ok(sealed) => {
+                    cx.report.bytes += sealed.len() as u64;
                     let piece = self.open_segment(name, &sealed).map_err(Refusal::Trouble)?;
                     return Ok(Some((name, piece)));
                 }

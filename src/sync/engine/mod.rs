@@ -6,6 +6,8 @@
 mod compact;
 mod copy;
 mod fetch;
+mod hot;
+mod make;
 mod objects;
 mod publish;
 mod wait;
@@ -25,7 +27,8 @@ use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::time::Time;
 use crate::store::Store;
 
-use fetch::Parked;
+use fetch::{Parked, Refusal};
+use make::Making;
 pub(crate) use objects::found;
 pub(crate) use wait::{heard, within};
 
@@ -46,8 +49,18 @@ pub struct Limits {
     pub grace: Duration,
     /// The most segments that one round fetches; the report then says that there is more.
     pub fetched: u32,
-    /// How long one answer of the remote may take.
+    /// How long one answer of the remote may take; ten times as long where much is carried.
     pub deadline: Duration,
+    /// After about so many bytes a round fetches nothing more, so that what is written here goes out in between.
+    pub round_bytes: u64,
+    /// A device that lacks more operations than this takes in an excerpt first.
+    pub behind: u64,
+    /// After about so many operations there is a new excerpt; zero for none.
+    pub excerpt_every: u64,
+    /// No excerpt is made of more than this part of all operations, in percent.
+    pub excerpt_share: u64,
+    /// About so many bytes of operations in a part of an excerpt.
+    pub part: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +74,13 @@ impl Default for Limits {
             grace: Duration::from_secs(24 * 3600),
             fetched: 256,
             deadline: Duration::from_secs(120),
+            // A minute on a line of 64 kbit/s.
+            round_bytes: 512 << 10,
+            behind: 5000,
+            excerpt_every: 10_000,
+            excerpt_share: 50,
+            // Some ten seconds on such a line.
+            part: 192 << 10,
         }
     }
 }
@@ -74,8 +94,14 @@ pub struct Report {
     pub learned: u64,
     /// Own operations that have not gone out yet.
     pub pending: u64,
-    /// There is more to fetch; the next round should follow at once.
+    /// There is more to do; the next round should follow at once.
     pub more: bool,
+    /// Operations that came in ahead of their logs: they are shown, and their logs follow.
+    pub ahead: u64,
+    /// Operations that are shown now and whose logs have not come as far.
+    pub early: u64,
+    /// Bytes of segments and excerpts that were fetched.
+    pub bytes: u64,
     /// What is not in order, sorted, without repetitions.
     pub troubles: Vec<Trouble>,
     /// Why the round ended early, if it did. What was done until then counts.
@@ -85,7 +111,7 @@ pub struct Report {
 impl Report {
     /// Whether anything moved: the next round may then come soon.
     pub const fn is_idle(&self) -> bool {
-        self.published == 0 && self.learned == 0 && !self.more
+        self.published == 0 && self.learned == 0 && self.ahead == 0 && !self.more
     }
 }
 
@@ -112,6 +138,11 @@ pub struct SyncEngine {
     unreadable: BTreeMap<String, String>,
     /// Objects that count for nothing, for all that is known now.
     worthless: BTreeMap<String, &'static str>,
+    /// There is no excerpt that is worth reading; looked for once.
+    no_excerpt: bool,
+    /// Newest segments that cannot be read, until the head moves.
+    bad_newest: BTreeMap<DeviceId, (u64, Trouble)>,
+    making: Making,
     /// The small objects are to be looked through: at first, and whenever something is met that they may explain.
     look_through: bool,
     /// They were looked through in this round.
@@ -120,6 +151,8 @@ pub struct SyncEngine {
     pub(super) fault: Option<super::tests::Fault>,
     #[cfg(test)]
     cursors: BTreeMap<DeviceId, u64>,
+    #[cfg(test)]
+    taken: BTreeMap<(DeviceId, u64), crate::store::Logged>,
 }
 
 /// Whether the fault of this name was planted. In the program there are none; tests plant them to see that they are found.
@@ -165,12 +198,17 @@ impl SyncEngine {
             parked: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             worthless: BTreeMap::new(),
+            no_excerpt: false,
+            bad_newest: BTreeMap::new(),
+            making: Making::default(),
             look_through: true,
             looked: false,
             #[cfg(test)]
             fault: None,
             #[cfg(test)]
             cursors: BTreeMap::new(),
+            #[cfg(test)]
+            taken: BTreeMap::new(),
         };
         engine.remember(store).await?;
         Ok(engine)
@@ -222,19 +260,28 @@ impl SyncEngine {
         }
         let heads = self.heads(cx).await?;
         self.check_own(cx, &heads).await?;
-        self.fetch(cx, &heads).await?;
+        if self.look_ahead(cx, &heads).await? {
+            self.fetch(cx, &heads).await?;
+        }
         // What came in may have retired somebody, and nothing may be sealed for a device that was.
         if self.look_through && !self.looked {
             self.look_through(cx).await?;
         }
         self.report_worthless(cx);
+        self.settle(cx).await?;
         if !self.roster.is_active(self.identity.device()) {
             cx.report.troubles.push(Trouble::Retired);
             return Ok(());
         }
         self.tend(cx).await?;
         self.publish(cx, &heads).await?;
-        self.compact(cx).await
+        self.compact(cx).await?;
+        self.leave_excerpt(cx, &heads).await
+    }
+
+    /// How long a remote may take to carry a long thing: a pack over a slow line takes minutes.
+    fn patience(&self) -> Duration {
+        self.limits.deadline.saturating_mul(10)
     }
 
     /// The heads, compared with what was seen before.

@@ -1,9 +1,11 @@
 //! Tests of the whole room: the simulation, planted faults, and a hub that lies.
 
 mod ages;
+mod early;
 mod hostile;
 mod model;
 mod simulation;
+mod slow;
 mod world;
 
 /// A fault that a test plants, to see that it is found.
@@ -31,4 +33,10 @@ pub(crate) enum Fault {
     SignatureIgnored,
     /// What a retired device writes later is taken in.
     RetiredAccepted,
+    /// An excerpt leaves out a field of tickets.
+    ExcerptDropsRegister,
+    /// An excerpt invents, and what it invents takes the place of what the log says.
+    EarlyReplacesLog,
+    /// What was written after the excerpt is not looked at.
+    TailSkipped,
 }

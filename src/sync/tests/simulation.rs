@@ -417,7 +417,7 @@ impl World {
 const BEGIN_TIME: crate::domain::time::Time = crate::domain::time::Time(BEGIN);
 
 /// All operations that a store knows.
-fn logs(store: &Store) -> Found<Vec<Logged>> {
+pub(super) fn logs(store: &Store) -> Found<Vec<Logged>> {
     let Answer::Heads(heads) = store.ask_wait(Ask::Heads).map_err(words)? else {
         return Err("no heads".to_owned());
     };
@@ -443,7 +443,7 @@ fn log(store: &Store, device: DeviceId, from: u64) -> Found<Vec<Logged>> {
 }
 
 /// How often each number stands in the logs.
-fn marks(logs: &[Logged]) -> BTreeMap<u64, u32> {
+pub(super) fn marks(logs: &[Logged]) -> BTreeMap<u64, u32> {
     let mut found = BTreeMap::new();
     for op in logs {
         let Ok(Some(op)) = Op::decode(&op.body) else {

@@ -177,6 +177,11 @@ pub(super) const LIMITS: Limits = Limits {
     grace: Duration::from_secs(60),
     fetched: 12,
     deadline: Duration::from_secs(30),
+    round_bytes: 4000,
+    behind: 20,
+    excerpt_every: 24,
+    excerpt_share: 100,
+    part: 500,
 };
 
 /// What the line does at which call.
