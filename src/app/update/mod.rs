@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits, reads a clock, rolls dice or touches a file. Every event is routed; no wildcard hides a new one.
 
+mod after;
 mod alarm;
 mod alert;
 mod begin;
@@ -58,7 +59,7 @@ use crate::domain::time::Time;
 use crate::model::{KeyAlarm, Level};
 use crate::ssh::{SshAsk, SshFact, Stream};
 use crate::store::{self, Ask, Batch, Committed, StoreError};
-use crate::ui::{View, Want};
+use crate::ui::Want;
 
 use super::effect::{Effect, Emission, FileAsk};
 use super::event::{Caller, Event, FileFact};
@@ -199,7 +200,9 @@ fn committed(
     }
     match (flight.purpose, result) {
         (Purpose::Journal(run, token), result) => run::journalled(state, run, token, result, fx),
-        (Purpose::Commit(caller, then), Ok(done)) => follow_up(state, caller, then, &done, fx),
+        (Purpose::Commit(caller, then), Ok(done)) => {
+            after::follow_up(state, caller, then, &done, fx)
+        }
         (Purpose::Commit(caller, then), Err(error)) => {
             match then {
                 Then::Open(session) => session::refused(state, session, &failure::text(&error), fx),
@@ -239,88 +242,6 @@ fn committed(
         (Purpose::Kept, result) => layout::kept(state, result.map(drop)),
         (_, Err(error)) => warn(state, failure::text(&error)),
         (_, Ok(_)) => {}
-    }
-}
-
-fn follow_up(
-    state: &mut State,
-    caller: Caller,
-    then: Then,
-    done: &Committed,
-    fx: &mut Vec<Effect>,
-) {
-    let gone = matches!(caller, Caller::Line(line) if state.ended.remove(&line));
-    if state.stopping.is_some() || gone {
-        return given_up(state, caller, then, fx);
-    }
-    match then {
-        Then::Ticket(reference) => {
-            let new = done
-                .references
-                .first()
-                .map(|(_, reference)| reference.clone());
-            match (caller, new) {
-                (Caller::Window(id), Some(reference)) => {
-                    window::say(state, Level::Info, format!("{reference} is new"));
-                    window::open(state, id, View::Case(reference));
-                }
-                (caller, new) => ask(
-                    state,
-                    Ask::Ticket {
-                        reference: new.unwrap_or(reference),
-                    },
-                    Purpose::Show(caller),
-                    fx,
-                ),
-            }
-        }
-        Then::Inventory(outcome) => {
-            // Whoever asked is told when the model has the hosts too, so that the next command finds them.
-            ask(state, Ask::Hosts, Purpose::Inventory(caller, outcome), fx);
-        }
-        Then::Open(id) => session::launch(state, id, done, fx),
-        Then::Launch(call) => ssh::launch(state, *call, fx),
-        Then::Fan(number) => exec::launch(state, number, fx),
-        Then::Copy(req) => copy::launch(state, req, fx),
-        Then::Answer(outcome) => reply(state, caller, *outcome, fx),
-        Then::Order(number) => files::go_on(state, number, fx),
-        Then::Exit(exit) => reply(
-            state,
-            caller,
-            Outcome {
-                answer: Answer::Silent,
-                exit,
-            },
-            fx,
-        ),
-    }
-}
-
-/// The process is ending: what was announced is not begun any more, and that is recorded.
-fn given_up(state: &mut State, caller: Caller, then: Then, fx: &mut Vec<Effect>) {
-    match then {
-        Then::Open(id) => session::closed(state, id, &Exit::Cancelled, 0, None, fx),
-        Then::Launch(call) => {
-            let line = call.line;
-            state.calls.insert(line, *call);
-            ssh::done(state, line, &Exit::Cancelled, 0, fx);
-        }
-        Then::Fan(number) => exec::stop(state, number, true, fx),
-        Then::Copy(req) => copy::given_up(state, req, fx),
-        Then::Answer(outcome) => reply(state, caller, *outcome, fx),
-        Then::Order(number) => files::go_on(state, number, fx),
-        Then::Exit(exit) => reply(
-            state,
-            caller,
-            Outcome {
-                answer: Answer::Silent,
-                exit,
-            },
-            fx,
-        ),
-        Then::Ticket(_) | Then::Inventory(_) => {
-            reply(state, caller, Outcome::ok(Answer::Silent), fx)
-        }
     }
 }
 
