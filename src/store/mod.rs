@@ -23,8 +23,11 @@ mod reference;
 mod restore;
 mod sync;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod writer;
+
+#[cfg(test)]
+pub(crate) use tests::as_a_later_program;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

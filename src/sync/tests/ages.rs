@@ -3,8 +3,7 @@
 use super::hostile::{Trio, block};
 use super::world::{Found, words};
 use crate::domain::ids::DeviceId;
-use crate::store::tests::as_a_later_program;
-use crate::store::{Answer, Ask, Logged};
+use crate::store::{Answer, Ask, Logged, as_a_later_program};
 
 /// What a later program may write: another kind, another thing, a key that today's programs do not know.
 fn later(number: u64) -> Vec<u8> {

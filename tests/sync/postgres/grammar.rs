@@ -96,6 +96,7 @@ const KNOWN: &[&str] = &[
     "FROM",
     "GRANT",
     "IF",
+    "IN",
     "INSERT",
     "INT8",
     "INTO",
