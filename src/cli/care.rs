@@ -69,7 +69,7 @@ fn restore(globals: &Globals, file: &Path, rides: &Rides) -> Result<Outcome, Ref
             file.display(),
             detail(&report, "log")
         );
-        if !agreed(question, globals.yes) {
+        if !agreed("restore", question, globals.yes) {
             return Err(usage(
                 "nothing was changed; `--yes` restores without a question",
             ));
@@ -124,10 +124,10 @@ fn is_served(places: &Places, rides: &Rides) -> Result<bool, Refused> {
     }
 }
 
-fn agreed(question: String, yes: bool) -> bool {
+pub(super) fn agreed(place: &str, question: String, yes: bool) -> bool {
     let inquiry = Inquiry {
         id: QuestionId(0),
-        place: "restore".to_owned(),
+        place: place.to_owned(),
         kind: InquiryKind::Confirm(question),
     };
     matches!(terminal::ask(&inquiry, yes), Reply::Yes)

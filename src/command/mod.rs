@@ -5,6 +5,7 @@
 
 mod answer;
 mod broadcast;
+mod care;
 mod change;
 mod connection;
 mod copy;
@@ -33,6 +34,7 @@ pub use answer::{
     SessionLine, StepPreview,
 };
 pub use broadcast::BroadcastVerb;
+pub use care::{AuditAsk, CareCommand};
 pub use change::{ChangeContext, Edited, new_ticket};
 pub use connection::ConnectionCommand;
 pub use copy::{CopyCommand, place};
@@ -78,6 +80,8 @@ pub enum Command {
     Connection(ConnectionCommand),
     /// About files.
     Files(FilesCommand),
+    /// About what the store remembers.
+    Care(CareCommand),
     /// About the program itself.
     Program(ProgramCommand),
     /// Moves something on the screen; changes nothing outside it.
@@ -98,6 +102,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         run::ROWS,
         connection::ROWS,
         files::ROWS,
+        care::ROWS,
         program::ROWS,
         screen::ROWS,
         broadcast::ROWS,

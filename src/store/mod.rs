@@ -5,6 +5,7 @@
 
 mod ask;
 mod carry;
+mod chain;
 mod doctor;
 mod error;
 mod failure;
@@ -14,15 +15,20 @@ pub mod lock;
 mod log;
 mod open;
 mod project;
+mod purge;
 mod query;
 mod read;
 mod reader;
 mod record;
 mod reference;
 mod restore;
+mod salvage;
+mod size;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod upkeep;
+mod victims;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -31,22 +37,26 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use crate::domain::audit::Purged;
 use crate::domain::ids::DeviceId;
 use crate::domain::time::Time;
 
 use open::{Opener, Prepared};
 use reader::{Question, READERS, Reader};
+use upkeep::{Copying, Upkeep};
 use writer::{Job, Reply, Whose, Writer};
 
 pub use ask::{
     Answer, Ask, Batch, COUNT_CAP, Committed, Conflict, DoctorLine, DoctorReport, FileStamps,
-    Local, Logged,
+    Local, Logged, Purge,
 };
 pub use carry::{Learned, Piece};
 pub use error::StoreError;
 pub use restore::{Restored, restore, verify};
+pub use salvage::{Salvaged, salvage};
 #[cfg(test)]
 pub(crate) use tests::{difference, dump, merged};
+pub use upkeep::reform;
 
 /// Jobs that may wait for the writer, and questions for the readers. When a queue is full, [`Store::append`] and
 /// [`Store::ask`] answer [`StoreError::Busy`] at once; the waiting calls wait.
@@ -65,6 +75,8 @@ pub struct Options {
     pub read_only: bool,
     /// Called on a thread of the store after another process committed something. It must not block.
     pub changed: Option<Box<dyn Fn() + Send + 'static>>,
+    /// How many days the outputs of this device's runs are kept while the store is open; 0 is for ever.
+    pub output_days: u64,
 }
 
 struct Inner {
@@ -91,7 +103,12 @@ impl Store {
         seed: fn() -> [u8; 32],
         options: Options,
     ) -> Result<Self, StoreError> {
-        let Options { read_only, changed } = options;
+        let Options {
+            read_only,
+            changed,
+            output_days,
+        } = options;
+        let copying = Copying::default();
         let Prepared {
             opener,
             device,
@@ -123,6 +140,8 @@ impl Store {
             device,
             now,
             changed,
+            writes: !read_only,
+            upkeep: Upkeep::new(copying.clone(), output_days),
         };
         inner.spawn("store-writer", move || writer.run(&job_queue))?;
         let question_queue = Arc::new(Mutex::new(question_queue));
@@ -132,6 +151,7 @@ impl Store {
                 opener: opener.clone(),
                 folder: folder.to_owned(),
                 now,
+                copying: copying.clone(),
             };
             let queue = Arc::clone(&question_queue);
             inner.spawn("store-reader", move || reader.run(&queue))?;
@@ -183,6 +203,14 @@ impl Store {
     /// Everything is as it was.
     pub fn rebuild_wait(&self) -> Result<u64, StoreError> {
         self.write_wait(Job::Rebuild)
+    }
+
+    /// Removes the content of what `purge` names, here and, by the operation that says so, on every device that syncs.
+    ///
+    /// # Errors
+    /// There is no such thing, or nothing in it; then nothing was changed.
+    pub fn purge_wait(&self, purge: Purge) -> Result<Purged, StoreError> {
+        self.write_wait(|reply| Job::Purge(purge, reply))
     }
 
     /// Queues a question and returns at once; `reply` is called on a thread of the store. When too much is queued

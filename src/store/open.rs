@@ -27,10 +27,14 @@ const APPLICATION_ID: i64 = 1_363_428_171;
 /// (<https://sqlite.org/wal.html>, "The WAL-Reset Bug").
 const LIBRARY_MIN: i32 = 3_051_003;
 
+/// How long a connection waits for another process that writes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Appended, never edited: each file was run on somebody's data.
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0001_first.sql")),
     M::up(include_str!("migrations/0002_kept.sql")),
+    M::up(include_str!("migrations/0003_care.sql")),
 ];
 
 /// Opens connections to one file, all with the same settings.
@@ -145,6 +149,14 @@ impl Opener {
         }
     }
 
+    /// Makes a new store at `path`, which must not exist.
+    pub(super) fn make(path: &Path) -> Outcome<Connection> {
+        let opener = Self::at(path);
+        let mut conn = opener.write(true)?;
+        opener.migrate(&mut conn, &Found::Nothing, MIGRATIONS)?;
+        Ok(conn)
+    }
+
     /// The file at `path`, whatever it is.
     pub(super) fn at(path: &Path) -> Self {
         Self {
@@ -188,6 +200,10 @@ impl Opener {
             // By name, not through a descriptor. SQLite gives the files beside it the same permissions.
             fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600))
                 .map_err(|why| StoreError::io("protecting", &self.path, &why))?;
+        }
+        if fresh {
+            // Before the first table: later it would take writing the whole file anew.
+            conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
         }
         settings(&conn)?;
         let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -301,13 +317,15 @@ impl Opener {
 
 /// What every connection needs: all of these belong to the connection, not to the file.
 fn settings(conn: &Connection) -> rusqlite::Result<()> {
-    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.busy_timeout(PATIENCE)?;
+    // What is freed is written over with zeros, so that what was purged is in no free page.
     // FULL, because NORMAL loses acknowledged transactions when the power fails.
     conn.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF;
-         PRAGMA cache_size = -65536;",
+         PRAGMA cache_size = -65536;
+         PRAGMA secure_delete = ON;",
     )?;
     // These answer with a row, which `execute_batch` would take for an error in some builds.
     conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(()))

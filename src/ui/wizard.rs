@@ -380,6 +380,7 @@ fn confirmation(
         | Command::Copy(_)
         | Command::Run(_)
         | Command::Files(_)
+        | Command::Care(_)
         | Command::Program(_)
         | Command::Screen(_) => String::new(),
         Command::Connection(

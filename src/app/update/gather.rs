@@ -56,6 +56,7 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Run(command) => run::execute(state, gather, command, fx),
         Command::Connection(command) => connections::execute(state, &gather, command, fx),
         Command::Files(command) => files::execute(state, &gather, command, fx),
+        Command::Care(command) => super::care::execute(state, gather.caller, command, fx),
         Command::Program(command) => program::execute(state, gather.caller, &command, fx),
         Command::Screen(command) => super::window::screen(state, gather.caller, command, fx),
     }
@@ -393,6 +394,7 @@ fn ticket_of(command: &Command) -> Option<&str> {
         | Command::Host(_)
         | Command::Forward(_)
         | Command::Connection(_)
+        | Command::Care(_)
         | Command::Program(_)
         | Command::Screen(_) => None,
         Command::Files(
@@ -448,6 +450,7 @@ fn changes(command: &Command) -> bool {
         Command::Ticket(TicketCommand::List { .. } | TicketCommand::Show { .. })
         | Command::Program(_)
         | Command::Screen(_) => false,
+        Command::Care(command) => matches!(command, crate::command::CareCommand::Purge { .. }),
         Command::Forward(command) => matches!(command, ForwardCommand::Start { .. }),
         Command::Ticket(_) | Command::Ssh(_) | Command::Exec(_) | Command::Copy(_) => true,
         Command::Host(HostCommand::Import { dry_run, .. }) => !dry_run,

@@ -8,6 +8,7 @@ mod begin;
 #[cfg(test)]
 mod bench;
 mod broadcast;
+mod care;
 mod connections;
 mod copied;
 mod copy;
@@ -387,6 +388,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
         SshFact::Connected { target, info } => {
             ssh::connected(state, &target, &info, fx);
+            care::connected(state, &target, &info, fx);
             connections::look(state, fx);
         }
         SshFact::Disconnected { target, reason } => {

@@ -1,8 +1,10 @@
 //! Answers questions from the projections. Everything here runs in one read transaction, so an answer is of one moment.
 
+mod audit;
 mod entry;
 mod host;
 mod run;
+mod search;
 mod ticket;
 
 use std::path::Path;
@@ -11,7 +13,7 @@ use rusqlite::Connection;
 
 use super::ask::{Answer, Ask};
 use super::failure::Outcome;
-use super::{doctor, local, log};
+use super::{chain, doctor, local, log, size};
 use crate::domain::time::Time;
 
 /// What an answer depends on besides the database.
@@ -53,6 +55,10 @@ pub(super) fn answer(scene: Scene<'_>, ask: &Ask) -> Outcome<Answer> {
         } => Answer::Log(log::read(conn, *device, *from, *limit)?),
         Ask::Heads => Answer::Heads(log::heads(conn)?),
         Ask::Kept { prefix } => Answer::Kept(local::kept(conn, prefix)?),
+        Ask::Audit(filter) => Answer::Audit(audit::page(conn, filter)?),
+        Ask::Chains => Answer::Chains(chain::report(conn)?),
+        Ask::Search(wanted) => Answer::Search(search::search(conn, wanted)?),
+        Ask::Size => Answer::Size(size::report(conn)?),
         Ask::Doctor => Answer::Doctor(doctor::examine(scene)?),
     })
 }

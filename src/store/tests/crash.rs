@@ -236,6 +236,7 @@ fn only_commits_of_others_are_told() -> Tested {
     let folder = tempfile::tempdir()?;
     let (told, heard) = sync_channel(100);
     let options = Options {
+        output_days: 0,
         read_only: false,
         changed: Some(Box::new(move || told.try_send(()).unwrap_or_default())),
     };
@@ -302,6 +303,8 @@ fn writer(folder: &Path) -> Result<Writer, Box<dyn Error>> {
         device: crate::store::writer::Whose::new(device),
         now,
         changed: None,
+        writes: true,
+        upkeep: crate::store::upkeep::Upkeep::default(),
     })
 }
 

@@ -5,6 +5,7 @@ mod carry;
 mod crash;
 mod files;
 mod merge;
+mod purge;
 mod rows;
 mod search;
 mod things;
