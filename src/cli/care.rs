@@ -93,6 +93,8 @@ fn repair(globals: &Globals) -> Result<Outcome, Refused> {
     let places = start::places(globals)?;
     let store = start::open_store(&places, false, None)?;
     let count = store.rebuild_wait().map_err(refused)?;
+    // A store of an early version is written anew once, so that free pages can go.
+    let anew = store::reform(&places.paths.data).map_err(refused)?;
     let answer = store.ask_wait(store::Ask::Doctor).map_err(refused)?;
     let store::Answer::Doctor(mut report) = answer else {
         return Err(usage(
@@ -105,7 +107,12 @@ fn repair(globals: &Globals) -> Result<Outcome, Refused> {
             name: "repair".to_owned(),
             ok: true,
             detail: format!(
-                "lists, fields and search index were made anew from {count} operations"
+                "lists, fields and search index were made anew from {count} operations{}",
+                if anew {
+                    "; the file was written anew without free pages"
+                } else {
+                    ""
+                }
             ),
         },
     );

@@ -87,6 +87,8 @@ pub(super) enum Look {
     Kept(String),
     /// How far each log goes.
     Heads,
+    /// What of a log was purged.
+    Purged { device: DeviceId, last: u64 },
 }
 
 /// The answer to a [`Look`] of the same name.
@@ -95,6 +97,7 @@ pub(super) enum Found {
     Piece(Piece),
     Kept(Vec<(String, Vec<u8>)>),
     Heads(Vec<(DeviceId, u64)>),
+    Purged(Vec<u64>),
 }
 
 /// Where the facts of sync stand among the other facts about the file.
@@ -117,6 +120,7 @@ pub(super) fn look(conn: &Connection, look: &Look) -> Outcome<Found> {
             bytes,
         } => piece(conn, *device, *from, *limit, *bytes).map(Found::Piece),
         Look::Kept(prefix) => kept(conn, prefix).map(Found::Kept),
+        Look::Purged { device, last } => purge::own(conn, *device, *last).map(Found::Purged),
         Look::Heads => Ok(Found::Heads(log::heads(conn)?)),
     }
 }

@@ -3,6 +3,7 @@
 //! Nobody but this room opens `store.db`, and nobody at all opens it with `std::fs`: closing any descriptor of the file
 //! drops the locks that SQLite holds in this process.
 
+mod aside;
 mod ask;
 mod carry;
 mod chain;

@@ -2,9 +2,12 @@
 //!
 //! Bytes are those of whole pages, from SQLite's own table of pages where the library has it, else from the content.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::failure::Outcome;
+use super::read::Scene;
 use crate::domain::audit::SizeRow;
 
 /// What is reported together: a name, the tables, and the table whose rows count.
@@ -43,7 +46,8 @@ const KINDS: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The report, in the order of the table above, then the free pages.
-pub(super) fn report(conn: &Connection) -> Outcome<Vec<SizeRow>> {
+pub(super) fn report(scene: Scene<'_>) -> Outcome<Vec<SizeRow>> {
+    let conn = scene.conn;
     let mut rows = Vec::new();
     for (kind, tables, counted) in KINDS {
         let mut bytes = 0;
@@ -69,12 +73,25 @@ pub(super) fn report(conn: &Connection) -> Outcome<Vec<SizeRow>> {
         rows: Some(free),
         bytes: free * page,
     });
+    let (count, bytes) = recordings(&scene.folder.join("recordings"));
+    rows.push(SizeRow {
+        kind: "recordings".to_owned(),
+        rows: Some(count),
+        bytes,
+    });
     rows.push(SizeRow {
         kind: "file".to_owned(),
         rows: None,
         bytes: number(conn, "page_count")? * page,
     });
     Ok(rows)
+}
+
+/// The files beside the store; a folder that is not there has none.
+fn recordings(folder: &Path) -> (u64, u64) {
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    let sizes = files.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
+    sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size))
 }
 
 /// The bytes of a table and its indexes.

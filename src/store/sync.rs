@@ -69,7 +69,7 @@ impl Store {
         self.look(look, move |result| {
             reply(result.and_then(|found| match found {
                 Found::Piece(piece) => Ok(piece),
-                Found::Kept(_) | Found::Heads(_) => Err(StoreError::Closed),
+                Found::Kept(_) | Found::Heads(_) | Found::Purged(_) => Err(StoreError::Closed),
             }));
         });
     }
@@ -83,7 +83,22 @@ impl Store {
         self.look(Look::Kept(prefix.to_owned()), move |result| {
             reply(result.and_then(|found| match found {
                 Found::Kept(facts) => Ok(facts),
-                Found::Piece(_) | Found::Heads(_) => Err(StoreError::Closed),
+                Found::Piece(_) | Found::Heads(_) | Found::Purged(_) => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    /// Numbers of operations of `device`, up to `last`, whose content was purged here.
+    pub fn purged(
+        &self,
+        device: DeviceId,
+        last: u64,
+        reply: impl FnOnce(Result<Vec<u64>, StoreError>) + Send + 'static,
+    ) {
+        self.look(Look::Purged { device, last }, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Purged(numbers) => Ok(numbers),
+                Found::Piece(_) | Found::Kept(_) | Found::Heads(_) => Err(StoreError::Closed),
             }));
         });
     }
@@ -96,7 +111,7 @@ impl Store {
         self.look(Look::Heads, move |result| {
             reply(result.and_then(|found| match found {
                 Found::Heads(heads) => Ok(heads),
-                Found::Piece(_) | Found::Kept(_) => Err(StoreError::Closed),
+                Found::Piece(_) | Found::Kept(_) | Found::Purged(_) => Err(StoreError::Closed),
             }));
         });
     }

@@ -1,5 +1,7 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
+mod purge;
+
 use std::error::Error;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

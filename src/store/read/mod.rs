@@ -58,7 +58,7 @@ pub(super) fn answer(scene: Scene<'_>, ask: &Ask) -> Outcome<Answer> {
         Ask::Audit(filter) => Answer::Audit(audit::page(conn, filter)?),
         Ask::Chains => Answer::Chains(chain::report(conn)?),
         Ask::Search(wanted) => Answer::Search(search::search(conn, wanted)?),
-        Ask::Size => Answer::Size(size::report(conn)?),
+        Ask::Size => Answer::Size(size::report(scene)?),
         Ask::Doctor => Answer::Doctor(doctor::examine(scene)?),
     })
 }

@@ -1,5 +1,6 @@
 //! Tests of the whole room, on real files.
 
+mod audit;
 mod care;
 mod carry;
 mod crash;
@@ -9,6 +10,7 @@ mod purge;
 mod rows;
 mod search;
 mod things;
+mod upkeep;
 
 use std::error::Error;
 use std::path::Path;
@@ -120,6 +122,8 @@ pub(crate) fn dump(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
         "session",
         "case_event",
         "case_part",
+        "login",
+        "purged",
     ] {
         let mut statement = conn.prepare(&format!("SELECT * FROM {table}"))?;
         let columns: Vec<String> = statement

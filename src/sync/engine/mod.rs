@@ -8,6 +8,7 @@ mod copy;
 mod fetch;
 mod objects;
 mod publish;
+mod purge;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -234,6 +235,7 @@ impl SyncEngine {
         }
         self.tend(cx).await?;
         self.publish(cx, &heads).await?;
+        self.send_blanks(cx).await?;
         self.compact(cx).await
     }
 
