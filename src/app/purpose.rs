@@ -67,10 +67,19 @@ pub(crate) enum Purpose {
     FileAsk(u64),
     /// The entry of what became of a copy or a change of files.
     FilesEntry,
+    /// What only the audit remembers. Nobody waits: the store writes what is queued before it closes.
+    Audit,
     /// The tabs that are kept for the next start, or the end of sessions that the last one left.
     Kept,
     /// What was kept of tabs and layouts.
     Layout(super::update::Wanted),
+}
+
+impl Purpose {
+    /// Whether pages on the screen may show what the batch wrote.
+    pub(crate) const fn outdates(&self) -> bool {
+        !matches!(self, Self::Sample | Self::Kept | Self::Audit)
+    }
 }
 
 /// What follows when a batch is durable.

@@ -134,5 +134,5 @@ pub(super) fn did(
 fn note(state: &mut State, fact: &AuditFact, fx: &mut Vec<Effect>) {
     let id = state.mint.entity();
     let draft = fact.draft(id, state.model.now, &state.model.me);
-    super::append(state, vec![draft].into(), Purpose::FilesEntry, fx);
+    super::append(state, vec![draft].into(), Purpose::Audit, fx);
 }

@@ -183,7 +183,7 @@ fn committed(
     let Some(flight) = state.inflight.remove(req) else {
         return;
     };
-    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample | Purpose::Kept) {
+    if result.is_ok() && flight.purpose.outdates() {
         page::outdate(state);
     }
     match (flight.purpose, result) {

@@ -4,6 +4,7 @@ mod audit;
 mod care;
 mod carry;
 mod crash;
+mod exam;
 mod files;
 mod merge;
 mod purge;
