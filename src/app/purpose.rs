@@ -71,6 +71,8 @@ pub(crate) enum Purpose {
     FileAsk(u64),
     /// The entry of what became of a copy or a change of files.
     FilesEntry,
+    /// What only the audit remembers. Nobody waits: the store writes what is queued before it closes.
+    Audit,
     /// The tabs that are kept for the next start, or the end of sessions that the last one left.
     Kept,
     /// Something about sync.
@@ -92,6 +94,13 @@ pub(crate) enum SyncStep {
     Admit(String),
     /// In the status, the device that this word means is looked up, and the person says whether it goes.
     Retire(String),
+}
+
+impl Purpose {
+    /// Whether pages on the screen may show what the batch wrote.
+    pub(crate) const fn outdates(&self) -> bool {
+        !matches!(self, Self::Sample | Self::Kept | Self::Audit)
+    }
 }
 
 /// What follows when a batch is durable.

@@ -250,7 +250,11 @@ pub fn open_store(
         &places.paths.data,
         clock::now,
         seed,
-        store::Options { read_only, changed },
+        store::Options {
+            read_only,
+            changed,
+            output_days: places.settings.store.output_days,
+        },
     )?)
 }
 

@@ -229,6 +229,8 @@ pub struct State {
     pub(crate) tabs: Tabs,
     /// What is watched for in each session.
     pub(crate) watched: BTreeMap<SessionId, Watched>,
+    /// The last login on each host that was written down, and when.
+    pub(crate) logins: BTreeMap<String, (Time, crate::domain::audit::Login)>,
     /// Who is in the broadcast that goes on, for the cases.
     pub(crate) broadcast: Vec<Member>,
     /// When the bell of the windows last rang because of a session.
@@ -483,6 +485,7 @@ impl State {
             tabs: Tabs::default(),
             watched: BTreeMap::new(),
             broadcast: Vec::new(),
+            logins: BTreeMap::new(),
             rang: Time(0),
             sync_asked: BTreeMap::new(),
             showing: BTreeMap::new(),

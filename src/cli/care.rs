@@ -69,7 +69,7 @@ fn restore(globals: &Globals, file: &Path, rides: &Rides) -> Result<Outcome, Ref
             file.display(),
             detail(&report, "log")
         );
-        if !agreed(question, globals.yes) {
+        if !agreed("restore", question, globals.yes) {
             return Err(usage(
                 "nothing was changed; `--yes` restores without a question",
             ));
@@ -93,6 +93,8 @@ fn repair(globals: &Globals) -> Result<Outcome, Refused> {
     let places = start::places(globals)?;
     let store = start::open_store(&places, false, None)?;
     let count = store.rebuild_wait().map_err(refused)?;
+    // A store of an early version is written anew once, so that free pages can go.
+    let anew = store::reform(&places.paths.data).map_err(refused)?;
     let answer = store.ask_wait(store::Ask::Doctor).map_err(refused)?;
     let store::Answer::Doctor(mut report) = answer else {
         return Err(usage(
@@ -105,7 +107,12 @@ fn repair(globals: &Globals) -> Result<Outcome, Refused> {
             name: "repair".to_owned(),
             ok: true,
             detail: format!(
-                "lists, fields and search index were made anew from {count} operations"
+                "lists, fields and search index were made anew from {count} operations{}",
+                if anew {
+                    "; the file was written anew without free pages"
+                } else {
+                    ""
+                }
             ),
         },
     );
@@ -124,10 +131,10 @@ fn is_served(places: &Places, rides: &Rides) -> Result<bool, Refused> {
     }
 }
 
-fn agreed(question: String, yes: bool) -> bool {
+pub(super) fn agreed(place: &str, question: String, yes: bool) -> bool {
     let inquiry = Inquiry {
         id: QuestionId(0),
-        place: "restore".to_owned(),
+        place: place.to_owned(),
         kind: InquiryKind::Confirm(question),
     };
     matches!(terminal::ask(&inquiry, yes), Reply::Yes)

@@ -7,6 +7,7 @@ mod care;
 mod copy;
 mod escape;
 mod exchange;
+mod forget;
 mod headless;
 mod here;
 mod intake;
@@ -146,6 +147,8 @@ fn carry_out(parsed: Parsed, rides: &Rides) -> Next {
                 globals,
             };
         }
+        Ok(Command::Care(command)) => forget::run(&globals, &command)
+            .unwrap_or_else(|| headless::run(&globals, Command::Care(command), rides)),
         Ok(Command::Session(command)) => return session(row.id, &args, command, globals, rides),
         Ok(Command::Program(ProgramCommand::ServerStart { foreground })) => {
             return Next::Serve {

@@ -18,6 +18,7 @@ pub(super) fn wanted(command: &Command, globals: &Globals) -> bool {
         | Command::Layout(_)
         | Command::Screen(_)
         | Command::Connection(_)
+        | Command::Care(_)
         | Command::Files(_) => false,
     };
     rides && !globals.read_only

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::audit::{AuditRow, ChainReport, Found, Purged, SizeRow};
 use crate::domain::check::HostState;
 use crate::domain::files::CopyReport;
 use crate::domain::forward::{ForwardRow, ForwardState};
@@ -125,6 +126,16 @@ pub enum Answer {
     Forwards(Vec<ForwardRow>),
     /// What a copy came to.
     Copy(Box<CopyReport>),
+    /// A page of the audit.
+    Audit(Vec<AuditRow>),
+    /// What was found of each device's log.
+    Chains(Vec<ChainReport>),
+    /// What was purged, and what could not be reached.
+    Purged(Purged),
+    /// What was found by its words.
+    Found(Found),
+    /// Rows and bytes of the store.
+    Size(Vec<SizeRow>),
     /// The store's examination.
     Doctor(Vec<DoctorLine>),
     /// The program.
@@ -182,6 +193,11 @@ impl Answer {
                         .collect(),
                 )
             }
+            Self::Audit(rows) => ("audit", super::care::audit_lines(rows)),
+            Self::Chains(chains) => ("audit", super::care::chain_lines(chains)),
+            Self::Found(found) => ("found", super::care::found_lines(found)),
+            Self::Size(rows) => ("size", super::care::size_lines(rows)),
+            Self::Purged(purged) => ("purged", super::care::purged_lines(purged)),
             Self::Info(info) => (
                 "about",
                 info.lines()

@@ -5,6 +5,7 @@
 
 mod answer;
 mod broadcast;
+mod care;
 mod change;
 mod connection;
 mod copy;
@@ -34,6 +35,7 @@ pub use answer::{
     SessionLine, StepPreview,
 };
 pub use broadcast::BroadcastVerb;
+pub use care::{AuditAsk, CareCommand};
 pub use change::{ChangeContext, Edited, new_ticket};
 pub use connection::ConnectionCommand;
 pub use copy::{CopyCommand, place};
@@ -82,6 +84,8 @@ pub enum Command {
     Files(FilesCommand),
     /// About the space of this store, and the way to it.
     Sync(SyncCommand),
+    /// About what the store remembers.
+    Care(CareCommand),
     /// About the program itself.
     Program(ProgramCommand),
     /// Moves something on the screen; changes nothing outside it.
@@ -103,6 +107,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         connection::ROWS,
         files::ROWS,
         sync::ROWS,
+        care::ROWS,
         program::ROWS,
         screen::ROWS,
         broadcast::ROWS,

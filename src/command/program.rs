@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use std::path::PathBuf;
 
-use super::row::Form::{Positional, Switch};
+use super::row::Form::{Flag, Positional, Switch};
 use super::row::{Arg, Danger, Row, Surface};
-use super::{Command, ProgramCommand as P};
+use super::{CareCommand, Command, ProgramCommand as P};
 
 /// A verb about the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,18 +87,41 @@ pub(super) const ROWS: &[Row] = &[
         id: "doctor",
         title: "examine the store",
         help: "Examines the store and says what is wrong with it.",
-        args: &[Arg {
-            name: "repair",
-            form: Switch(None),
-            required: false,
-            subject: None,
-            help: "First make lists, fields and the search index anew from the log (in a shell only)",
-        }],
+        args: &[
+            Arg {
+                name: "repair",
+                form: Switch(None),
+                required: false,
+                subject: None,
+                help: "First make lists, fields and the search index anew from the log (in a shell only)",
+            },
+            Arg {
+                name: "size",
+                form: Switch(None),
+                required: false,
+                subject: None,
+                help: "Only rows and bytes by kind, and the free pages",
+            },
+            Arg {
+                name: "salvage",
+                form: Flag(None),
+                required: false,
+                subject: None,
+                help: "Read what can be read of a damaged store into this new file (in a shell only)",
+            },
+        ],
         scopes: &[],
         keys: &[],
         danger: Danger::None,
         surface: Surface::Everywhere,
         build: |args| {
+            if args.has("size") {
+                return Ok(Command::Care(CareCommand::Size));
+            }
+            if let Some(file) = args.text("salvage") {
+                let file = file.into();
+                return Ok(Command::Care(CareCommand::Salvage { file }));
+            }
             Ok(Command::Program(P::Doctor {
                 repair: args.has("repair"),
             }))

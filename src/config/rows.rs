@@ -424,6 +424,13 @@ pub const ROWS: &[Row] = &[
             other => Err(format!("expected true or false, found {}", kind(other))),
         },
     },
+    Row {
+        section: "store",
+        name: "output_days",
+        help: "How many days the output of this device's runs is kept; then it is purged, on every device. 0 is for ever.",
+        show: |settings| settings.store.output_days.to_string(),
+        set: |settings, value, _| days(value).map(|days| settings.store.output_days = days),
+    },
 ];
 
 /// The known name that `name` was probably meant to be: at most two letters differ, and fewer than it has.

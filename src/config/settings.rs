@@ -44,6 +44,8 @@ pub struct Settings {
     pub alerts: Alerts,
     /// `[recording]`
     pub recording: Recording,
+    /// `[store]`
+    pub store: Store,
 }
 
 /// Who and how.
@@ -133,6 +135,13 @@ words!(
         Largest = "largest",
     }
 );
+/// What of the store may go. Tickets and the log itself never do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Store {
+    /// How many days what the steps of runs wrote is kept; 0 is for ever.
+    pub output_days: u64,
+}
+
 /// Recordings of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
@@ -200,6 +209,7 @@ impl Settings {
             environments: Environments::default(),
             alerts: Alerts::default(),
             recording: Recording::default(),
+            store: Store::default(),
         }
     }
 

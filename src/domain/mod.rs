@@ -1,5 +1,6 @@
 //! The nouns of the program: plain values and the rules between them. No I/O, no clock, no randomness of its own.
 
+pub mod audit;
 pub mod case;
 pub mod check;
 pub mod connection;

@@ -380,6 +380,8 @@ pub struct ConnectionInfo {
     pub server: String,
     /// How we logged in.
     pub auth: String,
+    /// `SHA256:…` of the key or the certificate's key that we logged in with; empty for other methods.
+    pub fingerprint: String,
     /// What the server says before the login, made harmless; empty if nothing.
     pub banner: String,
     /// Things worth telling, such as a certificate that did not apply.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::domain::audit::{AuditFilter, AuditRow, ChainReport, Found, SizeRow, Wanted};
 use crate::domain::case::Entry;
 use crate::domain::check::HostState;
 use crate::domain::host::{Effective, Host, Target};
@@ -79,6 +80,17 @@ pub enum Local {
         /// The text; `None` forgets it.
         text: Option<String>,
     },
+}
+
+/// What is to be purged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purge {
+    /// The reference of a ticket, a run or a session, or the id of an entry.
+    pub what: String,
+    /// Only this field of the ticket.
+    pub field: Option<String>,
+    /// Who purges.
+    pub author: String,
 }
 
 /// The answer to a batch that is on the disk.
@@ -195,6 +207,14 @@ pub enum Ask {
     },
     /// Whether everything is in order. Reads the whole file.
     Doctor,
+    /// Who did what, newest first.
+    Audit(AuditFilter),
+    /// Whether the chain of every device's log holds. Reads all logs.
+    Chains,
+    /// Tickets, comments, entries, runs, sessions and hosts by their words.
+    Search(Wanted),
+    /// Rows and bytes by kind.
+    Size,
 }
 
 /// The answer to an [`Ask`] of the same name.
@@ -243,6 +263,14 @@ pub enum Answer {
     Kept(Vec<(String, String)>),
     /// What was examined.
     Doctor(DoctorReport),
+    /// A page of the audit.
+    Audit(Vec<AuditRow>),
+    /// What was found of each device's log.
+    Chains(Vec<ChainReport>),
+    /// What was found.
+    Search(Found),
+    /// Rows and bytes.
+    Size(Vec<SizeRow>),
 }
 
 /// Where counting stops when a page is asked for: this many means "more than can be counted quickly".

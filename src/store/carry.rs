@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::ask::Logged;
 use super::early::{self, Ahead, Excerpt, Untrusted};
 use super::failure::{Failure, Outcome};
-use super::{fold, log};
+use super::{fold, log, purge};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{Change, Hlc, Op};
 use crate::domain::time::Time;
@@ -117,6 +117,8 @@ pub(super) enum Look {
     Early,
     /// An excerpt for new devices.
     Excerpt { own: DeviceId, published: u64 },
+    /// What of a log was purged.
+    Purged { device: DeviceId, last: u64 },
 }
 
 /// The answer to a [`Look`] of the same name.
@@ -127,6 +129,7 @@ pub(super) enum Found {
     Heads(Vec<(DeviceId, u64)>),
     Early(u64),
     Excerpt(Excerpt),
+    Purged(Vec<u64>),
 }
 
 /// Where the facts of sync stand among the other facts about the file.
@@ -151,6 +154,7 @@ pub(super) fn look(conn: &Connection, look: &Look) -> Outcome<Found> {
             bytes,
         } => piece(conn, *device, *from, *limit, *bytes).map(Found::Piece),
         Look::Kept(prefix) => kept(conn, prefix).map(Found::Kept),
+        Look::Purged { device, last } => purge::own(conn, *device, *last).map(Found::Purged),
         Look::Heads => Ok(Found::Heads(log::heads(conn)?)),
         Look::Early => early::count(conn).map(Found::Early),
         Look::Excerpt { own, published } => {
@@ -192,19 +196,7 @@ fn learn(conn: &Connection, device: DeviceId, now: Time, piece: &Piece) -> Outco
 }
 
 pub(super) fn is_known(conn: &Connection, op: &Logged) -> rusqlite::Result<bool> {
-    let same = conn
-        .prepare_cached("SELECT body = ?3 AND hlc = ?4 FROM op WHERE dev = ?1 AND seq = ?2")?
-        .query_row(
-            params![
-                op.device.0.as_bytes(),
-                op.seq.cast_signed(),
-                op.body,
-                op.hlc.0.cast_signed()
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(same == Some(true))
+    Ok(log::is_same(conn, op)? == Some(true))
 }
 
 /// The hash of a device's log up to and with operation `seq`; `None` when it is not known.
@@ -304,9 +296,24 @@ fn depart(conn: &Connection, old: DeviceId, keep: u64, to: DeviceId) -> Outcome<
             .prepare_cached("DELETE FROM vv WHERE dev = ?1")?
             .execute([old.0.as_bytes()])?,
     };
-    let names = Names::new(old, to, &moved);
-    let (mut seq, mut hash) = (0, [0; 32]);
-    for op in &moved {
+    let seq = go_on(conn, old, to, &moved)?;
+    conn.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'device'")?
+        .execute([to.0.as_bytes()])?;
+    log::rebuild(conn)?;
+    Ok(seq)
+}
+
+/// Appends operations that `old` wrote to the log of `to`, under the new names. Answers how many there were.
+pub(super) fn go_on(
+    conn: &Connection,
+    old: DeviceId,
+    to: DeviceId,
+    moved: &[Logged],
+) -> Outcome<u64> {
+    let (before, mut hash) = log::head(conn, to)?;
+    let names = Names::new(old, to, before, moved);
+    let mut seq = before;
+    for op in moved {
         seq += 1;
         let op = Logged {
             device: to,
@@ -318,10 +325,7 @@ fn depart(conn: &Connection, old: DeviceId, keep: u64, to: DeviceId) -> Outcome<
         hash = log::link(&hash, &op);
         log::insert(conn, &op, &hash)?;
     }
-    conn.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'device'")?
-        .execute([to.0.as_bytes()])?;
-    log::rebuild(conn)?;
-    Ok(seq)
+    Ok(seq - before)
 }
 
 /// How moved operations name each other, before and after.
@@ -332,18 +336,21 @@ struct Names {
     stamps: BTreeSet<Hlc>,
     /// The ids of comments, which are made of device and number.
     notes: BTreeMap<EntityId, EntityId>,
+    /// The numbers, which a purge names.
+    numbers: BTreeMap<u64, u64>,
 }
 
 impl Names {
-    fn new(old: DeviceId, to: DeviceId, moved: &[Logged]) -> Self {
+    fn new(old: DeviceId, to: DeviceId, before: u64, moved: &[Logged]) -> Self {
         let notes = moved
             .iter()
-            .zip(1..)
+            .zip(before + 1..)
             .map(|(op, seq)| (fold::note_id(old, op.seq), fold::note_id(to, seq)));
         Self {
             old,
             to,
             stamps: moved.iter().map(|op| op.hlc).collect(),
+            numbers: moved.iter().map(|op| op.seq).zip(before + 1..).collect(),
             notes: notes.collect(),
         }
     }
@@ -364,6 +371,24 @@ impl Names {
                 }
             }
         }
+        if let Change::Record { name, fields } = &mut op.change
+            && name == purge::NAME
+        {
+            renamed = true;
+            purge::retarget(fields, |target| self.target(target));
+        }
         if renamed { op.encode() } else { body.to_vec() }
+    }
+
+    /// What a purge names, under the new names. Content that is gone keeps its hash, so the hash stays.
+    fn target(&self, target: purge::Target) -> purge::Target {
+        match self.numbers.get(&target.seq) {
+            Some(seq) if target.device == self.old => purge::Target {
+                device: self.to,
+                seq: *seq,
+                ..target
+            },
+            _ => target,
+        }
     }
 }

@@ -1,17 +1,15 @@
 //! Examines the store: the file, the index, the logs and their chains, and what nobody works on any more.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use rusqlite::Connection;
 
-use super::ask::{DoctorLine, DoctorReport, Logged};
+use super::ask::{DoctorLine, DoctorReport};
 use super::failure::Outcome;
 use super::read::{Scene, abandoned};
-use super::{early, log};
-use crate::domain::ids::{DeviceId, EntityId};
-use crate::domain::op::{FAR_AHEAD_MS, Hlc, Op};
+use super::{aside, chain, early};
+use crate::domain::op::{FAR_AHEAD_MS, Hlc};
 
 /// Examines what a file holds, wherever it lies: the pages, the index, the logs and their chains.
 pub(super) fn contents(scene: Scene<'_>) -> Outcome<DoctorReport> {
@@ -50,6 +48,13 @@ pub(super) fn examine(scene: Scene<'_>) -> Outcome<DoctorReport> {
         counts(conn)?,
     ];
     lines.extend(logs(scene)?);
+    // What is compared with a log that is not whole differs in any case.
+    if lines.iter().any(|line| line.name == "log" && !line.ok) {
+        let detail = "not compared, because the log is not in order";
+        lines.push(line("views", true, detail));
+    } else {
+        lines.push(views(conn)?);
+    }
     lines.push(conflicts(conn)?);
     lines.push(runs(scene)?);
     Ok(DoctorReport {
@@ -118,7 +123,7 @@ fn integrity(conn: &Connection) -> Outcome<DoctorLine> {
     Ok(if found.is_empty() {
         line("database", true, "every page is in order")
     } else {
-        let advice = "keep a copy of the file and restore the last backup with `qd restore FILE`";
+        let advice = "restore the last backup with `qd restore FILE`, or read what can be read with `qd doctor --salvage NEW.db`";
         line("database", false, format!("{}; {advice}", found.join("; ")))
     })
 }
@@ -140,7 +145,7 @@ fn index(conn: &Connection) -> Outcome<DoctorLine> {
     Ok(if wrong.is_empty() {
         line("search index", true, "every ticket is in it")
     } else {
-        let advice = "rebuild it from the log";
+        let advice = "`qd doctor --repair` makes it anew from the log";
         line(
             "search index",
             false,
@@ -160,59 +165,16 @@ fn counts(conn: &Connection) -> Outcome<DoctorLine> {
     Ok(line("rows", true, parts.join(", ")))
 }
 
-/// What one pass over a device's log shows.
-#[derive(Default)]
-struct Chain {
-    last: u64,
-    hash: [u8; 32],
-    newest: Hlc,
-    fault: Option<String>,
-}
-
 /// One pass over all logs: numbers without gaps, each hash following from the one before, clocks that can be right.
 fn logs(scene: Scene<'_>) -> Outcome<Vec<DoctorLine>> {
-    let mut chains: BTreeMap<DeviceId, Chain> = BTreeMap::new();
-    let mut unread = 0u64;
-    let mut statement = scene
-        .conn
-        .prepare("SELECT dev, seq, hlc, body, hash FROM op ORDER BY dev, seq")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let op = Logged {
-            device: DeviceId(EntityId::from_bytes(row.get(0)?)),
-            seq: row.get::<_, i64>(1)?.cast_unsigned(),
-            hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()),
-            body: row.get(3)?,
-        };
-        let chain = chains.entry(op.device).or_default();
-        let hash = log::link(&chain.hash, &op);
-        if op.seq != chain.last + 1 {
-            chain.fault.get_or_insert(format!(
-                "operations {} to {} of device {} are missing",
-                chain.last + 1,
-                op.seq - 1,
-                op.device
-            ));
-        }
-        if row.get::<_, [u8; 32]>(4)? != hash {
-            chain.fault.get_or_insert(format!(
-                "operation {} of device {} is not what was written",
-                op.seq, op.device
-            ));
-        }
-        (chain.last, chain.hash) = (op.seq, hash);
-        chain.newest = chain.newest.max(op.hlc);
-        unread += u64::from(!matches!(Op::decode(&op.body), Ok(Some(_))));
-    }
+    let chains = chain::walk(scene.conn)?;
     let mut faults: Vec<String> = chains
-        .values_mut()
-        .filter_map(|chain| chain.fault.take())
+        .iter()
+        .filter_map(|(device, chain)| {
+            let (_, why) = chain.fault.as_ref()?;
+            Some(format!("device {device}: {why}"))
+        })
         .collect();
-    for (device, seq) in log::heads(scene.conn)? {
-        if chains.get(&device).is_none_or(|chain| chain.last != seq) {
-            faults.push(format!("the log of device {device} does not end at {seq}"));
-        }
-    }
     let (ahead, overdue) = ahead(scene.conn)?;
     faults.extend(overdue);
     let far: Vec<String> = chains
@@ -220,10 +182,15 @@ fn logs(scene: Scene<'_>) -> Outcome<Vec<DoctorLine>> {
         .filter(|(_, chain)| chain.newest > Hlc::at(scene.now.plus(FAR_AHEAD_MS)))
         .map(|(device, _)| device.to_string())
         .collect();
-    let carried = match unread {
-        0 => ahead,
-        count => format!("; {count} operations of a newer program are carried unread{ahead}"),
+    let mut carried = match chains.values().map(|chain| chain.unread).sum::<u64>() {
+        0 => String::new(),
+        count => format!("; {count} operations of a newer program are carried unread"),
     };
+    match chains.values().map(|chain| chain.purged).sum::<u64>() {
+        0 => {}
+        count => carried.push_str(&format!("; the content of {count} was purged")),
+    }
+    carried.push_str(&ahead);
     Ok(vec![
         if faults.is_empty() {
             let total: u64 = chains.values().map(|chain| chain.last).sum();
@@ -261,6 +228,20 @@ fn ahead(conn: &Connection) -> Outcome<(String, Option<String>)> {
         )),
     };
     Ok((words, overdue))
+}
+
+/// Whether lists and fields are what the log says: it is folded anew beside the store and compared.
+fn views(conn: &Connection) -> Outcome<DoctorLine> {
+    let differing = aside::differing(conn)?;
+    Ok(if differing.is_empty() {
+        line("views", true, "lists and fields are what the log says")
+    } else {
+        let detail = format!(
+            "{} differ from what the log says; `qd doctor --repair` makes them anew from it",
+            differing.join(", ")
+        );
+        line("views", false, detail)
+    })
 }
 
 fn conflicts(conn: &Connection) -> Outcome<DoctorLine> {

@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::ask::{Batch, Committed, Logged};
 use super::failure::{Failure, Outcome};
 use super::fold::Fold;
-use super::{early, local, reference};
+use super::{early, local, purge, reference};
 use crate::domain::ids::{DeviceId, EntityId};
-use crate::domain::op::{Change, Clock, Draft, Entity, Hlc, Op, Stamp};
+use crate::domain::op::{Change, Clock, Draft, Entity, Hlc, Op, Stamp, digest};
 use crate::domain::time::Time;
 
 /// The hash before a device's first operation.
@@ -61,6 +61,7 @@ pub(super) fn absorb(
     let mut fresh = 0;
     let mut contradicted = BTreeSet::new();
     for op in ops {
+        let op = &*purge::censored(conn, op)?;
         let (seq, hash) = head(conn, op.device)?;
         if op.seq <= seq {
             check_same(conn, op)?;
@@ -223,14 +224,15 @@ pub(super) fn head(conn: &Connection, device: DeviceId) -> rusqlite::Result<(u64
     Ok(head.unwrap_or((0, GENESIS)))
 }
 
-/// One link of the chain. The body goes in as its own hash, so that the chain still holds when a body is purged.
+/// One link of the chain. The body goes in as its own hash, which a blank keeps, so that the chain still holds when a body
+/// is purged.
 pub(super) fn link(before: &[u8; 32], op: &Logged) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(before);
     hasher.update(op.device.0.as_bytes());
     hasher.update(&op.seq.to_be_bytes());
     hasher.update(&op.hlc.0.to_be_bytes());
-    hasher.update(blake3::hash(&op.body).as_bytes());
+    hasher.update(&digest(&op.body));
     *hasher.finalize().as_bytes()
 }
 
@@ -248,19 +250,7 @@ pub(super) fn insert(conn: &Connection, op: &Logged, hash: &[u8; 32]) -> Outcome
 
 /// Two different operations with one number mean that two machines write as one device.
 fn check_same(conn: &Connection, op: &Logged) -> Outcome<()> {
-    let same: Option<bool> = conn
-        .prepare_cached("SELECT body = ?3 AND hlc = ?4 FROM op WHERE dev = ?1 AND seq = ?2")?
-        .query_row(
-            params![
-                op.device.0.as_bytes(),
-                op.seq.cast_signed(),
-                op.body,
-                op.hlc.0.cast_signed()
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if same == Some(false) {
+    if is_same(conn, op)? == Some(false) {
         return Err(Failure::refused(format!(
             "operation {} of device {} differs from the one known here: two machines use that device id; give one of \
              them an id of its own",
@@ -268,6 +258,21 @@ fn check_same(conn: &Connection, op: &Logged) -> Outcome<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether an operation is the one that is known under its number; `None` when none is. Its content may be purged here or
+/// there.
+pub(super) fn is_same(conn: &Connection, op: &Logged) -> rusqlite::Result<Option<bool>> {
+    conn.prepare_cached("SELECT body, hlc FROM op WHERE dev = ?1 AND seq = ?2")?
+        .query_row(
+            params![op.device.0.as_bytes(), op.seq.cast_signed()],
+            |row| {
+                let body: Vec<u8> = row.get(0)?;
+                let same = body == op.body || digest(&body) == digest(&op.body);
+                Ok(same && row.get::<_, i64>(1)? == op.hlc.0.cast_signed())
+            },
+        )
+        .optional()
 }
 
 pub(super) fn clock(conn: &Connection) -> rusqlite::Result<Clock> {
@@ -327,7 +332,8 @@ pub(super) fn rebuild(conn: &Connection) -> Outcome<u64> {
         "DELETE FROM reg; DELETE FROM flag; DELETE FROM note; DELETE FROM conflict;
          DELETE FROM ticket; DELETE FROM ticket_fts; DELETE FROM host;
          DELETE FROM run; DELETE FROM run_step; DELETE FROM session;
-         DELETE FROM case_event; DELETE FROM case_part;",
+         DELETE FROM case_event; DELETE FROM case_part;
+         DELETE FROM purged; DELETE FROM login;",
     )?;
     let mut fold = Fold::new(conn);
     let mut statement = conn.prepare("SELECT dev, seq, hlc, body FROM op ORDER BY n")?;

@@ -3,8 +3,10 @@
 //! Nobody but this room opens `store.db`, and nobody at all opens it with `std::fs`: closing any descriptor of the file
 //! drops the locks that SQLite holds in this process.
 
+mod aside;
 mod ask;
 mod carry;
+mod chain;
 mod doctor;
 mod early;
 mod error;
@@ -15,15 +17,20 @@ pub mod lock;
 mod log;
 mod open;
 mod project;
+mod purge;
 mod query;
 mod read;
 mod reader;
 mod record;
 mod reference;
 mod restore;
+mod salvage;
+mod size;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod upkeep;
+mod victims;
 mod writer;
 
 #[cfg(test)]
@@ -35,23 +42,27 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use crate::domain::audit::Purged;
 use crate::domain::ids::DeviceId;
 use crate::domain::time::Time;
 
 use open::{Opener, Prepared};
 use reader::{Question, READERS, Reader};
+use upkeep::{Copying, Upkeep};
 use writer::{Job, Reply, Whose, Writer};
 
 pub use ask::{
     Answer, Ask, Batch, COUNT_CAP, Committed, Conflict, DeviceRow, DoctorLine, DoctorReport,
-    FileStamps, Local, Logged,
+    FileStamps, Local, Logged, Purge,
 };
 pub use carry::{Learned, Piece};
 pub use early::{Ahead, CONTRADICTED, Excerpt, Untrusted};
 pub use error::StoreError;
 pub use restore::{Restored, restore, verify};
+pub use salvage::{Salvaged, salvage};
 #[cfg(test)]
 pub(crate) use tests::{difference, dump, merged};
+pub use upkeep::reform;
 
 /// Jobs that may wait for the writer, and questions for the readers. When a queue is full, [`Store::append`] and
 /// [`Store::ask`] answer [`StoreError::Busy`] at once; the waiting calls wait.
@@ -70,6 +81,8 @@ pub struct Options {
     pub read_only: bool,
     /// Called on a thread of the store after another process committed something. It must not block.
     pub changed: Option<Box<dyn Fn() + Send + 'static>>,
+    /// How many days the outputs of this device's runs are kept while the store is open; 0 is for ever.
+    pub output_days: u64,
 }
 
 struct Inner {
@@ -96,7 +109,12 @@ impl Store {
         seed: fn() -> [u8; 32],
         options: Options,
     ) -> Result<Self, StoreError> {
-        let Options { read_only, changed } = options;
+        let Options {
+            read_only,
+            changed,
+            output_days,
+        } = options;
+        let copying = Copying::default();
         let Prepared {
             opener,
             device,
@@ -128,6 +146,8 @@ impl Store {
             device,
             now,
             changed,
+            writes: !read_only,
+            upkeep: Upkeep::new(copying.clone(), output_days),
         };
         inner.spawn("store-writer", move || writer.run(&job_queue))?;
         let question_queue = Arc::new(Mutex::new(question_queue));
@@ -137,6 +157,7 @@ impl Store {
                 opener: opener.clone(),
                 folder: folder.to_owned(),
                 now,
+                copying: copying.clone(),
             };
             let queue = Arc::clone(&question_queue);
             inner.spawn("store-reader", move || reader.run(&queue))?;
@@ -188,6 +209,14 @@ impl Store {
     /// Everything is as it was.
     pub fn rebuild_wait(&self) -> Result<u64, StoreError> {
         self.write_wait(Job::Rebuild)
+    }
+
+    /// Removes the content of what `purge` names, here and, by the operation that says so, on every device that syncs.
+    ///
+    /// # Errors
+    /// There is no such thing, or nothing in it; then nothing was changed.
+    pub fn purge_wait(&self, purge: Purge) -> Result<Purged, StoreError> {
+        self.write_wait(|reply| Job::Purge(purge, reply))
     }
 
     /// Queues a question and returns at once; `reply` is called on a thread of the store. When too much is queued

@@ -27,11 +27,15 @@ const APPLICATION_ID: i64 = 1_363_428_171;
 /// (<https://sqlite.org/wal.html>, "The WAL-Reset Bug").
 const LIBRARY_MIN: i32 = 3_051_003;
 
+/// How long a connection waits for another process that writes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Appended, never edited: each file was run on somebody's data.
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0001_first.sql")),
     M::up(include_str!("migrations/0002_kept.sql")),
     M::up(include_str!("migrations/0003_early.sql")),
+    M::up(include_str!("migrations/0004_care.sql")),
 ];
 
 /// Opens connections to one file, all with the same settings.
@@ -146,6 +150,14 @@ impl Opener {
         }
     }
 
+    /// Makes a new store at `path`, which must not exist.
+    pub(super) fn make(path: &Path) -> Outcome<Connection> {
+        let opener = Self::at(path);
+        let mut conn = opener.write(true)?;
+        opener.migrate(&mut conn, &Found::Nothing, MIGRATIONS)?;
+        Ok(conn)
+    }
+
     /// The file at `path`, whatever it is.
     pub(super) fn at(path: &Path) -> Self {
         Self {
@@ -189,6 +201,10 @@ impl Opener {
             // By name, not through a descriptor. SQLite gives the files beside it the same permissions.
             fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600))
                 .map_err(|why| StoreError::io("protecting", &self.path, &why))?;
+        }
+        if fresh {
+            // Before the first table: later it would take writing the whole file anew.
+            conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
         }
         settings(&conn)?;
         let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -304,15 +320,30 @@ impl Opener {
 #[cfg(test)]
 pub(super) const DURABILITY: &str = "QD_TEST_SYNCHRONOUS";
 
+/// An empty store in a file without a name, which goes when it is closed (<https://sqlite.org/inmemorydb.html#temp_db>).
+pub(super) fn temporary() -> Outcome<Connection> {
+    let mut conn = Connection::open("")?;
+    conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")?;
+    Migrations::from_slice(MIGRATIONS)
+        .to_latest(&mut conn)
+        .map_err(|why| StoreError::Io {
+            attempt: "making tables in a temporary file".to_owned(),
+            why: why.to_string(),
+        })?;
+    Ok(conn)
+}
+
 /// What every connection needs: all of these belong to the connection, not to the file.
 fn settings(conn: &Connection) -> rusqlite::Result<()> {
-    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.busy_timeout(PATIENCE)?;
+    // What is freed is written over with zeros, so that what was purged is in no free page.
     // FULL, because NORMAL loses acknowledged transactions when the power fails.
     conn.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF;
-         PRAGMA cache_size = -65536;",
+         PRAGMA cache_size = -65536;
+         PRAGMA secure_delete = ON;",
     )?;
     #[cfg(test)]
     if let Ok(durability) = std::env::var(DURABILITY) {
@@ -384,7 +415,18 @@ fn refuse_network(folder: &Path) -> Result<(), StoreError> {
         let stat = rustix::fs::statfs(folder)
             .map_err(|why| StoreError::io("examining", folder, &std::io::Error::from(why)))?;
         // The type is a 32 bit number that some platforms sign-extend.
-        if let Some(kind) = network_kind(stat.f_type as u32) {
+        let magic = stat.f_type as u32;
+        let kind = network_kind(magic).or_else(|| {
+            // A file system in user space may be anything: only its name tells.
+            let mounts = if magic == FUSE {
+                fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+            } else {
+                String::new()
+            };
+            let place = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+            fuse_kind(&mounts, &place)
+        });
+        if let Some(kind) = kind {
             return Err(StoreError::NetworkFs {
                 path: folder.to_owned(),
                 kind,
@@ -394,6 +436,39 @@ fn refuse_network(folder: &Path) -> Result<(), StoreError> {
     #[cfg(not(target_os = "linux"))]
     drop(folder);
     Ok(())
+}
+
+/// The number of every file system in user space, in statfs(2).
+#[cfg(target_os = "linux")]
+const FUSE: u32 = 0x6573_5546;
+
+/// Which network file system in user space holds `place`, from the text of proc_pid_mountinfo(5): the fifth field of a line
+/// is where it is mounted, and the one after the dash is its type. The longest place that leads to ours counts, the last
+/// of several.
+#[cfg(target_os = "linux")]
+fn fuse_kind(mounts: &str, place: &Path) -> Option<&'static str> {
+    let mut best: Option<(usize, &str)> = None;
+    for line in mounts.lines() {
+        let (Some(at), Some((_, rest))) = (line.split(' ').nth(4), line.split_once(" - ")) else {
+            continue;
+        };
+        // Blanks in it are written as \\040.
+        let at = at.replace("\\040", " ");
+        let kind = rest.split(' ').next().unwrap_or_default();
+        if place.starts_with(&at) && best.is_none_or(|(length, _)| at.len() >= length) {
+            best = Some((at.len(), kind));
+        }
+    }
+    match best?.1 {
+        "fuse.sshfs" => Some("sshfs"),
+        "fuse.rclone" => Some("rclone"),
+        "fuse.s3fs" | "fuse.goofys" | "fuse.gcsfuse" => Some("a bucket"),
+        "fuse.glusterfs" => Some("GlusterFS"),
+        "fuse.ceph" | "fuse.ceph-fuse" => Some("Ceph"),
+        "fuse.davfs" | "fuse.davfs2" => Some("WebDAV"),
+        "fuse.smbnetfs" | "fuse.gvfsd-fuse" | "fuse.kio-fuse" => Some("a share of a desktop"),
+        _ => None,
+    }
 }
 
 /// The numbers in statfs(2).
@@ -406,6 +481,10 @@ fn network_kind(magic: u32) -> Option<&'static str> {
         0x7375_7245 => Some("Coda"),
         0x00c3_6400 => Some("Ceph"),
         0x0bd0_0bd0 => Some("Lustre"),
+        0x0102_1997 => Some("9p, a folder of another machine,"),
+        0x4750_4653 => Some("GPFS"),
+        0x0116_1970 => Some("GFS2"),
+        0x7461_636f => Some("OCFS2"),
         _ => None,
     }
 }
@@ -505,11 +584,30 @@ mod tests {
         for (magic, kind) in [
             (0x6969, Some("NFS")),
             (0xfe53_4d42, Some("an SMB share")),
+            (0xff53_4d42, Some("an SMB share")),
+            (0x6b41_4653, Some("AFS")),
+            (0x0102_1997, Some("9p, a folder of another machine,")),
             (0xef53, None),
             (0x0102_1994, None),
             (0x794c_7630, None),
         ] {
             assert_eq!(network_kind(magic), kind, "{magic:x}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_in_user_space_is_known_by_its_name() {
+        let mounts = "29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+                      80 29 0:50 / /home/ann/far\\040away rw shared:9 - fuse.sshfs ann@db1:/ rw\n\
+                      81 29 0:51 / /home/ann/usb rw shared:9 - fuseblk /dev/sdb1 rw\n";
+        for (place, kind) in [
+            ("/home/ann/far away/qd", Some("sshfs")),
+            ("/home/ann/usb/qd", None),
+            ("/home/ann", None),
+            ("/home/ann/far", None),
+        ] {
+            assert_eq!(fuse_kind(mounts, Path::new(place)), kind, "{place}");
         }
     }
 }

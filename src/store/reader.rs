@@ -12,6 +12,7 @@ use super::carry::{self, Found, Look};
 use super::failure::Failure;
 use super::open::{self, Opener};
 use super::read::{self, Scene};
+use super::upkeep::Copying;
 use super::writer::Reply;
 use crate::domain::time::Time;
 
@@ -45,6 +46,7 @@ pub(super) struct Reader {
     pub(super) opener: Opener,
     pub(super) folder: PathBuf,
     pub(super) now: fn() -> Time,
+    pub(super) copying: Copying,
 }
 
 impl Reader {
@@ -60,7 +62,10 @@ impl Reader {
                 Ok(Question::Ask(ask, reply)) => reply(self.answer(&ask)),
                 Ok(Question::Carry(look, reply)) => reply(self.look(&look)),
                 Ok(Question::Backup(to, reply)) => {
-                    reply(open::backup(&self.conn, &to).map_err(|why| why.at(&self.opener.path)))
+                    self.copying.set(true);
+                    let done = open::backup(&self.conn, &to);
+                    self.copying.set(false);
+                    reply(done.map_err(|why| why.at(&self.opener.path)));
                 }
                 Err(_) => break,
             }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ask::Logged;
 use super::failure::Outcome;
-use super::{early, project};
+use super::{early, project, purge};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{Change, Hlc, Op, Value};
 
@@ -73,6 +73,7 @@ pub(super) fn fold(
             }
         }
         ("case", "case") => case(conn, op.id, logged),
+        ("audit", _) => purge::audited(conn, name, fields.0, logged),
         _ => Ok(()),
     }
 }

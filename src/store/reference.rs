@@ -38,7 +38,7 @@ impl Noun {
             EntityKind::Ticket => Some(Self::Ticket),
             EntityKind::Run => Some(Self::Run),
             EntityKind::Session => Some(Self::Session),
-            EntityKind::Host | EntityKind::Case | EntityKind::Device => None,
+            EntityKind::Host | EntityKind::Case | EntityKind::Device | EntityKind::Audit => None,
         }
     }
 

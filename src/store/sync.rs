@@ -89,6 +89,21 @@ impl Store {
         });
     }
 
+    /// Numbers of operations of `device`, up to `last`, whose content was purged here.
+    pub fn purged(
+        &self,
+        device: DeviceId,
+        last: u64,
+        reply: impl FnOnce(Result<Vec<u64>, StoreError>) + Send + 'static,
+    ) {
+        self.look(Look::Purged { device, last }, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Purged(numbers) => Ok(numbers),
+                _ => Err(StoreError::Closed),
+            }));
+        });
+    }
+
     /// How far each device's log goes here.
     pub fn known(
         &self,

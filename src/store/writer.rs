@@ -7,11 +7,13 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::StoreError;
-use super::ask::{Batch, Committed, Logged};
+use super::ask::{Batch, Committed, Logged, Purge};
 use super::carry::{self, Work};
 use super::failure::{Failure, Outcome};
-use super::log;
 use super::open::{self, Opener};
+use super::upkeep::Upkeep;
+use super::{log, purge};
+use crate::domain::audit::Purged;
 use crate::domain::ids::DeviceId;
 use crate::domain::time::Time;
 
@@ -34,6 +36,8 @@ pub(super) enum Job {
     Carry(Work, Reply<carry::Done>),
     /// Fold everything anew.
     Rebuild(Reply<u64>),
+    /// Remove content.
+    Purge(Purge, Reply<Purged>),
 }
 
 impl Job {
@@ -42,6 +46,7 @@ impl Job {
         match self {
             Self::Append(_, reply) => reply(Err(why)),
             Self::Carry(_, reply) => reply(Err(why)),
+            Self::Purge(_, reply) => reply(Err(why)),
             Self::Absorb(_, reply) | Self::Rebuild(reply) => reply(Err(why)),
         }
     }
@@ -52,6 +57,7 @@ enum Done {
     Append(Result<Committed, StoreError>, Reply<Committed>),
     Carry(Result<carry::Done, StoreError>, Reply<carry::Done>),
     Count(Result<u64, StoreError>, Reply<u64>),
+    Purge(Result<Purged, StoreError>, Reply<Purged>),
 }
 
 impl Done {
@@ -61,6 +67,7 @@ impl Done {
             Self::Append(result, reply) => reply(judge(result, broken)),
             Self::Carry(result, reply) => reply(judge(result, broken)),
             Self::Count(result, reply) => reply(judge(result, broken)),
+            Self::Purge(result, reply) => reply(judge(result, broken)),
         }
     }
 }
@@ -101,6 +108,10 @@ pub(super) struct Writer {
     pub(super) changed: Option<Box<dyn Fn() + Send>>,
     /// What [`data_version`] said last.
     pub(super) seen: Option<i64>,
+    /// The store may be written.
+    pub(super) writes: bool,
+    /// What is done in pauses.
+    pub(super) upkeep: Upkeep,
 }
 
 /// A number that moves when another connection commits, here or in another process, and never for the connection's own
@@ -120,6 +131,10 @@ impl Writer {
                     let mut group = vec![first];
                     group.extend(jobs.try_iter().take(GROUP_MAX - 1));
                     self.group(group);
+                }
+                Err(RecvTimeoutError::Timeout) if self.writes => {
+                    self.upkeep
+                        .slice(&self.conn, self.device.get(), (self.now)());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -187,6 +202,10 @@ impl Writer {
                     self.look_up_device(broken);
                 }
                 Done::Carry(result, reply)
+            }
+            Job::Purge(wanted, reply) => {
+                let work = |conn: &Connection| purge::purge(conn, device, now, &wanted);
+                Done::Purge(self.savepoint(broken, work), reply)
             }
             Job::Rebuild(reply) => Done::Count(self.savepoint(broken, log::rebuild), reply),
         }

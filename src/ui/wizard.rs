@@ -381,6 +381,7 @@ fn confirmation(
         | Command::Run(_)
         | Command::Files(_)
         | Command::Sync(_)
+        | Command::Care(_)
         | Command::Program(_)
         | Command::Screen(_) => String::new(),
         Command::Connection(

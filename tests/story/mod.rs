@@ -1,5 +1,6 @@
 //! The first day as an admin lives it, against Debian's OpenSSH: the real binary, a bastion, targets behind it.
 
+mod audit;
 mod care;
 mod copy;
 mod demo;

@@ -6,6 +6,7 @@ mod host_shells;
 mod host_slow;
 mod host_ssh;
 mod postgres;
+mod purge;
 mod use_app;
 mod use_presence;
 mod use_verbs;

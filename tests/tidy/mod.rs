@@ -59,6 +59,11 @@ fn production_code_has_no_panics_and_no_unbounded_queues() -> Outcome {
 }
 
 #[test]
+fn only_sqlite_opens_the_store() -> Outcome {
+    in_production(shape::opens_store)
+}
+
+#[test]
 fn files_and_functions_are_small() -> Outcome {
     in_production(|path, text| {
         let mut faults = shape::length(path, text);

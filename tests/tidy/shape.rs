@@ -54,6 +54,67 @@ pub(super) fn words(path: &str, text: &str) -> Vec<String> {
     faults
 }
 
+/// What opens or copies a file by its path. SQLite's locks in a process go when any descriptor of the file is closed.
+const OPENERS: &[&str] = &[
+    "fs::read(",
+    "fs::copy(",
+    "fs::write(",
+    "File::open(",
+    "File::create(",
+    "OpenOptions::new(",
+];
+
+/// Nothing opens the store's file but SQLite: the room of the store opens no file at all but its locks, and no other room
+/// knows the name. A transaction begins with the right to write, or only reads.
+pub(super) fn opens_store(path: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let store = path.starts_with("src/store/");
+    for (number, row) in (1..).zip(text.lines()) {
+        let code = row.trim_start();
+        if code.starts_with("//") {
+            continue;
+        }
+        let mut fault = |what: &str| faults.push(format!("{path}:{number}: {what}"));
+        if store && path != "src/store/lock.rs" && OPENERS.iter().any(|word| code.contains(word)) {
+            fault("only SQLite may open the store's file, or its locks are dropped");
+        }
+        if !store && path != "src/config/paths.rs" && code.contains("\"store.db") {
+            fault("only the store's own room names its file");
+        }
+        if store && code.contains("BEGIN") && !code.contains("BEGIN IMMEDIATE") {
+            fault(
+                "a transaction that writes begins with BEGIN IMMEDIATE, or it fails at its first write",
+            );
+        }
+        let deferred = [".transaction()", "unchecked_transaction()"];
+        let reader = path == "src/store/reader.rs";
+        if store && !reader && deferred.iter().any(|word| code.contains(word)) {
+            fault("a deferred transaction cannot become a writing one; say BEGIN IMMEDIATE");
+        }
+    }
+    faults
+}
+
+#[test]
+fn who_opens_the_store_by_hand_is_found() {
+    for (path, text, faults) in [
+        ("src/store/doctor.rs", "let bytes = fs::read(path)?;", 1),
+        ("src/store/lock.rs", "File::open(&path)", 0),
+        ("src/cli/care.rs", "let file = home.join(\"store.db\");", 1),
+        ("src/store/open.rs", "// fs::copy( would drop the locks", 0),
+        ("src/store/log.rs", "conn.execute_batch(\"BEGIN\")?;", 1),
+        (
+            "src/store/log.rs",
+            "conn.execute_batch(\"BEGIN IMMEDIATE\")?;",
+            0,
+        ),
+        ("src/store/log.rs", "let work = conn.transaction()?;", 1),
+        ("src/store/reader.rs", "conn.unchecked_transaction()", 0),
+    ] {
+        assert_eq!(opens_store(path, text).len(), faults, "{path}: {text}");
+    }
+}
+
 /// Files are short enough to be read at once.
 pub(super) fn length(path: &str, text: &str) -> Vec<String> {
     // Trailing tests are blank here, so blank lines at the end do not count.

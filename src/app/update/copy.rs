@@ -57,6 +57,9 @@ pub(super) fn begin(
         );
         case
     });
+    let words = route(&command);
+    let places = command.job.from.iter().chain([&command.job.to]);
+    let hosts: Vec<String> = places.filter_map(|place| place.host.clone()).collect();
     let req = state.mint.request();
     let draft = case.as_ref().map(CaseEvent::draft);
     state.model.copies.push(CopyView {
@@ -76,7 +79,10 @@ pub(super) fn begin(
     };
     state.copies.insert(req, copy);
     match draft {
-        None => launch(state, req, fx),
+        None => {
+            super::care::did(state, "copy", hosts, words, fx);
+            launch(state, req, fx);
+        }
         Some(draft) => {
             let purpose = Purpose::Commit(caller, Then::Copy(req));
             super::append(state, vec![draft].into(), purpose, fx);

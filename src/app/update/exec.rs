@@ -45,6 +45,7 @@ pub(super) fn execute(
         None => BTreeMap::new(),
     };
     let drafts: Vec<_> = cases.values().map(CaseEvent::draft).collect();
+    let (hosts, text) = (chosen.hosts.clone(), spec.command.clone());
     let number = state.mint.request().0;
     let fan = Fan {
         caller,
@@ -62,6 +63,7 @@ pub(super) fn execute(
     };
     state.fans.insert(number, fan);
     if drafts.is_empty() {
+        super::care::did(state, "command", hosts, text, fx);
         launch(state, number, fx);
     } else {
         // Intent is durable before the first command goes out.

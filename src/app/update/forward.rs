@@ -71,6 +71,13 @@ fn start(
                 row,
             },
         );
+        super::care::did(
+            state,
+            "forward",
+            vec![host.to_owned()],
+            rule.to_string(),
+            fx,
+        );
         fx.push(Effect::Ssh(SshAsk::Forward {
             id,
             target: target.clone(),

@@ -57,6 +57,7 @@ fn execute(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
         Command::Connection(command) => connections::execute(state, &gather, command, fx),
         Command::Files(command) => files::execute(state, &gather, command, fx),
         Command::Sync(command) => super::sync::execute(state, gather.caller, command, fx),
+        Command::Care(command) => super::care::execute(state, gather.caller, command, fx),
         Command::Program(command) => program::execute(state, gather.caller, &command, fx),
         Command::Screen(command) => super::window::screen(state, gather.caller, command, fx),
     }
@@ -397,6 +398,7 @@ fn ticket_of(command: &Command) -> Option<&str> {
         | Command::Forward(_)
         | Command::Connection(_)
         | Command::Sync(_)
+        | Command::Care(_)
         | Command::Program(_)
         | Command::Screen(_) => None,
         Command::Files(
@@ -453,6 +455,7 @@ fn changes(command: &Command) -> bool {
         Command::Ticket(TicketCommand::List { .. } | TicketCommand::Show { .. })
         | Command::Program(_)
         | Command::Screen(_) => false,
+        Command::Care(command) => matches!(command, crate::command::CareCommand::Purge { .. }),
         Command::Forward(command) => matches!(command, ForwardCommand::Start { .. }),
         Command::Ticket(_) | Command::Ssh(_) | Command::Exec(_) | Command::Copy(_) => true,
         Command::Host(HostCommand::Import { dry_run, .. }) => !dry_run,

@@ -231,6 +231,10 @@ pub(super) fn loaded(
 
 /// What the store answered, as the outcome of a command.
 pub(super) fn outcome(answer: store::Answer) -> Outcome {
+    let answer = match super::care::outcome(answer) {
+        Ok(outcome) => return outcome,
+        Err(answer) => answer,
+    };
     let mut exit = 0;
     let answer = match answer {
         store::Answer::Tickets { rows, .. } => Answer::Tickets(rows),
@@ -275,6 +279,10 @@ pub(super) fn outcome(answer: store::Answer) -> Outcome {
         | store::Answer::Conflicts(_)
         | store::Answer::Devices(_)
         | store::Answer::Log(_)
+        | store::Answer::Audit(_)
+        | store::Answer::Chains(_)
+        | store::Answer::Search(_)
+        | store::Answer::Size(_)
         | store::Answer::Heads(_) => {
             return Outcome::error(
                 1,

@@ -9,6 +9,7 @@ mod begin;
 #[cfg(test)]
 mod bench;
 mod broadcast;
+mod care;
 mod connections;
 mod copied;
 mod copy;
@@ -194,7 +195,7 @@ fn committed(
     let Some(flight) = state.inflight.remove(req) else {
         return;
     };
-    if result.is_ok() && !matches!(flight.purpose, Purpose::Sample | Purpose::Kept) {
+    if result.is_ok() && flight.purpose.outdates() {
         page::outdate(state);
         sync::wrote(state, fx);
     }
@@ -324,6 +325,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
     match fact {
         SshFact::Connected { target, info } => {
             ssh::connected(state, &target, &info, fx);
+            care::connected(state, &target, &info, fx);
             connections::look(state, fx);
         }
         SshFact::Disconnected { target, reason } => {

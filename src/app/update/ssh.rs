@@ -68,7 +68,12 @@ pub(super) fn execute(
         kept: Vec::new(),
     };
     match call.case.as_ref().map(CaseEvent::draft) {
-        None => launch(state, call, fx),
+        None => {
+            let words = if text.is_empty() { "a shell" } else { &text };
+            let hosts = vec![call.host.clone()];
+            super::care::did(state, "command", hosts, words.to_owned(), fx);
+            launch(state, call, fx);
+        }
         Some(draft) => {
             let then = Then::Launch(Box::new(call));
             super::append(

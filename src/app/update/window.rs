@@ -345,6 +345,11 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         Answer::Diagnostics(_) => say(state, Level::Info, "no errors".to_owned()),
         Answer::Preview { .. }
         | Answer::Doctor(_)
+        | Answer::Audit(_)
+        | Answer::Chains(_)
+        | Answer::Purged(_)
+        | Answer::Found(_)
+        | Answer::Size(_)
         | Answer::Info(_)
         | Answer::Server(_)
         | Answer::Forwards(_)

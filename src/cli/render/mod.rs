@@ -1,5 +1,6 @@
 //! Answers as text for people and as JSON for programs. Pure: it only makes strings.
 
+mod care;
 mod forward;
 mod host;
 mod run;
@@ -80,6 +81,11 @@ pub(in crate::cli) fn json(answer: &Answer) -> Value {
         Answer::Forwards(rows) => json!(rows),
         Answer::Copy(report) => json!(report),
         Answer::Doctor(lines) => json!({ "ok": lines.iter().all(|line| line.ok), "lines": lines }),
+        Answer::Audit(rows) => json!(rows),
+        Answer::Chains(chains) => care::chains_json(chains),
+        Answer::Purged(purged) => json!(purged),
+        Answer::Found(found) => json!(found),
+        Answer::Size(rows) => json!(rows),
         Answer::Info(info) => json!(info),
         Answer::Server(status) => json!(status),
         Answer::Sync(status) => sync::status_json(status.as_deref()),
@@ -145,7 +151,15 @@ pub(in crate::cli) fn text(answer: &Answer, style: Style) -> String {
         Answer::Synced { said, .. } => text::block(said) + "\n",
         // What there is to say about it goes to standard error.
         Answer::Copy(_) => String::new(),
-        Answer::Doctor(_) | Answer::Info(_) | Answer::Server(_) | Answer::Names(_) => {
+        Answer::Audit(rows) => care::audit_table(rows, style),
+        Answer::Found(found) => care::found_table(found, style),
+        Answer::Chains(_)
+        | Answer::Purged(_)
+        | Answer::Size(_)
+        | Answer::Doctor(_)
+        | Answer::Info(_)
+        | Answer::Server(_)
+        | Answer::Names(_) => {
             let lines = answer.listing().map(|(_, lines)| lines).unwrap_or_default();
             lines.iter().map(|line| text::line(line) + "\n").collect()
         }

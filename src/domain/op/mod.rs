@@ -3,6 +3,7 @@
 //! An operation's body is a self-describing CBOR map with text keys, so that a program that does not know a kind or a
 //! key still carries it byte for byte. Never change what a key means; add one.
 
+mod blank;
 mod body;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use super::ids::{DeviceId, EntityId};
 use super::time::Time;
 
+pub use blank::{blank, digest, is_blank};
 pub use body::{BodyError, Change, Op};
 
 /// A hybrid logical clock reading: 48 bits of milliseconds, then a 16 bit counter.
@@ -97,6 +99,8 @@ pub enum EntityKind {
     Case,
     /// A device of this space.
     Device,
+    /// What is only remembered: a login, a command without a ticket, a purge.
+    Audit,
 }
 
 impl EntityKind {
@@ -109,6 +113,7 @@ impl EntityKind {
             Self::Session => "session",
             Self::Case => "case",
             Self::Device => "device",
+            Self::Audit => "audit",
         }
     }
 
@@ -121,6 +126,7 @@ impl EntityKind {
             Self::Session,
             Self::Case,
             Self::Device,
+            Self::Audit,
         ]
         .into_iter()
         .find(|kind| kind.name() == name)

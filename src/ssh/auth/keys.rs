@@ -174,7 +174,12 @@ impl Login<'_> {
         signer: &mut S,
     ) -> Attempt {
         let result = self.present(shown, hash, signer).await;
-        self.outcome(result, label)
+        let outcome = self.outcome(result, label)?;
+        if let (Outcome::In(_), Some(key)) = (&outcome, shown.key()) {
+            let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+            self.ears.seen.lock().fingerprint = fingerprint;
+        }
+        Ok(outcome)
     }
 
     async fn present<S: Signer<Error = Unsigned>>(

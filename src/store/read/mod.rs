@@ -1,9 +1,11 @@
 //! Answers questions from the projections. Everything here runs in one read transaction, so an answer is of one moment.
 
+mod audit;
 mod device;
 mod entry;
 mod host;
 mod run;
+mod search;
 mod ticket;
 
 use std::path::Path;
@@ -12,7 +14,7 @@ use rusqlite::Connection;
 
 use super::ask::{Answer, Ask};
 use super::failure::Outcome;
-use super::{doctor, local, log};
+use super::{chain, doctor, local, log, size};
 use crate::domain::time::Time;
 
 /// What an answer depends on besides the database.
@@ -55,6 +57,10 @@ pub(super) fn answer(scene: Scene<'_>, ask: &Ask) -> Outcome<Answer> {
         Ask::Heads => Answer::Heads(log::heads(conn)?),
         Ask::Devices => Answer::Devices(device::list(conn)?),
         Ask::Kept { prefix } => Answer::Kept(local::kept(conn, prefix)?),
+        Ask::Audit(filter) => Answer::Audit(audit::page(conn, filter)?),
+        Ask::Chains => Answer::Chains(chain::report(conn)?),
+        Ask::Search(wanted) => Answer::Search(search::search(conn, wanted)?),
+        Ask::Size => Answer::Size(size::report(scene)?),
         Ask::Doctor => Answer::Doctor(doctor::examine(scene)?),
     })
 }

@@ -54,8 +54,27 @@ pub(super) fn list(
     Ok((tickets, total))
 }
 
+/// The tickets that fit the words of `sql` best, best first. Only for few: every one of them is weighed.
+pub(super) fn best(conn: &Connection, sql: &query::Sql, limit: u32) -> Outcome<Vec<Ticket>> {
+    let mut params = sql.params.clone();
+    params.push(Cell::Integer(limit.max(1).into()));
+    let text = format!(
+        "SELECT {COLUMNS} FROM {} WHERE {} ORDER BY f.rank, t.id LIMIT ?",
+        sql.from, sql.condition
+    );
+    let mut statement = conn.prepare_cached(&text)?;
+    let rows = statement.query_map(params_from_iter(params), read)?;
+    let mut tickets = Vec::new();
+    for row in rows {
+        let mut ticket = row?;
+        complete(conn, &mut ticket)?;
+        tickets.push(ticket);
+    }
+    Ok(tickets)
+}
+
 /// How many match, up to [`COUNT_CAP`].
-fn count(conn: &Connection, sql: &query::Sql) -> Outcome<u64> {
+pub(super) fn count(conn: &Connection, sql: &query::Sql) -> Outcome<u64> {
     let text = format!(
         "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {COUNT_CAP})",
         sql.from, sql.condition

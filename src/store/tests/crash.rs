@@ -86,24 +86,29 @@ pub(super) fn sound(store: &Store) -> Tested {
 
 #[test]
 fn four_processes_write_one_file_and_none_is_turned_away() -> Tested {
+    many(250)
+}
+
+/// Four processes write `count` batches each; a single refusal would end its process.
+pub(super) fn many(count: u64) -> Tested {
     let folder = tempfile::tempdir()?;
     let mut children = Vec::new();
     for name in ["a", "b", "c", "d"] {
-        children.push(spawn(folder.path(), name, 250, |_| ())?);
+        children.push(spawn(folder.path(), name, count, |_| ())?);
     }
     let mut said = BTreeSet::new();
     for child in &mut children {
         said.extend(acks(child)?);
         assert!(child.wait()?.success());
     }
-    assert_eq!(said.len(), 1_000);
+    assert_eq!(said.len() as u64, 4 * count);
     assert_eq!(notes(folder.path())?, said);
     let store = open(folder.path())?;
     // One device, numbers without a gap, although four processes gave them.
     let Answer::Heads(heads) = store.ask_wait(Ask::Heads)? else {
         unreachable!("heads were asked")
     };
-    assert_eq!(heads, [(store.device(), 2_000)]);
+    assert_eq!(heads, [(store.device(), 8 * count)]);
     sound(&store)
 }
 
@@ -246,6 +251,7 @@ fn only_commits_of_others_are_told() -> Tested {
     let folder = tempfile::tempdir()?;
     let (told, heard) = sync_channel(100);
     let options = Options {
+        output_days: 0,
         read_only: false,
         changed: Some(Box::new(move || told.try_send(()).unwrap_or_default())),
     };
@@ -312,6 +318,8 @@ fn writer(folder: &Path) -> Result<Writer, Box<dyn Error>> {
         device: crate::store::writer::Whose::new(device),
         now,
         changed: None,
+        writes: true,
+        upkeep: crate::store::upkeep::Upkeep::default(),
     })
 }
 

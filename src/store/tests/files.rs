@@ -14,6 +14,7 @@ fn refused(bytes: &[u8], wanted: &str) -> Tested {
         let options = Options {
             read_only,
             changed: None,
+            ..Options::default()
         };
         let why = Store::open(folder.path(), now, || [1; 32], options).err();
         let why = why.ok_or("it must be refused")?;
@@ -107,7 +108,9 @@ fn every_connection_has_every_setting() -> Tested {
             ("cache_size", "-65536"),
             ("busy_timeout", "5000"),
             ("application_id", "1363428171"),
-            ("user_version", "3"),
+            ("user_version", "4"),
+            ("secure_delete", "1"),
+            ("auto_vacuum", "2"),
         ] {
             let value = conn.query_row(&format!("PRAGMA {name}"), [], |row| {
                 row.get::<_, rusqlite::types::Value>(0)
@@ -130,6 +133,7 @@ fn a_store_opened_for_reading_refuses_to_write() -> Tested {
     let options = || Options {
         read_only: true,
         changed: None,
+        ..Options::default()
     };
     let missing = Store::open(folder.path(), now, || [1; 32], options()).err();
     assert!(
@@ -172,6 +176,7 @@ fn a_folder_that_may_not_be_written() -> Tested {
         let options = Options {
             read_only: true,
             changed: None,
+            ..Options::default()
         };
         let reading = Store::open(folder.path(), now, || [1; 32], options)?;
         assert_eq!(show(&reading, &reference)?.title, "one");

@@ -1,15 +1,19 @@
 //! Tests of the whole room, on real files.
 
+mod audit;
 mod care;
 mod carry;
 mod crash;
 mod early;
+mod exam;
 mod files;
 mod merge;
 mod power;
+mod purge;
 mod rows;
 mod search;
 mod things;
+mod upkeep;
 
 use std::error::Error;
 use std::path::Path;
@@ -147,6 +151,8 @@ pub(crate) fn dump(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
         "session",
         "case_event",
         "case_part",
+        "login",
+        "purged",
     ] {
         let mut statement = conn.prepare(&format!("SELECT * FROM {table}"))?;
         let columns: Vec<String> = statement

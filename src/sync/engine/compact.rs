@@ -111,7 +111,7 @@ impl SyncEngine {
         Ok(self.holds(cx, name, &piece).await?.then_some(last))
     }
 
-    async fn holds(
+    pub(super) async fn holds(
         &self,
         cx: &Round<'_>,
         name: SegmentName,

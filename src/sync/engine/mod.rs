@@ -10,6 +10,7 @@ mod hot;
 mod make;
 mod objects;
 mod publish;
+mod purge;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -275,6 +276,7 @@ impl SyncEngine {
         }
         self.tend(cx).await?;
         self.publish(cx, &heads).await?;
+        self.send_blanks(cx).await?;
         self.compact(cx).await?;
         self.leave_excerpt(cx, &heads).await
     }

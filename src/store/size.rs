@@ -1,0 +1,111 @@
+//! Rows and bytes of everything in the file, by what it is for.
+//!
+//! Bytes are those of whole pages, from SQLite's own table of pages where the library has it, else from the content.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::failure::Outcome;
+use super::read::Scene;
+use crate::domain::audit::SizeRow;
+
+/// What is reported together: a name, the tables, and the table whose rows count.
+const KINDS: &[(&str, &[&str], &str)] = &[
+    ("log", &["op", "vv", "purged"], "op"),
+    ("tickets", &["ticket", "conflict"], "ticket"),
+    ("comments", &["note"], "note"),
+    ("fields", &["reg", "flag"], "reg"),
+    (
+        "search index",
+        &[
+            "ticket_fts_data",
+            "ticket_fts_idx",
+            "ticket_fts_docsize",
+            "ticket_fts_config",
+        ],
+        "",
+    ),
+    ("entries", &["case_event", "case_part"], "case_event"),
+    ("runs", &["run"], "run"),
+    ("run outputs", &["run_step"], "run_step"),
+    ("sessions", &["session", "login"], "session"),
+    ("hosts", &["host", "host_state"], "host"),
+    ("samples", &["sample"], "sample"),
+    (
+        "caches",
+        &[
+            "effective_cache",
+            "effective_file",
+            "kept",
+            "cursor",
+            "meta",
+        ],
+        "",
+    ),
+];
+
+/// The report, in the order of the table above, then the free pages.
+pub(super) fn report(scene: Scene<'_>) -> Outcome<Vec<SizeRow>> {
+    let conn = scene.conn;
+    let mut rows = Vec::new();
+    for (kind, tables, counted) in KINDS {
+        let mut bytes = 0;
+        for table in *tables {
+            bytes += table_bytes(conn, table)?;
+        }
+        let count = if counted.is_empty() {
+            None
+        } else {
+            let sql = format!("SELECT count(*) FROM {counted}");
+            let count: i64 = conn.query_row(&sql, [], |row| row.get(0))?;
+            Some(count.unsigned_abs())
+        };
+        rows.push(SizeRow {
+            kind: (*kind).to_owned(),
+            rows: count,
+            bytes,
+        });
+    }
+    let (free, page) = (number(conn, "freelist_count")?, number(conn, "page_size")?);
+    rows.push(SizeRow {
+        kind: "free pages".to_owned(),
+        rows: Some(free),
+        bytes: free * page,
+    });
+    let (count, bytes) = recordings(&scene.folder.join("recordings"));
+    rows.push(SizeRow {
+        kind: "recordings".to_owned(),
+        rows: Some(count),
+        bytes,
+    });
+    rows.push(SizeRow {
+        kind: "file".to_owned(),
+        rows: None,
+        bytes: number(conn, "page_count")? * page,
+    });
+    Ok(rows)
+}
+
+/// The files beside the store; a folder that is not there has none.
+fn recordings(folder: &Path) -> (u64, u64) {
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    let sizes = files.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
+    sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size))
+}
+
+/// The bytes of a table and its indexes.
+fn table_bytes(conn: &Connection, table: &str) -> Outcome<u64> {
+    let bytes: i64 = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(d.pgsize), 0) FROM sqlite_schema s JOIN dbstat d ON d.name = s.name
+             WHERE s.tbl_name = ?1 AND d.aggregate = 1",
+        )?
+        .query_row([table], |row| row.get(0))?;
+    Ok(bytes.unsigned_abs())
+}
+
+pub(super) fn number(conn: &Connection, pragma: &str) -> rusqlite::Result<u64> {
+    let value: i64 = conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))?;
+    Ok(value.unsigned_abs())
+}
