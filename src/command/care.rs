@@ -191,7 +191,8 @@ pub(super) fn audit_lines(rows: &[AuditRow]) -> Vec<String> {
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     rows.iter()
         .map(|row| {
-            let who = row.who.clone().unwrap_or_else(|| row.device.clone());
+            let device = || row.device.chars().take(8).collect();
+            let who: String = row.who.clone().unwrap_or_else(device);
             let mut line = format!(
                 "{}  {who}  {}  {}  {}",
                 row.at.local(),

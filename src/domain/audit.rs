@@ -7,6 +7,9 @@ use super::ids::EntityId;
 use super::op::{Draft, Entity, EntityKind, Value};
 use super::time::Time;
 
+/// The name of the record that says who made the changes beside it.
+pub const AUTHOR: &str = "author";
+
 /// How many rows are given when nobody says how many.
 pub const PAGE: u32 = 100;
 
@@ -88,6 +91,8 @@ impl Login {
 /// What only the audit remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditFact {
+    /// Who makes the changes beside it, where they do not say so themselves.
+    Author,
     /// A connection came up.
     Login(Login),
     /// Something was done on hosts that no ticket tells of: `command`, `copy`, `forward`.
@@ -113,6 +118,7 @@ impl AuditFact {
             )
         };
         let (name, mut fields) = match self {
+            Self::Author => (AUTHOR, Vec::new()),
             Self::Login(login) => (
                 "login",
                 vec![

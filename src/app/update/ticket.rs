@@ -5,6 +5,7 @@ use crate::app::event::Caller;
 use crate::app::purpose::{Gather, Purpose, Then};
 use crate::app::state::State;
 use crate::command::{Answer, ChangeContext, Outcome, TicketChange, TicketCommand, new_ticket};
+use crate::domain::audit::AuditFact;
 use crate::domain::case::{CaseEvent, EntryKind};
 use crate::domain::ids::TicketId;
 use crate::domain::op::{Draft, Entity, EntityKind};
@@ -109,7 +110,11 @@ fn add(
     };
     match new_ticket(id, title, change, cx) {
         Err(why) => reply(state, caller, Outcome::error(2, why), fx),
-        Ok(drafts) => commit(state, caller, String::new(), drafts, fx),
+        Ok(mut drafts) => {
+            let id = state.mint.entity();
+            drafts.push(AuditFact::Author.draft(id, state.model.now, &state.model.me));
+            commit(state, caller, String::new(), drafts, fx);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::domain::audit::{AuditFilter, AuditRow};
+use crate::domain::audit::{AUTHOR, AuditFilter, AuditRow};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{Change, Hlc, Op, Value, is_blank};
 use crate::domain::pattern::fits;
@@ -125,6 +125,7 @@ impl Moment<'_> {
     fn of_device(&self, device: DeviceId, ops: &[&Logged]) -> Outcome<Vec<Candidate>> {
         let mut rows = Vec::new();
         let mut changed: BTreeMap<(String, EntityId), Changed> = BTreeMap::new();
+        let mut author = None;
         for logged in ops {
             let decoded = Op::decode(&logged.body);
             let Ok(Some(op)) = decoded else {
@@ -148,12 +149,18 @@ impl Moment<'_> {
                     self.about(&mut row, &op.entity, op.id)?;
                     rows.push(row);
                 }
+                Change::Record { name, fields } if op.entity == "audit" && name == AUTHOR => {
+                    author = fields
+                        .get("author")
+                        .and_then(Value::as_text)
+                        .map(str::to_owned);
+                }
                 Change::Record { name, fields } => {
                     rows.push(self.record(logged, &op, name, fields)?);
                 }
             }
         }
-        let author = rows.iter().find_map(|row| row.shown.who.clone());
+        let author = author.or_else(|| rows.iter().find_map(|row| row.shown.who.clone()));
         for ((kind, id), one) in changed {
             // An entry says the same in words.
             let told =

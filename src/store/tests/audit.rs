@@ -52,7 +52,8 @@ fn login(host: &str, fingerprint: &str) -> Draft {
 
 /// A day: a ticket, a login, a session and a command for it, an edit, a command without a ticket.
 fn day(store: &Store) -> Result<String, StoreError> {
-    let reference = add(store, "one", [])?;
+    let author = AuditFact::Author.draft(EntityId::derived("author", "one"), NOW, "ann");
+    let reference = add(store, "one", [author])?;
     let id = TicketId(ticket("one").id);
     let session = SessionId(EntityId::derived("session", "one"));
     let opened = SessionFact::Opened {
@@ -130,7 +131,7 @@ fn who_did_what_where_with_which_credential() -> Tested {
             ("command", "mira", "web1", reference),
             ("login", "mira", "web1", "-"),
             ("session.opened", "mira", "web1", reference),
-            ("ticket.add", "-", "-", reference),
+            ("ticket.add", "ann", "-", reference),
         ]
     );
     let with = "ops: key \"work\" of the agent SHA256:first";
