@@ -18,7 +18,7 @@ const BLANKED: &str = "blanked";
 
 impl SyncEngine {
     /// Sends blanks for what was purged since the last time.
-    pub(super) async fn send_blanks(&self, cx: &mut Round<'_>) -> Result<(), SyncError> {
+    pub(super) async fn send_blanks(&mut self, cx: &mut Round<'_>) -> Result<(), SyncError> {
         let (device, published) = (self.identity.device(), self.published);
         let purged = heard(|reply| cx.store.purged(device, published, reply)).await?;
         if purged.is_empty() {
