@@ -7,6 +7,7 @@ mod host_slow;
 mod host_ssh;
 mod postgres;
 mod use_app;
+mod use_far;
 mod use_presence;
 mod use_verbs;
 

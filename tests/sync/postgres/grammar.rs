@@ -79,6 +79,7 @@ const TYPES: &[&str] = &["TEXT", "BYTEA", "INT8"];
 const KNOWN: &[&str] = &[
     "ALTER",
     "AND",
+    "ANY",
     "AS",
     "BYTEA",
     "BY",
@@ -96,11 +97,13 @@ const KNOWN: &[&str] = &[
     "FROM",
     "GRANT",
     "IF",
+    "IN",
     "INSERT",
     "INT8",
     "INTO",
     "KEY",
     "LEVEL",
+    "LIMIT",
     "NOLOGIN",
     "NOT",
     "NOTHING",
@@ -108,6 +111,7 @@ const KNOWN: &[&str] = &[
     "ON",
     "OR",
     "ORDER",
+    "OVER",
     "POLICY",
     "PRIMARY",
     "RETURNING",
@@ -131,7 +135,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Functions and values that all of them have.
-const CALLS: &[&str] = &["count", "max", "octet_length", "current_user"];
+const CALLS: &[&str] = &["count", "max", "octet_length", "current_user", "sum"];
 
 fn words(sql: &str) -> Vec<&str> {
     sql.split(|sign: char| !(sign.is_alphanumeric() || sign == '_' || sign == '$'))
