@@ -85,6 +85,15 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// How long a remote may take to carry a thing of so many bytes: a deadline, and another for each [`CARRIED`] of them.
+    /// It only bounds a remote that trickles; one that is silent is given up sooner by whoever speaks to it.
+    fn patience(&self, bytes: usize) -> Duration {
+        let times = u32::try_from(bytes.div_ceil(CARRIED)).unwrap_or(u32::MAX);
+        self.deadline.saturating_mul(times.saturating_add(1))
+    }
+}
+
 /// So many bytes take one more deadline to carry: with one of 120 s that is half of what a line of 64 kbit/s carries.
 const CARRIED: usize = 480_000;
 
@@ -285,11 +294,9 @@ impl SyncEngine {
         self.leave_excerpt(cx, &heads).await
     }
 
-    /// How long a remote may take to carry a thing of so many bytes: a deadline, and another for each [`CARRIED`] of them.
-    /// It only bounds a remote that trickles; one that is silent is given up sooner by whoever speaks to it.
+    /// [`Limits::patience`].
     fn patience(&self, bytes: usize) -> Duration {
-        let times = u32::try_from(bytes.div_ceil(CARRIED)).unwrap_or(u32::MAX);
-        self.limits.deadline.saturating_mul(times.saturating_add(1))
+        self.limits.patience(bytes)
     }
 
     /// The heads, compared with what was seen before.
@@ -434,4 +441,24 @@ impl Round<'_> {
 /// The fact under which an object is remembered.
 fn object_fact(kind: ObjectKind, name: &str) -> String {
     format!("object/{}/{name}", kind.word())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_made_passes_a_line_of_64_kbit_in_time() {
+        let limits = Limits::default();
+        assert_eq!(limits.patience(0), limits.deadline);
+        for bytes in [1, limits.part, limits.bytes, FRESH_MAX, limits.pack_bytes] {
+            let carried = Duration::from_secs(bytes as u64 / 8000);
+            let patience = limits.patience(bytes);
+            assert!(patience > carried + limits.deadline, "{bytes}");
+            assert!(
+                patience < carried * 3 + limits.deadline * 2,
+                "{bytes}: bounded"
+            );
+        }
+    }
 }
