@@ -129,6 +129,14 @@ pub(super) fn shown(words: &str) -> String {
     let Some((scheme, rest)) = words.split_once("://") else {
         return words.to_owned();
     };
+    // A password may hold any sign, so that the parts cannot be told before it is out.
+    let bare = match rest.rsplit_once('@') {
+        Some((before, after)) if scheme.starts_with("postgres") => before
+            .split_once(':')
+            .map(|(user, _)| format!("{user}@{after}")),
+        _ => None,
+    };
+    let rest = bare.as_deref().unwrap_or(rest);
     // Everything before the last `@` of the host's part is user and password.
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (place, path) = rest.split_at(end);
@@ -180,7 +188,7 @@ mod tests {
                 "postgres://db/qd?user=qd&password=x&bag=team-a&%70assword=y",
                 "postgres://db/qd?user=qd&bag=team-a",
             ),
-            ("postgres://qd:x?y@db/qd", "postgres://qd"),
+            ("postgres://qd:x?y@db/qd", "postgres://qd@db/qd"),
         ] {
             assert_eq!(shown(words), expected);
         }

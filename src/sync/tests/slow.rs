@@ -449,7 +449,7 @@ fn a_new_device_is_of_use_long_before_it_has_all_logs() -> Result<(), Box<dyn Er
     let bytes = (found.hot.0.down - found.first.0.down) / tickets as u64;
     assert!(bytes < 700, "{bytes} bytes for each open ticket");
     // Roster and keys, heads, excerpts and their parts; then two calls for each log that moved since.
-    assert!(newest.trips < 33, "{newest:?}");
+    assert!(newest.trips < 20, "{newest:?}");
     Ok(())
 }
 
