@@ -164,6 +164,7 @@ pub fn assemble(
                 .to_path_buf(),
             auto: who == Interactive::Window && !globals.read_only,
             me: settings.general.author.clone(),
+            ssh_config: settings.ssh.default_config.clone(),
         },
         changed,
     });

@@ -22,6 +22,10 @@ pub struct SyncStatus {
     pub published: u64,
     /// Changes of others that the last round brought.
     pub learned: u64,
+    /// Changes of others that are shown already while the history before them is on its way: a device that joins sees first
+    /// what is open.
+    #[serde(default)]
+    pub early: u64,
     /// When the last round ended, however it ended.
     pub tried: Option<Time>,
     /// When a round last got through.
@@ -113,6 +117,17 @@ impl SyncStatus {
         if here.is_empty() { gone } else { here }
     }
 
+    /// That much came ahead of its history, in words; `None` when nothing did.
+    pub fn ahead(&self) -> Option<String> {
+        match self.early {
+            0 => None,
+            1 => Some("1 change is shown already; its history follows".to_owned()),
+            count => Some(format!(
+                "{count} changes are shown already; their history follows"
+            )),
+        }
+    }
+
     /// Own changes that wait, and how long ago a round got through, as the edge of the screen shows it: `sync 3↑ 2m`.
     pub fn cell(&self, now: Time, up: &str) -> String {
         if !self.fault.is_empty() {
@@ -179,6 +194,7 @@ pub(crate) mod tests {
             pending: 3,
             published: 2,
             learned: 5,
+            early: 0,
             tried: Some(now.plus(-120_000)),
             synced: Some(now.plus(-120_000)),
             next: Some(now.plus(30_000)),

@@ -22,7 +22,7 @@ pub const HEADS: &str = "heads";
 pub const LOGS: &str = "logs";
 
 /// The folder of what devices are looking at: one file for each, which its owner alone overwrites.
-const PRESENCE: &str = "presence";
+pub(super) const PRESENCE: &str = "presence";
 
 /// How often the time of the folder of heads is looked at while waiting.
 const PROBE: Duration = Duration::from_secs(2);

@@ -42,8 +42,8 @@ pub use postgres::{
 pub use presence::{PRESENCE_LIFE_MS, Presence, TICKETS_MAX};
 pub use random::{Random, SystemRandom};
 pub use remote::{
-    Changed, Listing, OBJECT_MAX, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, Remote, RemoteError,
-    Reply, SEGMENT_MAX, STRANGE_MAX,
+    Changed, Listing, OBJECT_MAX, OBJECTS_MAX, Objects, PRESENCE_MAX, PRESENCES_MAX, Presences,
+    Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
 };
 pub use roster::{Claim, Hash, Member, Retirement, Roster, Statement};
 pub use schedule::{PAUSE_MAX, PAUSE_MIN, pause};

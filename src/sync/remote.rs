@@ -25,6 +25,13 @@ pub const PRESENCE_MAX: usize = 4 << 10;
 /// The most devices whose presence is read at once.
 pub const PRESENCES_MAX: usize = 64;
 
+/// The most small objects that are asked for at once.
+pub const OBJECTS_MAX: usize = 64;
+
+/// What is known after several small objects were asked for at once: the bytes of one, or why there are none
+/// ([`RemoteError::NotFound`] or [`RemoteError::TooLong`]). What is not named here was left for the next time.
+pub type Objects = Vec<(ObjectName, Result<Vec<u8>, RemoteError>)>;
+
 /// What each device said last of what it is looking at, sealed.
 pub type Presences = Vec<(DeviceId, Vec<u8>)>;
 
@@ -120,6 +127,33 @@ pub trait Remote: Send + Sync {
 
     /// The bytes of a small object, at most [`OBJECT_MAX`].
     fn get_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, Vec<u8>>;
+
+    /// The bytes of several small objects of one sort. It tells of one at least, and of no more once they have
+    /// [`OBJECT_MAX`] bytes together; of the names only the first [`OBJECTS_MAX`] need be looked at. Whoever asks asks again
+    /// for the rest. By default they are read one by one; a remote that can read many in one round trip does so.
+    fn get_objects<'a>(&'a self, names: &'a [ObjectName]) -> Reply<'a, Objects> {
+        Box::pin(async move {
+            let mut found = Objects::new();
+            let mut left = OBJECT_MAX;
+            for name in names.iter().take(OBJECTS_MAX) {
+                let read = self.get_object(name).await;
+                let one = match read {
+                    Ok(bytes) => Ok(bytes),
+                    Err(why @ (RemoteError::NotFound { .. } | RemoteError::TooLong { .. })) => {
+                        Err(why)
+                    }
+                    Err(why) => return Err(why),
+                };
+                let len = one.as_ref().map_or(0, Vec::len);
+                found.push((name.clone(), one));
+                left = left.saturating_sub(len);
+                if left == 0 {
+                    break;
+                }
+            }
+            Ok(found)
+        })
+    }
 
     /// Creates a small object, and the place for its sort if there is none yet; durable when it answers.
     fn put_object<'a>(&'a self, name: &'a ObjectName, bytes: Vec<u8>) -> Reply<'a, Put>;

@@ -1,7 +1,11 @@
 //! What every remote must do, over the trait alone: each kind of remote runs all of it against a bag of its own.
 
+use std::collections::BTreeMap;
+
 use quarterdeck::domain::ids::{DeviceId, EntityId};
-use quarterdeck::sync::{Head, ObjectKind, ObjectName, Put, Remote, RemoteError, SegmentName};
+use quarterdeck::sync::{
+    Head, ObjectKind, ObjectName, PRESENCE_MAX, Put, Remote, RemoteError, SegmentName,
+};
 
 use crate::support::lab::Failed;
 
@@ -24,7 +28,9 @@ pub(crate) async fn conforms(bag: &dyn Remote) -> Result<(), Failed> {
     large(bag).await?;
     heads(bag).await?;
     publishing(bag).await?;
-    objects(bag).await
+    objects(bag).await?;
+    many_objects(bag).await?;
+    presence(bag).await
 }
 
 fn is_missing<T: std::fmt::Debug>(result: Result<T, RemoteError>) -> bool {
@@ -186,5 +192,85 @@ async fn objects(bag: &dyn Remote) -> Result<(), Failed> {
         bag.delete_object(&name).await?;
         assert!(bag.objects(kind).await?.names.is_empty());
     }
+    Ok(())
+}
+
+/// Several objects at once: all are told of in the end, each as it is, in answers of bounded size.
+pub(crate) async fn many_objects(bag: &dyn Remote) -> Result<(), Failed> {
+    for kind in [ObjectKind::Pairing, ObjectKind::Hot] {
+        let missing = ObjectName::of(kind, b"nowhere");
+        let mut wanted = BTreeMap::from([(missing.clone(), None)]);
+        assert!(bag.get_objects(&[]).await?.is_empty());
+        // Nothing of that sort at all yet.
+        let found = bag.get_objects(std::slice::from_ref(&missing)).await?;
+        assert!(
+            matches!(found.as_slice(), [(name, Err(RemoteError::NotFound { .. }))] if *name == missing)
+        );
+        for number in 0..30u8 {
+            let content = match number {
+                0 => Vec::new(),
+                1 => b"\nn\nl\n12\n".to_vec(),
+                // Two of these are more than one answer may have.
+                2..=4 => vec![number; 700_000],
+                number => [nasty(), vec![number; 40]].concat(),
+            };
+            let name = ObjectName::of(kind, &content);
+            assert_eq!(bag.put_object(&name, content.clone()).await?, Put::Created);
+            wanted.insert(name, Some(content));
+        }
+        let mut left: Vec<ObjectName> = wanted.keys().cloned().collect();
+        while !left.is_empty() {
+            let found = bag.get_objects(&left).await?;
+            assert!(!found.is_empty(), "it gets on");
+            for (name, one) in found {
+                let at = left.iter().position(|left| *left == name);
+                left.swap_remove(at.ok_or("only what was asked for, and once")?);
+                match (one, &wanted[&name]) {
+                    (Ok(bytes), Some(content)) => assert!(bytes == *content, "{name}"),
+                    (Err(RemoteError::NotFound { .. }), None) => {}
+                    (other, _) => return Err(format!("{name}: {other:?}").into()),
+                }
+            }
+        }
+        for name in wanted.into_keys() {
+            bag.delete_object(&name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a device has open: its last word counts, whatever came before, and it can take it back.
+pub(crate) async fn presence(bag: &dyn Remote) -> Result<(), Failed> {
+    let said = async || -> Result<BTreeMap<_, _>, Failed> {
+        let all = bag.presences().await?.ok_or("it keeps presence")?;
+        Ok(all.into_iter().collect())
+    };
+    let (one, two) = (device("one"), device("two"));
+    assert!(said().await?.is_empty(), "nobody yet");
+    assert!(
+        bag.set_presence(one, None).await?,
+        "taken back before it was said"
+    );
+    for content in [
+        b"first".to_vec(),
+        nasty(),
+        vec![0; PRESENCE_MAX],
+        Vec::new(),
+        b"last".to_vec(),
+    ] {
+        assert!(bag.set_presence(one, Some(content.clone())).await?);
+        assert_eq!(said().await?, BTreeMap::from([(one, content)]));
+    }
+    bag.set_presence(two, Some(nasty())).await?;
+    let both = BTreeMap::from([(one, b"last".to_vec()), (two, nasty())]);
+    assert_eq!(said().await?, both);
+    // What is too long is passed over, and keeps nobody else from being read.
+    bag.set_presence(one, Some(vec![1; PRESENCE_MAX + 1]))
+        .await?;
+    assert_eq!(said().await?, BTreeMap::from([(two, nasty())]));
+    for device in [one, two, two] {
+        assert!(bag.set_presence(device, None).await?);
+    }
+    assert!(said().await?.is_empty());
     Ok(())
 }

@@ -97,6 +97,9 @@ macro_rules! without_sftp {
         fn create(&self, _: NewFile) -> Carried<'_, Put> {
             Box::pin(async { no_sftp() })
         }
+        fn replace(&self, _: NewFile) -> Carried<'_, ()> {
+            Box::pin(async { no_sftp() })
+        }
         fn touch<'a>(&'a self, _: &'a str, _: u32) -> Carried<'a, ()> {
             Box::pin(async { no_sftp() })
         }

@@ -480,6 +480,9 @@ impl Carrier for Replacing {
     fn create(&self, _: NewFile) -> Carried<'_, Put> {
         Box::pin(async { Ok(Put::Created) })
     }
+    fn replace(&self, _: NewFile) -> Carried<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
     fn touch<'a>(&'a self, _: &'a str, _: u32) -> Carried<'a, ()> {
         Box::pin(async { Ok(()) })
     }

@@ -8,6 +8,7 @@ mod host_ssh;
 mod postgres;
 mod purge;
 mod use_app;
+mod use_far;
 mod use_presence;
 mod use_verbs;
 

@@ -12,16 +12,28 @@ use crate::support::process::ended;
 /// How long something may take that takes a moment.
 const GUARD: Duration = Duration::from_secs(30);
 
-/// Two homes and a folder between them.
+/// Two homes and a place between them.
 pub(super) struct Pair {
     folder: tempfile::TempDir,
+    /// The words of the place, when it is no folder of this machine.
+    pub(super) place: Option<String>,
+    /// What stands in the environment of the program.
+    pub(super) variables: Vec<(&'static str, String)>,
 }
 
 impl Pair {
     pub(super) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
+            place: None,
+            variables: Vec::new(),
         }
+    }
+
+    /// The words of the place.
+    pub(super) fn place(&self) -> String {
+        let folder = || self.bag().display().to_string();
+        self.place.clone().unwrap_or_else(folder)
     }
 
     pub(super) fn bag(&self) -> PathBuf {
@@ -44,6 +56,7 @@ impl Pair {
             .args(words)
             .env_remove("QD_HOME")
             .env("SSH_AUTH_SOCK", "")
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null());
         command
     }
@@ -74,14 +87,13 @@ impl Pair {
     }
 
     pub(super) fn init(&self) {
-        let bag = self.bag().display().to_string();
-        self.fine("a", &["sync", "init", &bag, "--name", "lap1"]);
+        self.fine("a", &["sync", "init", &self.place(), "--name", "lap1"]);
     }
 
     /// Starts joining; gives the process, its code and its fingerprint.
     pub(super) fn joining(&self, name: &str, called: &str) -> Joining {
-        let bag = self.bag().display().to_string();
-        let words = ["--json", "sync", "join", &bag, "--name", called];
+        let place = self.place();
+        let words = ["--json", "sync", "join", &place, "--name", called];
         let mut child = self
             .command(name, &words)
             .stdout(Stdio::piped())

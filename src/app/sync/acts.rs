@@ -106,7 +106,8 @@ impl Worker {
         let shown = space::shown(remote);
         let mut said = format!(
             "{shown} holds a new space now, with this device as its first: {name}, fingerprint {print}\n\
-             on another device: `qd sync join {shown}`, then here `qd sync admit CODE`"
+             on another device: `qd sync join {}`, then here `qd sync admit CODE`",
+            space::quoted(&shown)
         );
         if let Some(trouble) = trouble {
             said.push_str(&format!("\nyet: {trouble}"));

@@ -28,6 +28,8 @@ pub struct Job {
     pub auto: bool,
     /// Our login.
     pub me: String,
+    /// The ssh_config of hosts that were not imported from one; OpenSSH's own when there is none.
+    pub ssh_config: Option<PathBuf>,
 }
 
 /// The handle. Dropping it ends the task, wherever it is: a round may be cut at any step.
@@ -90,6 +92,7 @@ impl Desk {
                 home: job.home.clone(),
                 engine: engine.clone(),
                 store: store.clone(),
+                ssh_config: job.ssh_config.clone(),
                 behalf: Behalf::default(),
             };
             let worker = Worker::new(

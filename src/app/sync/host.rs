@@ -84,6 +84,14 @@ impl Carrier for Bearer {
         })
     }
 
+    fn replace(&self, file: NewFile) -> Carried<'_, ()> {
+        Box::pin(async move {
+            let names = (file.part.as_str(), file.path.as_str());
+            let done = self.0.replace(names, file.bytes, file.mode).await;
+            done.map_err(mishap)
+        })
+    }
+
     fn touch<'a>(&'a self, path: &'a str, mode: u32) -> Carried<'a, ()> {
         Box::pin(async move { self.0.touch(path, mode).await.map_err(mishap) })
     }

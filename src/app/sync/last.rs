@@ -27,6 +27,8 @@ pub(super) struct Last {
     pub(super) published: u64,
     /// Changes that it brought.
     pub(super) learned: u64,
+    /// Changes that are shown and whose history has not come.
+    pub(super) early: u64,
     /// What is wrong in two or three words.
     pub(super) fault: String,
     /// Why it ended early.
@@ -75,6 +77,12 @@ impl Last {
             },
             published: before(self.published) + report.published,
             learned: before(self.learned) + report.learned,
+            // A round that failed at once does not know.
+            early: if report.error.is_some() && report.early == 0 {
+                self.early
+            } else {
+                report.early
+            },
             fault: fault(report),
             error: report.error.as_ref().map(ToString::to_string),
             troubles,
@@ -173,9 +181,35 @@ mod tests {
             };
             let last = Last::default().after(&report, Time(7), false);
             assert_eq!(last.fault, expected, "{report:?}");
+            assert_eq!(last.early, 0);
             let fine = report.error.is_none() && report.troubles.is_empty();
             assert_eq!(last.words().is_none(), fine);
             assert_eq!(last.synced.is_some(), report.error.is_none());
+        }
+    }
+
+    #[test]
+    fn what_came_ahead_is_told_until_its_history_has_come() {
+        let round = |early, error| Report {
+            early,
+            error,
+            ..Report::default()
+        };
+        let gone = || {
+            remote(RemoteError::NotFound {
+                name: String::new(),
+                place: String::new(),
+            })
+        };
+        let mut last = Last::default();
+        for (report, expected) in [
+            (round(1200, None), 1200),
+            (round(0, gone()), 1200),
+            (round(700, gone()), 700),
+            (round(0, None), 0),
+        ] {
+            last = last.after(&report, Time(7), false);
+            assert_eq!(last.early, expected, "{report:?}");
         }
     }
 

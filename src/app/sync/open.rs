@@ -23,6 +23,8 @@ pub(crate) struct Means {
     pub engine: Engine,
     /// The inventory, which knows the ssh_config of a host.
     pub store: Store,
+    /// The ssh_config of hosts that the inventory knows none of.
+    pub ssh_config: Option<PathBuf>,
     /// On whose behalf the host of the remote is spoken to.
     pub behalf: Behalf,
 }
@@ -105,7 +107,9 @@ async fn in_folder(path: PathBuf, wanted: Wanted) -> Result<Box<dyn Remote>, Syn
 
 async fn on_host(words: &str, means: &Means, wanted: Wanted) -> Result<Box<dyn Remote>, SyncError> {
     let address = HostAddress::parse(words).map_err(SyncError::refused)?;
-    let config = config_of(&means.store, &address.host).await;
+    let config = config_of(&means.store, &address.host)
+        .await
+        .or_else(|| means.ssh_config.clone());
     let (remote, errands) = open_host(&means.engine, &address, config);
     means.behalf.take(errands);
     if wanted == Wanted::New {

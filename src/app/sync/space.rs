@@ -69,6 +69,7 @@ impl Space {
             pending,
             published: last.published,
             learned: last.learned,
+            early: last.early,
             tried: last.tried,
             synced: last.synced,
             next: next
@@ -112,11 +113,30 @@ pub(super) async fn open(
     }
 }
 
+/// Settings of an address that anybody may see.
+const HARMLESS: [&str; 7] = [
+    "bag",
+    "host",
+    "port",
+    "user",
+    "dbname",
+    "sslmode",
+    "sslrootcert",
+];
+
 /// The words of a remote without a password that may stand in them.
 pub(super) fn shown(words: &str) -> String {
     let Some((scheme, rest)) = words.split_once("://") else {
         return words.to_owned();
     };
+    // A password may hold any sign, so that the parts cannot be told before it is out.
+    let bare = match rest.rsplit_once('@') {
+        Some((before, after)) if scheme.starts_with("postgres") => before
+            .split_once(':')
+            .map(|(user, _)| format!("{user}@{after}")),
+        _ => None,
+    };
+    let rest = bare.as_deref().unwrap_or(rest);
     // Everything before the last `@` of the host's part is user and password.
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (place, path) = rest.split_at(end);
@@ -127,9 +147,28 @@ pub(super) fn shown(words: &str) -> String {
         }
         None => place.to_owned(),
     };
-    // What follows `?` may hold one too.
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    format!("{scheme}://{place}{path}")
+    // What follows `?` may hold one too: only what is known to be none is shown, since without it the place is another.
+    let (path, settings) = path.split_once('?').unwrap_or((path, ""));
+    let harmless = settings.split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        HARMLESS.contains(&name)
+    });
+    let mut shown = format!("{scheme}://{place}{path}");
+    for (at, pair) in harmless.enumerate() {
+        shown.push(if at == 0 { '?' } else { '&' });
+        shown.push_str(pair);
+    }
+    shown
+}
+
+/// The words of a remote as they are typed in a shell.
+pub(super) fn quoted(words: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:.@-_~%+,".contains(c);
+    if words.chars().all(plain) {
+        words.to_owned()
+    } else {
+        format!("'{}'", words.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -145,9 +184,31 @@ mod tests {
                 "postgres://qd:s3@cr@t@db:5432/qd",
                 "postgres://qd@db:5432/qd",
             ),
-            ("postgres://db/qd?user=qd&password=x", "postgres://db/qd"),
+            (
+                "postgres://db/qd?user=qd&password=x&bag=team-a&%70assword=y",
+                "postgres://db/qd?user=qd&bag=team-a",
+            ),
+            ("postgres://qd:x?y@db/qd", "postgres://qd@db/qd"),
         ] {
             assert_eq!(shown(words), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_typed_can_be_typed() {
+        for (words, expected) in [
+            ("~/bag", "~/bag"),
+            (
+                "ssh://mira@hub:22/~/bag%20of",
+                "ssh://mira@hub:22/~/bag%20of",
+            ),
+            (
+                "postgres://db/qd?bag=a&port=1",
+                "'postgres://db/qd?bag=a&port=1'",
+            ),
+            ("/srv/it's", "'/srv/it'\\''s'"),
+        ] {
+            assert_eq!(quoted(words), expected);
         }
     }
 }

@@ -301,7 +301,7 @@ impl Worker {
         let fresh = |text: &&String| !before.troubles.contains(text);
         let troubles: Vec<String> = space.last.troubles.iter().filter(fresh).cloned().collect();
         self.rhythm.after(&report, Instant::now(), clock::dice());
-        if report.learned > 0 {
+        if report.learned > 0 || report.ahead > 0 {
             self.front.tell(SyncFact::Learned).await;
         }
         if !troubles.is_empty() {

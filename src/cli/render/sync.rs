@@ -62,6 +62,9 @@ pub(super) fn status_text(status: Option<&SyncStatus>, style: Style) -> String {
             status.pending, status.published, status.learned
         ),
     );
+    if let Some(ahead) = status.ahead() {
+        say(&mut out, format_args!("ahead    {ahead}"));
+    }
     for trouble in status.error.iter().chain(&status.troubles) {
         say(&mut out, format_args!("trouble  {}", text::line(trouble)));
     }
@@ -138,6 +141,7 @@ mod tests {
             pending: 3,
             published: 2,
             learned: 5,
+            early: 1200,
             tried: Some(NOW.plus(-4_000)),
             synced: Some(NOW.plus(-120_000)),
             next: Some(NOW.plus(30_000)),

@@ -81,6 +81,45 @@ impl Errands {
             .await
     }
 
+    /// Writes a file under the first name and gives it the second, in place of whatever has that. A server without
+    /// OpenSSH's rename has none of them for a moment. Nothing is flushed.
+    ///
+    /// # Errors
+    /// Whatever keeps us from it; what had the name may be gone then.
+    pub async fn replace(
+        &self,
+        (part, path): (&str, &str),
+        bytes: Vec<u8>,
+        mode: u32,
+    ) -> Result<(), Mishap> {
+        let (part, path) = (part.as_bytes().to_vec(), path.as_bytes().to_vec());
+        let bytes = Arc::new(bytes);
+        self.files(|sftp| {
+            let (part, path, bytes) = (part.clone(), path.clone(), Arc::clone(&bytes));
+            async move {
+                let flags = packet::FOR_WRITING | packet::CREATE | packet::TRUNCATE;
+                let handle = session::handle(open(&sftp, &part, flags, mode).await?).await?;
+                let mut asked = put(&sftp, &handle, &bytes).await?;
+                asked.push_back(sftp.close(&handle).await?);
+                for pending in asked {
+                    pending.done().await?;
+                }
+                if !sftp.replaces() {
+                    match sftp.remove_file(&path).await {
+                        Ok(()) | Err(Fault::NotThere) => {}
+                        Err(why) => return Err(why),
+                    }
+                }
+                let renamed = sftp.rename(&part, &path).await;
+                if renamed.is_err() {
+                    drop(sftp.on_path(packet::REMOVE, &part).await?);
+                }
+                renamed
+            }
+        })
+        .await
+    }
+
     /// Creates an empty file; one that is there stays.
     ///
     /// # Errors
@@ -339,6 +378,17 @@ async fn created(sftp: Arc<Sftp>, new: Arc<New>) -> Result<bool, Fault> {
         }
     }
     Ok(made)
+}
+
+/// Sends a few bytes; whoever calls waits for the answers.
+async fn put(sftp: &Sftp, handle: &[u8], bytes: &[u8]) -> Result<VecDeque<Pending>, Fault> {
+    let piece = usize::try_from(sftp.writes).unwrap_or(32 * 1024).max(1);
+    let (mut asked, mut at) = (VecDeque::new(), 0u64);
+    for data in bytes.chunks(piece) {
+        asked.push_back(sftp.write(handle, at, data).await?);
+        at += data.len() as u64;
+    }
+    Ok(asked)
 }
 
 /// Writes, flushes and closes; an error of any of them is an error.

@@ -104,10 +104,11 @@ impl SyncEngine {
         };
         let name = SegmentName::pack(device, first, last);
         let sealed = self.seal(cx, piece.clone())?;
+        let patience = self.patience(sealed.len());
         let reply = cx.remote.put_new(name, sealed);
         // One that exists is of an earlier attempt; the reading tells.
         let (Put::Created | Put::Exists) =
-            within(self.limits.deadline, cx.remote, "sending a pack", reply).await?;
+            within(patience, cx.remote, "sending a pack", reply).await?;
         Ok(self.holds(cx, name, &piece).await?.then_some(last))
     }
 
@@ -118,13 +119,8 @@ impl SyncEngine {
         piece: &crate::store::Piece,
     ) -> Result<bool, SyncError> {
         let reply = cx.remote.get(name);
-        let sealed = within(
-            self.limits.deadline,
-            cx.remote,
-            "reading a pack back",
-            reply,
-        )
-        .await;
+        let patience = self.patience(self.limits.pack_bytes);
+        let sealed = within(patience, cx.remote, "reading a pack back", reply).await;
         let found = Self::unless_missing(sealed)?;
         Ok(found.is_some_and(|sealed| {
             self.open_segment(name, &sealed)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::wait::{heard, within};
-use super::{Round, SyncEngine, planted};
+use super::{FRESH_MAX, Round, SyncEngine, planted};
 use crate::domain::ids::DeviceId;
 use crate::store::{Learned, Piece};
 use crate::sync::names::SegmentName;
@@ -278,7 +278,12 @@ impl SyncEngine {
                 return Ok(None);
             };
             let reply = cx.remote.get(name);
-            let sealed = within(self.patience(), cx.remote, "fetching a segment", reply).await;
+            let most = match name.pack {
+                Some(_) => self.limits.pack_bytes,
+                None => FRESH_MAX,
+            };
+            let patience = self.patience(most);
+            let sealed = within(patience, cx.remote, "fetching a segment", reply).await;
             match sealed {
                 // It went into a pack since it was listed.
                 Err(RemoteError::NotFound { .. }) => {}

@@ -12,7 +12,7 @@ use crate::domain::ids::DeviceId;
 use crate::store::{Ahead, CONTRADICTED, Untrusted};
 use crate::sync::excerpt::{self, Part, PartName};
 use crate::sync::names::{ObjectKind, ObjectName};
-use crate::sync::remote::RemoteError;
+use crate::sync::remote::{OBJECT_MAX, RemoteError};
 use crate::sync::{SyncError, Trouble, parse_device};
 
 /// Facts: parts that were taken in, up to where each log was shown, that an excerpt was taken in whole, and whose word was
@@ -182,7 +182,14 @@ impl SyncEngine {
     ) -> Result<Option<Part>, SyncError> {
         let object = name.object();
         let reply = cx.remote.get_object(&object);
-        let sealed = match within(self.patience(), cx.remote, "fetching an excerpt", reply).await {
+        let sealed = match within(
+            self.patience(OBJECT_MAX),
+            cx.remote,
+            "fetching an excerpt",
+            reply,
+        )
+        .await
+        {
             Ok(sealed) => sealed,
             Err(why @ (RemoteError::NotFound { .. } | RemoteError::TooLong { .. })) => {
                 // Its maker made a newer one since it was listed, or somebody withholds it.

@@ -195,10 +195,13 @@ impl SyncEngine {
                 cx.report.more = true;
                 return Ok(());
             }
-            let reply = cx.remote.put_object(name, bytes.clone());
+            let (patience, reply) = (
+                self.patience(bytes.len()),
+                cx.remote.put_object(name, bytes.clone()),
+            );
             // One that exists is of an attempt whose answer got lost; whoever reads it judges it.
             let (Put::Created | Put::Exists) =
-                within(self.patience(), cx.remote, "sending an excerpt", reply).await?;
+                within(patience, cx.remote, "sending an excerpt", reply).await?;
             sent += bytes.len() as u64;
             let seen = PartName::parse(name).map(|name| name.seen);
             self.making.parts.pop_front();

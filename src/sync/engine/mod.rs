@@ -50,7 +50,7 @@ pub struct Limits {
     pub grace: Duration,
     /// The most segments that one round fetches; the report then says that there is more.
     pub fetched: u32,
-    /// How long one answer of the remote may take; ten times as long where much is carried.
+    /// How long one answer of the remote may take; longer where much is carried.
     pub deadline: Duration,
     /// After about so many bytes a round fetches nothing more, so that what is written here goes out in between.
     pub round_bytes: u64,
@@ -85,6 +85,21 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// How long a remote may take to carry a thing of so many bytes: a deadline, and another for each [`CARRIED`] of them.
+    /// It only bounds a remote that trickles; one that is silent is given up sooner by whoever speaks to it.
+    fn patience(&self, bytes: usize) -> Duration {
+        let times = u32::try_from(bytes.div_ceil(CARRIED)).unwrap_or(u32::MAX);
+        self.deadline.saturating_mul(times.saturating_add(1))
+    }
+}
+
+/// So many bytes take one more deadline to carry: with one of 120 s that is half of what a line of 64 kbit/s carries.
+const CARRIED: usize = 480_000;
+
+/// More bytes than a fresh segment has.
+const FRESH_MAX: usize = 4 << 20;
 
 /// What a round did and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -281,9 +296,9 @@ impl SyncEngine {
         self.leave_excerpt(cx, &heads).await
     }
 
-    /// How long a remote may take to carry a long thing: a pack over a slow line takes minutes.
-    fn patience(&self) -> Duration {
-        self.limits.deadline.saturating_mul(10)
+    /// [`Limits::patience`].
+    fn patience(&self, bytes: usize) -> Duration {
+        self.limits.patience(bytes)
     }
 
     /// The heads, compared with what was seen before.
@@ -428,4 +443,24 @@ impl Round<'_> {
 /// The fact under which an object is remembered.
 fn object_fact(kind: ObjectKind, name: &str) -> String {
     format!("object/{}/{name}", kind.word())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_made_passes_a_line_of_64_kbit_in_time() {
+        let limits = Limits::default();
+        assert_eq!(limits.patience(0), limits.deadline);
+        for bytes in [1, limits.part, limits.bytes, FRESH_MAX, limits.pack_bytes] {
+            let carried = Duration::from_secs(bytes as u64 / 8000);
+            let patience = limits.patience(bytes);
+            assert!(patience > carried + limits.deadline, "{bytes}");
+            assert!(
+                patience <= carried * 3 + limits.deadline * 2,
+                "{bytes}: bounded"
+            );
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::sync::identity::Public;
 use crate::sync::keyring::{self, Ring};
 use crate::sync::names::{ObjectKind, ObjectName};
 use crate::sync::random::{Random, draw};
-use crate::sync::remote::RemoteError;
+use crate::sync::remote::{OBJECT_MAX, OBJECTS_MAX, RemoteError};
 use crate::sync::roster::{Claim, Roster, Statement, hash};
 use crate::sync::{SyncError, Trouble};
 
@@ -39,14 +39,16 @@ impl SyncEngine {
                     cx.remote.place()
                 )));
             }
+            let mut new = Vec::new();
             for name in listing.names {
                 let known = missing.iter().position(|(have, _)| *have == name);
                 if let Some(at) = known {
                     missing.swap_remove(at);
                 } else if !self.unreadable.contains_key(&name.to_string()) {
-                    self.fetch_object(cx, &name).await?;
+                    new.push(name);
                 }
             }
+            self.fetch_objects(cx, new).await?;
         }
         for (name, bytes) in missing {
             let reply = cx.remote.put_object(&name, bytes);
@@ -75,10 +77,44 @@ impl SyncEngine {
             .collect()
     }
 
-    /// Reads one object and remembers it at once: what is in memory alone would be missing after the next start.
-    async fn fetch_object(&mut self, cx: &Round<'_>, name: &ObjectName) -> Result<(), SyncError> {
-        let reply = cx.remote.get_object(name);
-        let read = within(self.limits.deadline, cx.remote, "reading the roster", reply).await;
+    /// Reads objects, many in one answer: a first sync has dozens, and each would cost a round trip.
+    async fn fetch_objects(
+        &mut self,
+        cx: &Round<'_>,
+        mut names: Vec<ObjectName>,
+    ) -> Result<(), SyncError> {
+        while !names.is_empty() {
+            let asked = names.get(..OBJECTS_MAX).unwrap_or(&names);
+            let patience = self.patience(OBJECT_MAX);
+            let reply = cx.remote.get_objects(asked);
+            let found = within(patience, cx.remote, "reading the roster", reply).await?;
+            let left = names.len();
+            for (name, read) in found {
+                // What was not asked for is nothing that anybody waits for.
+                if let Some(at) = names.iter().position(|asked| *asked == name) {
+                    names.swap_remove(at);
+                    self.take_fetched(cx, &name, read).await?;
+                }
+            }
+            if names.len() == left {
+                return Err(RemoteError::Failed {
+                    attempt: "reading the roster".to_owned(),
+                    place: cx.remote.place(),
+                    why: "it tells nothing of what it lists".to_owned(),
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges one object and remembers it at once: what is in memory alone would be missing after the next start.
+    async fn take_fetched(
+        &mut self,
+        cx: &Round<'_>,
+        name: &ObjectName,
+        read: Result<Vec<u8>, RemoteError>,
+    ) -> Result<(), SyncError> {
         let bytes = match read {
             Ok(bytes) => bytes,
             Err(RemoteError::NotFound { .. }) => return Ok(()),

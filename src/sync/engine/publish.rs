@@ -214,8 +214,9 @@ impl SyncEngine {
             )
             .await?;
         }
+        let patience = self.patience(sealed.len());
         let reply = cx.remote.publish(name, sealed, head);
-        Ok(within(self.limits.deadline, cx.remote, "sending a segment", reply).await?)
+        Ok(within(patience, cx.remote, "sending a segment", reply).await?)
     }
 
     /// Seals own operations with the key of now.

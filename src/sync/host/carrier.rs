@@ -61,6 +61,10 @@ pub trait Carrier: Send + Sync {
     /// the rename that does not replace.
     fn create(&self, file: NewFile) -> Carried<'_, Put>;
 
+    /// Writes a file and puts it in the place of whatever has its name, in one step where the host can; it need not be
+    /// flushed.
+    fn replace(&self, file: NewFile) -> Carried<'_, ()>;
+
     /// Creates an empty file; one that is there stays.
     fn touch<'a>(&'a self, path: &'a str, mode: u32) -> Carried<'a, ()>;
 

@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::directory::{HEADS, LOGS};
+use super::directory::{HEADS, LOGS, PRESENCE};
 use super::names::{Head, ObjectKind, ObjectName, SegmentName};
 use super::random::{SystemRandom, draw};
 use super::remote::{
-    Listing, OBJECT_MAX, Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+    Listing, OBJECT_MAX, Objects, Presences, Put, Remote, RemoteError, Reply, SEGMENT_MAX,
+    STRANGE_MAX,
 };
 use super::wanted;
 use crate::domain::ids::DeviceId;
@@ -473,6 +474,15 @@ impl Remote for HostRemote {
         Box::pin(read)
     }
 
+    fn get_objects<'a>(&'a self, names: &'a [ObjectName]) -> Reply<'a, Objects> {
+        Box::pin(async move {
+            match self.inner.way().await? {
+                Way::Shell(_) => self.inner.shell_objects(names).await,
+                Way::Sftp => self.inner.sftp_objects(names).await,
+            }
+        })
+    }
+
     fn put_object<'a>(&'a self, name: &'a ObjectName, bytes: Vec<u8>) -> Reply<'a, Put> {
         Box::pin(async move {
             let place = Place {
@@ -491,6 +501,36 @@ impl Remote for HostRemote {
             self.inner
                 .remove(folder, &name.name, &name.to_string())
                 .await
+        })
+    }
+
+    fn set_presence(&self, device: DeviceId, sealed: Option<Vec<u8>>) -> Reply<'_, bool> {
+        Box::pin(async move {
+            let attempt = "saying what is open";
+            let Some(sealed) = sealed else {
+                let file = device.to_string();
+                let removing = self.inner.remove(PRESENCE, &file, PRESENCE);
+                return removing.await.map(|()| true);
+            };
+            let said = match self.inner.way().await? {
+                Way::Shell(words) => {
+                    let saying = self.inner.shell_present(words, device, sealed, attempt);
+                    saying.await
+                }
+                Way::Sftp => self.inner.sftp_present(device, sealed, attempt).await,
+            };
+            said.map(|()| true)
+        })
+    }
+
+    fn presences(&self) -> Reply<'_, Option<Presences>> {
+        Box::pin(async move {
+            let attempt = "reading what others have open";
+            let said = match self.inner.way().await? {
+                Way::Shell(_) => self.inner.shell_presences(attempt).await,
+                Way::Sftp => self.inner.sftp_presences().await,
+            };
+            said.map(Some)
         })
     }
 }

@@ -9,7 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::carrier::Ran;
-use crate::sync::names::ObjectKind;
+use crate::sync::directory::PRESENCE;
+use crate::sync::names::{ObjectKind, parse_device};
+use crate::sync::remote::Presences;
 
 /// There is no bag, or the account may not enter it.
 pub(super) const NO_BAG: u32 = 91;
@@ -161,6 +163,103 @@ pub(super) fn get(root: &str, folder: &str, file: &str) -> String {
         name = last(folder),
     );
     command(&script, root)
+}
+
+/// The contents of several files of a folder, each behind a line with its length, or `l` for one that is longer than `most`,
+/// or `n` for one that is not there. It ends before the one with which all would have more than `most`.
+pub(super) fn get_many<'a>(
+    root: &str,
+    folder: &str,
+    files: impl Iterator<Item = &'a str>,
+    most: usize,
+) -> String {
+    let files: String = files.map(|file| format!(" {file}")).collect();
+    let script = format!(
+        "cd \"$0\"/heads||exit 91;cd ..;[ -d {folder} ]||exit 94;cd {folder}||exit 95;echo;echo qd1;t=0;\
+         for f in{files};do if [ -f $f ];then n=$(wc -c<$f)||exit 95;if [ $n -gt {most} ];then echo l;else \
+         t=$(($t+$n));[ $t -gt {most} ]&&break;echo $n;cat $f||exit 95;fi;else echo n;fi;done;exit 0"
+    );
+    command(&script, root)
+}
+
+/// Reads the answer to [`get_many`]: of each file its content, `None` within for one that is not there, and an error for one
+/// that is too long. `None` if that is no such answer.
+pub(super) fn got_many(answer: &[u8], most: usize) -> Option<Vec<Result<Option<Vec<u8>>, ()>>> {
+    let mut rest = answer.strip_prefix(b"\n")?;
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let (line, after) = headline(rest)?;
+        rest = after;
+        found.push(match line {
+            "n" => Ok(None),
+            "l" => Err(()),
+            len => {
+                let len = len.parse().ok().filter(|len| *len <= most)?;
+                let (content, after) = rest.split_at_checked(len)?;
+                rest = after;
+                Ok(Some(content.to_vec()))
+            }
+        });
+    }
+    Some(found)
+}
+
+/// A line without the spaces that some count with, and what follows it.
+fn headline(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (line, after) = bytes.split_at_checked(end)?;
+    let line = std::str::from_utf8(line).ok()?.trim();
+    Some((line, after.get(1..)?))
+}
+
+/// Overwrites what a device says it has open. It need not outlive a crash, so nothing is flushed.
+pub(super) fn present(
+    root: &str,
+    device: &str,
+    nonce: &str,
+    len: usize,
+    inline: Option<&str>,
+) -> String {
+    let copy = match inline {
+        Some(text) => format!("echo {text}|base64 -d"),
+        None => "cat".to_owned(),
+    };
+    let script = format!(
+        "cd \"$0\"/heads&&cd ..||exit 91;\
+         case $(ls -ld .) in ?????w*)umask 027;g=3770;;*)umask 077;g=700;esac;\
+         [ -d {PRESENCE} ]||mkdir -m $g {PRESENCE}||[ -d {PRESENCE} ]||exit 95;cd {PRESENCE}&&[ -w . ]||exit 95;\
+         t=.part-{nonce};{copy}>$t;[ $(wc -c<$t) = {len} ]||{{ rm -f $t;exit 96;}};\
+         mv -f $t {device}||{{ rm -f $t;exit 95;}};echo;echo qd1C"
+    );
+    command(&script, root)
+}
+
+/// What devices said last, each behind a line with its device and its length.
+pub(super) fn presences(root: &str, count: usize, most: usize) -> String {
+    let script = format!(
+        "cd \"$0\"/heads||exit 91;cd ..;echo;echo qd1;[ -d {PRESENCE} ]||exit 0;cd {PRESENCE}||exit 95;\
+         for f in $(ls|grep -E \"^[0-9a-f]{{32}}$\"|head -n {count});do [ -f $f ]&&n=$(wc -c<$f)||continue;\
+         [ $n -gt {most} ]&&continue;echo $f $n;cat $f;done;exit 0"
+    );
+    command(&script, root)
+}
+
+/// Reads the answer to [`presences`], up to whatever is not as it should be: one that was overwritten while it was read is
+/// read again soon.
+pub(super) fn presented(answer: &[u8], count: usize, most: usize) -> Presences {
+    let mut found = Presences::new();
+    let mut rest = answer.strip_prefix(b"\n").unwrap_or_default();
+    while let Some((line, after)) = headline(rest).filter(|_| found.len() < count) {
+        let read = line.split_once(' ').and_then(|(device, len)| {
+            let len = len.trim().parse().ok().filter(|len| *len <= most)?;
+            let (content, after) = after.split_at_checked(len)?;
+            Some(((parse_device(device)?, content.to_vec()), after))
+        });
+        let Some((one, after)) = read else { break };
+        found.push(one);
+        rest = after;
+    }
+    found
 }
 
 fn parent(folder: &str) -> &str {

@@ -1,9 +1,20 @@
 //! The bag by SFTP, for accounts without a shell. Calls that do not need each other's answers go side by side.
 
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
 use super::{Inner, LISTING_NAMES, Mishap, NewFile, Place, script, sift};
+use crate::domain::ids::DeviceId;
 use crate::sync::HEADS;
-use crate::sync::names::Head;
-use crate::sync::remote::{Listing, Put, RemoteError};
+use crate::sync::directory::PRESENCE;
+use crate::sync::names::{Head, ObjectName, parse_device};
+use crate::sync::remote::{
+    Listing, OBJECT_MAX, Objects, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, RemoteError,
+};
+
+/// Files that are read at once.
+const SIDE_BY_SIDE: usize = 16;
 
 /// The most half-written files of ours that are remembered to be removed later.
 const LEFT_MAX: usize = 8;
@@ -140,6 +151,91 @@ impl Inner {
                     }
                 }
                 Err(self.explained(attempt, why).await)
+            }
+        }
+    }
+
+    /// Several files side by side: as many of the first as are worth one wait.
+    pub(super) async fn sftp_objects(
+        self: &Arc<Self>,
+        names: &[ObjectName],
+    ) -> Result<Objects, RemoteError> {
+        let mut reading = JoinSet::new();
+        for name in names.iter().take(SIDE_BY_SIDE) {
+            let (this, name) = (Arc::clone(self), name.clone());
+            reading.spawn(async move {
+                let (folder, shown) = (name.kind.word(), name.to_string());
+                let read = this.sftp_read(folder, &name.name, &shown, OBJECT_MAX).await;
+                (name, read)
+            });
+        }
+        let mut found = Objects::new();
+        while let Some(read) = reading.join_next().await {
+            match read {
+                Ok((_, Err(why)))
+                    if !matches!(
+                        why,
+                        RemoteError::NotFound { .. } | RemoteError::TooLong { .. }
+                    ) =>
+                {
+                    return Err(why);
+                }
+                Ok(one) => found.push(one),
+                Err(why) => return Err(self.failed("reading", &why.to_string())),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Overwrites what a device says it has open.
+    pub(super) async fn sftp_present(
+        &self,
+        device: DeviceId,
+        bytes: Vec<u8>,
+        attempt: &str,
+    ) -> Result<(), RemoteError> {
+        let shared = self.look_shared(attempt).await?;
+        let folder = self.path(PRESENCE);
+        let new = NewFile {
+            part: format!("{folder}/.part-{}", self.nonce()?),
+            path: format!("{folder}/{device}"),
+            mode: if shared { 0o640 } else { 0o600 },
+            folder,
+            bytes,
+        };
+        let mut done = self.carrier.replace(new.clone()).await;
+        if done == Err(Mishap::NotThere) {
+            let mode = if shared { 0o3770 } else { 0o700 };
+            done = match self.carrier.make_folder(&new.folder, mode).await {
+                Ok(()) => self.carrier.replace(new).await,
+                Err(why) => Err(why),
+            };
+        }
+        match done {
+            Ok(()) => Ok(()),
+            Err(why) => Err(self.explained(attempt, why).await),
+        }
+    }
+
+    /// What devices say they have open; what cannot be read is passed over, as is what is too long.
+    pub(super) async fn sftp_presences(self: &Arc<Self>) -> Result<Presences, RemoteError> {
+        let listing = self.sftp_names(PRESENCE, false, parse_device).await?;
+        let mut left = listing.names.into_iter().take(PRESENCES_MAX);
+        let (mut reading, mut found) = (JoinSet::new(), Presences::new());
+        loop {
+            while reading.len() < SIDE_BY_SIDE
+                && let Some(device) = left.next()
+            {
+                let this = Arc::clone(self);
+                reading.spawn(async move {
+                    let path = this.path(&format!("{PRESENCE}/{device}"));
+                    (device, this.carrier.read(&path, PRESENCE_MAX).await)
+                });
+            }
+            match reading.join_next().await {
+                None => return Ok(found),
+                Some(Ok((device, Ok(bytes)))) => found.push((device, bytes)),
+                Some(_) => {}
             }
         }
     }

@@ -2,8 +2,12 @@
 
 use super::script::{self, Creation, HeadChange, Words};
 use super::{Inner, LISTING_BYTES, Place, Ran, log, said, sift};
-use crate::sync::names::{Head, SegmentName, parse_device};
-use crate::sync::remote::{Listing, Put, RemoteError};
+use crate::domain::ids::DeviceId;
+use crate::sync::names::{Head, ObjectName, SegmentName, parse_device};
+use crate::sync::remote::{
+    Listing, OBJECT_MAX, OBJECTS_MAX, Objects, PRESENCE_MAX, PRESENCES_MAX, Presences, Put,
+    RemoteError,
+};
 
 /// The least digits by which a device is named in an answer.
 const DIGITS_MIN: usize = 4;
@@ -154,6 +158,72 @@ impl Inner {
             self.known().folders.insert(device);
         }
         Ok(put)
+    }
+
+    /// Several objects of one sort in one round trip.
+    pub(super) async fn shell_objects(&self, names: &[ObjectName]) -> Result<Objects, RemoteError> {
+        let Some(kind) = names.first().map(|name| name.kind) else {
+            return Ok(Objects::new());
+        };
+        let asked = names.iter().take(OBJECTS_MAX);
+        let asked: Vec<&ObjectName> = asked.filter(|name| name.kind == kind).collect();
+        let attempt = "reading small objects";
+        let files = asked.iter().map(|name| name.name.as_str());
+        let command = script::get_many(&self.root, kind.word(), files, OBJECT_MAX);
+        let limit = OBJECT_MAX + OBJECTS_MAX * 32;
+        let ran = self.run(attempt, command, Vec::new(), limit).await?;
+        let missing = |name: &ObjectName| RemoteError::NotFound {
+            name: name.to_string(),
+            place: self.place.clone(),
+        };
+        let answer = match self.checked(attempt, &ran).await {
+            Ok(answer) => answer,
+            // There is nothing of that sort at all.
+            Err(RemoteError::NotFound { .. }) => {
+                let all = asked.into_iter();
+                return Ok(all.map(|name| (name.clone(), Err(missing(name)))).collect());
+            }
+            Err(why) => return Err(why),
+        };
+        let Some(found) = script::got_many(answer, OBJECT_MAX) else {
+            return Err(self.failed(attempt, "its answer ends early or is none"));
+        };
+        let found = asked.into_iter().zip(found);
+        Ok(found
+            .map(|(name, one)| {
+                let one = match one {
+                    Ok(Some(bytes)) => Ok(bytes),
+                    Ok(None) => Err(missing(name)),
+                    Err(()) => Err(self.mishap(&name.to_string(), super::Mishap::TooLong)),
+                };
+                (name.clone(), one)
+            })
+            .collect())
+    }
+
+    /// Overwrites what a device says it has open.
+    pub(super) async fn shell_present(
+        &self,
+        words: Words,
+        device: DeviceId,
+        bytes: Vec<u8>,
+        attempt: &str,
+    ) -> Result<(), RemoteError> {
+        let (nonce, inline) = (self.nonce()?, words.inline(&bytes));
+        let device = device.to_string();
+        let command = script::present(&self.root, &device, &nonce, bytes.len(), inline.as_deref());
+        let input = if inline.is_some() { Vec::new() } else { bytes };
+        let ran = self.run(attempt, command, input, 64).await?;
+        self.checked(attempt, &ran).await.map(drop)
+    }
+
+    /// What devices say they have open.
+    pub(super) async fn shell_presences(&self, attempt: &str) -> Result<Presences, RemoteError> {
+        let command = script::presences(&self.root, PRESENCES_MAX, PRESENCE_MAX);
+        let limit = PRESENCES_MAX * (PRESENCE_MAX + 64);
+        let ran = self.run(attempt, command, Vec::new(), limit).await?;
+        let answer = self.checked(attempt, &ran).await?;
+        Ok(script::presented(answer, PRESENCES_MAX, PRESENCE_MAX))
     }
 
     pub(super) async fn shell_remove(

@@ -33,6 +33,7 @@ pub(crate) enum Value {
     Text(String),
     Bytes(Vec<u8>),
     Number(i64),
+    Texts(Vec<String>),
 }
 
 impl Value {
@@ -41,6 +42,7 @@ impl Value {
             Self::Text(text) => (text, Type::TEXT),
             Self::Bytes(bytes) => (bytes, Type::BYTEA),
             Self::Number(number) => (number, Type::INT8),
+            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
         }
     }
 }

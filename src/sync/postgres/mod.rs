@@ -1,7 +1,7 @@
 //! A PostgreSQL database as remote, or one that speaks like it: for teams that run one already.
 //!
 //! Every call is one round trip and one transaction. Nothing is held open while the program waits for anything else, and
-//! nothing on the server is needed but four plain tables.
+//! nothing on the server is needed but five plain tables.
 
 mod address;
 mod call;
@@ -24,7 +24,8 @@ pub use self::sql::{ROW_SECURITY, SCHEMA, STATEMENTS};
 pub use self::surroundings::Surroundings;
 use super::names::{Head, ObjectKind, ObjectName, SegmentName};
 use super::remote::{
-    Listing, OBJECT_MAX, Put, Remote, RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+    Listing, OBJECT_MAX, OBJECTS_MAX, Objects, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, Remote,
+    RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
 };
 use crate::domain::ids::{DeviceId, EntityId};
 
@@ -322,6 +323,56 @@ impl Remote for PostgresRemote {
         })
     }
 
+    fn get_objects<'a>(&'a self, names: &'a [ObjectName]) -> Reply<'a, Objects> {
+        Box::pin(async move {
+            let Some(kind) = names.first().map(|name| name.kind) else {
+                return Ok(Objects::new());
+            };
+            let asked = names.iter().take(OBJECTS_MAX);
+            let mut asked: Vec<ObjectName> =
+                asked.filter(|name| name.kind == kind).cloned().collect();
+            let texts = asked.iter().map(|name| name.name.clone()).collect();
+            let values = vec![
+                Value::Text(kind.word().to_owned()),
+                Value::Texts(texts),
+                length(OBJECT_MAX),
+                length(OBJECT_MAX),
+            ];
+            let mut call = self.call("reading small objects", sql::GET_OBJECTS, values);
+            (call.limit, call.bytes) = (LONG, OBJECT_MAX);
+            let (rows, _) = self.calls.ask(&call).await?;
+            let place = self.place();
+            let mut found = Objects::new();
+            for row in &rows {
+                let (name, len): (String, i64) = (self.field(row, 0)?, self.field(row, 1)?);
+                let Some(at) = asked.iter().position(|asked| asked.name == name) else {
+                    continue;
+                };
+                let name = asked.swap_remove(at);
+                match self.field(row, 2)? {
+                    Some(bytes) => found.push((name, Ok(bytes))),
+                    None if usize::try_from(len).is_ok_and(|len| len <= OBJECT_MAX) => {}
+                    None => {
+                        let why = RemoteError::TooLong {
+                            name: name.to_string(),
+                            place: place.clone(),
+                        };
+                        found.push((name, Err(why)));
+                    }
+                }
+            }
+            // What has no row is not there.
+            found.extend(asked.into_iter().map(|name| {
+                let why = RemoteError::NotFound {
+                    name: name.to_string(),
+                    place: place.clone(),
+                };
+                (name, Err(why))
+            }));
+            Ok(found)
+        })
+    }
+
     fn put_object<'a>(&'a self, name: &'a ObjectName, bytes: Vec<u8>) -> Reply<'a, Put> {
         Box::pin(async move {
             if bytes.len() > OBJECT_MAX {
@@ -341,6 +392,37 @@ impl Remote for PostgresRemote {
             let call = self.call(format!("removing {name}"), sql::DELETE_OBJECT, object(name));
             self.calls.ask(&call).await?;
             Ok(())
+        })
+    }
+
+    fn set_presence(&self, device: DeviceId, sealed: Option<Vec<u8>>) -> Reply<'_, bool> {
+        Box::pin(async move {
+            let mut values = vec![id_value(device)];
+            let text = match sealed {
+                None => sql::DELETE_PRESENCE,
+                Some(sealed) => {
+                    values.push(Value::Bytes(sealed));
+                    sql::SET_PRESENCE
+                }
+            };
+            let call = self.call("saying what is open", text, values);
+            self.as_owner(device, call).await?;
+            Ok(true)
+        })
+    }
+
+    fn presences(&self) -> Reply<'_, Option<Presences>> {
+        Box::pin(async move {
+            let values = vec![length(PRESENCE_MAX), length(PRESENCES_MAX)];
+            let mut call = self.call("reading what others have open", sql::PRESENCES, values);
+            call.bytes = PRESENCES_MAX * (PRESENCE_MAX + 64);
+            let (rows, _) = self.calls.ask(&call).await?;
+            let mut found = Presences::new();
+            for row in &rows {
+                let (id, sealed): (Vec<u8>, Vec<u8>) = (self.field(row, 0)?, self.field(row, 1)?);
+                found.extend(EntityId::from_slice(&id).map(|id| (DeviceId(id), sealed)));
+            }
+            Ok(Some(found))
         })
     }
 }

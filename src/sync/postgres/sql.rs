@@ -32,6 +32,12 @@ CREATE TABLE IF NOT EXISTS quarterdeck.device (
     owner TEXT NOT NULL,
     PRIMARY KEY (bag, device)
 );
+CREATE TABLE IF NOT EXISTS quarterdeck.presence (
+    bag TEXT NOT NULL,
+    device BYTEA NOT NULL,
+    sealed BYTEA NOT NULL,
+    PRIMARY KEY (bag, device)
+);
 CREATE TABLE IF NOT EXISTS quarterdeck.object (
     bag TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -49,10 +55,12 @@ CREATE ROLE quarterdeck_team NOLOGIN;
 GRANT USAGE ON SCHEMA quarterdeck TO quarterdeck_team;
 GRANT SELECT, INSERT ON quarterdeck.device TO quarterdeck_team;
 GRANT SELECT, INSERT, UPDATE ON quarterdeck.head TO quarterdeck_team;
+GRANT SELECT, INSERT, UPDATE, DELETE ON quarterdeck.presence TO quarterdeck_team;
 GRANT SELECT, INSERT, DELETE ON quarterdeck.segment TO quarterdeck_team;
 GRANT SELECT, INSERT, DELETE ON quarterdeck.object TO quarterdeck_team;
 ALTER TABLE quarterdeck.device ENABLE ROW LEVEL SECURITY;
 ALTER TABLE quarterdeck.head ENABLE ROW LEVEL SECURITY;
+ALTER TABLE quarterdeck.presence ENABLE ROW LEVEL SECURITY;
 ALTER TABLE quarterdeck.segment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE quarterdeck.object ENABLE ROW LEVEL SECURITY;
 CREATE POLICY device_read ON quarterdeck.device FOR SELECT TO quarterdeck_team USING (true);
@@ -67,6 +75,18 @@ CREATE POLICY head_move ON quarterdeck.head FOR UPDATE TO quarterdeck_team
         WHERE d.bag = head.bag AND d.device = head.device AND d.owner = current_user))
     WITH CHECK (EXISTS (SELECT 1 FROM quarterdeck.device AS d
         WHERE d.bag = head.bag AND d.device = head.device AND d.owner = current_user));
+CREATE POLICY presence_read ON quarterdeck.presence FOR SELECT TO quarterdeck_team USING (true);
+CREATE POLICY presence_add ON quarterdeck.presence FOR INSERT TO quarterdeck_team
+    WITH CHECK (EXISTS (SELECT 1 FROM quarterdeck.device AS d
+        WHERE d.bag = presence.bag AND d.device = presence.device AND d.owner = current_user));
+CREATE POLICY presence_move ON quarterdeck.presence FOR UPDATE TO quarterdeck_team
+    USING (EXISTS (SELECT 1 FROM quarterdeck.device AS d
+        WHERE d.bag = presence.bag AND d.device = presence.device AND d.owner = current_user))
+    WITH CHECK (EXISTS (SELECT 1 FROM quarterdeck.device AS d
+        WHERE d.bag = presence.bag AND d.device = presence.device AND d.owner = current_user));
+CREATE POLICY presence_remove ON quarterdeck.presence FOR DELETE TO quarterdeck_team
+    USING (EXISTS (SELECT 1 FROM quarterdeck.device AS d
+        WHERE d.bag = presence.bag AND d.device = presence.device AND d.owner = current_user));
 CREATE POLICY segment_read ON quarterdeck.segment FOR SELECT TO quarterdeck_team USING (true);
 CREATE POLICY segment_add ON quarterdeck.segment FOR INSERT TO quarterdeck_team
     WITH CHECK (EXISTS (SELECT 1 FROM quarterdeck.device AS d
@@ -151,6 +171,16 @@ SELECT CAST(octet_length(content) AS INT8),
     CASE WHEN octet_length(content) <= $4 THEN content END
 FROM quarterdeck.object WHERE bag = $1 AND kind = $2 AND name = $3";
 
+/// Several objects of one sort, `$3` being an array of names: of each its length, and its bytes unless it is longer than `$4`
+/// or all up to it are longer than `$5` together.
+pub(crate) const GET_OBJECTS: &str = "\
+SELECT o.name, o.length, CASE WHEN o.length <= $4 AND o.total <= $5 THEN o.content END
+FROM (
+    SELECT name, content, CAST(octet_length(content) AS INT8) AS length,
+        sum(octet_length(content)) OVER (ORDER BY name) AS total
+    FROM quarterdeck.object WHERE bag = $1 AND kind = $2 AND name = ANY ($3)) AS o
+ORDER BY o.name";
+
 /// Creates an object; no row is counted when the name is there.
 pub(crate) const PUT_OBJECT: &str = "\
 INSERT INTO quarterdeck.object (bag, kind, name, content) VALUES ($1, $2, $3, $4)
@@ -159,6 +189,20 @@ ON CONFLICT (bag, kind, name) DO NOTHING";
 /// Removes an object.
 pub(crate) const DELETE_OBJECT: &str =
     "DELETE FROM quarterdeck.object WHERE bag = $1 AND kind = $2 AND name = $3";
+
+/// Puts what a device says it has open in place of what it said before.
+pub(crate) const SET_PRESENCE: &str = "\
+INSERT INTO quarterdeck.presence (bag, device, sealed) VALUES ($1, $2, $3)
+ON CONFLICT (bag, device) DO UPDATE SET sealed = excluded.sealed";
+
+/// Takes it back.
+pub(crate) const DELETE_PRESENCE: &str =
+    "DELETE FROM quarterdeck.presence WHERE bag = $1 AND device = $2";
+
+/// What devices say they have open: at most `$3` of them, none longer than `$2`.
+pub(crate) const PRESENCES: &str = "\
+SELECT device, sealed FROM quarterdeck.presence
+WHERE bag = $1 AND octet_length(sealed) <= $2 ORDER BY device LIMIT $3";
 
 /// Everything that the program itself may send, for the test that reads it.
 pub const STATEMENTS: &[&str] = &[
@@ -173,6 +217,10 @@ pub const STATEMENTS: &[&str] = &[
     CLAIM,
     OBJECTS,
     GET_OBJECT,
+    GET_OBJECTS,
     PUT_OBJECT,
     DELETE_OBJECT,
+    SET_PRESENCE,
+    DELETE_PRESENCE,
+    PRESENCES,
 ];

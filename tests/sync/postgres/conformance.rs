@@ -14,7 +14,9 @@ pub(super) async fn every_remote(bag: &dyn Remote) -> Result<(), Failed> {
     listings(bag).await?;
     heads(bag).await?;
     published(bag).await?;
+    crate::sync::conformance::many_objects(bag).await?;
     objects(bag).await?;
+    crate::sync::conformance::presence(bag).await?;
     at_once(bag).await
 }
 

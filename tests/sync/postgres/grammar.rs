@@ -79,6 +79,7 @@ const TYPES: &[&str] = &["TEXT", "BYTEA", "INT8"];
 const KNOWN: &[&str] = &[
     "ALTER",
     "AND",
+    "ANY",
     "AS",
     "BYTEA",
     "BY",
@@ -102,6 +103,7 @@ const KNOWN: &[&str] = &[
     "INTO",
     "KEY",
     "LEVEL",
+    "LIMIT",
     "NOLOGIN",
     "NOT",
     "NOTHING",
@@ -109,6 +111,7 @@ const KNOWN: &[&str] = &[
     "ON",
     "OR",
     "ORDER",
+    "OVER",
     "POLICY",
     "PRIMARY",
     "RETURNING",
@@ -132,7 +135,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Functions and values that all of them have.
-const CALLS: &[&str] = &["count", "max", "octet_length", "current_user"];
+const CALLS: &[&str] = &["count", "max", "octet_length", "current_user", "sum"];
 
 fn words(sql: &str) -> Vec<&str> {
     sql.split(|sign: char| !(sign.is_alphanumeric() || sign == '_' || sign == '$'))

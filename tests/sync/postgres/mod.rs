@@ -77,7 +77,7 @@ async fn it_does_what_every_remote_does() -> Tested {
     assert_eq!(server.admin("qd", tables)?, "0");
     let bag = bag.making_tables();
     conformance::every_remote(&bag).await?;
-    assert_eq!(server.admin("qd", tables)?, "4");
+    assert_eq!(server.admin("qd", tables)?, "5");
 
     // Another bag of the same database is empty, and the same set of rules holds there beside the first.
     let other = remote(&server.socket("owner", "qd", "team-b"))?;

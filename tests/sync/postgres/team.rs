@@ -59,6 +59,9 @@ async fn a_role_writes_only_rows_of_its_own_devices() -> Tested {
             .await
             .map(|_| ()),
         bob.set_head(head(hers, 99)).await,
+        bob.set_presence(hers, Some(b"forged".to_vec()))
+            .await
+            .map(drop),
     ] {
         let why = refusal(result);
         assert!(matches!(why, RemoteError::Denied { .. }), "{why}");
@@ -66,6 +69,13 @@ async fn a_role_writes_only_rows_of_its_own_devices() -> Tested {
         assert!(why.to_string().contains("row-level security"), "{why}");
     }
     bob.delete_own(of_ann).await?;
+    assert!(ann.set_presence(hers, Some(b"she".to_vec())).await?);
+    bob.set_presence(hers, None).await?;
+    assert_eq!(
+        bob.presences().await?,
+        Some(vec![(hers, b"she".to_vec())]),
+        "he may read it"
+    );
     assert_eq!(ann.get(of_ann).await?, b"hers");
     assert_eq!(bob.get(of_ann).await?, b"hers", "he may read it");
     assert_eq!(

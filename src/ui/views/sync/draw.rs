@@ -47,6 +47,9 @@ pub(super) fn head(cx: Cx<'_>, status: &SyncStatus, writer: &mut Writer) {
     writer.field("next", &next, Role::Fg);
     let last = format!("sent {}, brought {}", status.published, status.learned);
     writer.field("last round", &last, Role::Fg);
+    if let Some(ahead) = status.ahead() {
+        writer.field("ahead", &ahead, Role::Accent);
+    }
     writer.field("space", &status.space, Role::Dim);
 }
 
