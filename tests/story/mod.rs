@@ -8,5 +8,6 @@ mod first_day;
 mod forward;
 mod hands;
 mod kill;
+mod plain;
 mod screen;
 mod server;
