@@ -1,5 +1,5 @@
-//! The emulator itself; only it and its guard know the crate behind it. It must not let foreign bytes grow anything
-//! without bound, and must not answer a question that would tell a remote host what the reader has copied.
+//! The emulator itself; only it, its guard, and what reads its grid and its modes know the crate behind it. It must not let
+//! foreign bytes grow anything without bound, and must not answer a question that would tell a remote host what was copied.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

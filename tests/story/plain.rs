@@ -18,7 +18,7 @@ fn words_are_only_ever_added() {
             .contains(words)
             .then_some(())
     };
-    let mut typed = |terminal: &mut Terminal, keys: &str, words: &str| {
+    let typed = |terminal: &mut Terminal, keys: &str, words: &str| {
         terminal.keys(keys);
         terminal.until_written(words, |written| said(written, words));
     };

@@ -3,6 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::Reaction;
+use super::sheet::{LOW, margin};
 use super::text_box::{foot, scroll};
 use crate::command::Scope;
 use crate::domain::key::{Key, KeyCode};
@@ -24,7 +25,7 @@ pub(crate) struct Help {
     scroll: Scroll,
     area: Rect,
     /// What is looked for, and whether it is still being typed.
-    wanted: Field,
+    wanted: Box<Field>,
     typing: bool,
     /// The line where typing began.
     from: usize,
@@ -37,7 +38,7 @@ impl Help {
             lines: Vec::new(),
             scroll: Scroll::default(),
             area: Rect::default(),
-            wanted: Field::line(""),
+            wanted: Box::new(Field::line("")),
             typing: false,
             from: 0,
         }
@@ -60,7 +61,7 @@ impl Help {
         if self.typing {
             match key.code {
                 KeyCode::Enter => self.typing = false,
-                KeyCode::Esc => (self.typing, self.wanted) = (false, Field::line("")),
+                KeyCode::Esc => (self.typing, self.wanted) = (false, Box::new(Field::line(""))),
                 _ => {
                     self.wanted.key(key);
                     self.find(self.from, true);
@@ -70,7 +71,7 @@ impl Help {
         }
         match key.code {
             KeyCode::Char('/') => {
-                (self.typing, self.wanted) = (true, Field::line(""));
+                (self.typing, self.wanted) = (true, Box::new(Field::line("")));
                 self.from = self.scroll.offset();
             }
             KeyCode::Char('n') => self.find(self.scroll.offset() + 1, true),
@@ -112,8 +113,10 @@ impl Help {
     pub(crate) fn layout(&mut self, cx: Cx<'_>, area: Rect) {
         self.area = centred(
             area,
-            area.width.saturating_sub(4).min(90),
-            area.height.saturating_sub(2),
+            margin(area).min(90),
+            // A low window has no room beside it.
+            area.height
+                .saturating_sub(if area.height < LOW { 0 } else { 2 }),
         );
         let width = usize::from(self.area.width.saturating_sub(4)).saturating_sub(CHORDS);
         self.lines = lines(cx, &self.scopes, width);
