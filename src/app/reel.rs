@@ -106,7 +106,10 @@ pub fn deck(file: &std::path::Path, how: Playing) -> Result<Deck, String> {
     }
     drop(read);
     let mut deck = Deck::new(Player::new(Arc::new(film)), how.speed, how.idle_ms);
-    deck.act(DeckAsk::To(from));
+    match how.before_last {
+        Some(lines) => deck.stand_before(lines),
+        None => deck.act(DeckAsk::To(from)),
+    }
     Ok(deck)
 }
 

@@ -50,7 +50,7 @@ use crate::command::Globals;
 /// # Errors
 /// There is no terminal, no app runs and none is to be started, or it cannot start.
 pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8, Refused> {
-    terminal_here()?;
+    terminal_here(globals.plain)?;
     let mut places = start::places(globals)?;
     let manner = Manner {
         plain: globals.plain,
@@ -108,7 +108,7 @@ pub async fn run(client: Client, plain: bool) -> Result<(), Refused> {
 }
 
 async fn inside(client: Client, manner: Manner) -> Result<(), Refused> {
-    terminal_here()?;
+    terminal_here(manner.plain)?;
     let window = client.window().await.map_err(|gone| failed(&gone))?;
     // The app ends when nobody can ask it for anything any more.
     drop(client);
@@ -120,8 +120,18 @@ async fn inside(client: Client, manner: Manner) -> Result<(), Refused> {
     shown.map_err(|error| failed(&error))
 }
 
-fn terminal_here() -> Result<(), Refused> {
+/// Whether somebody can use a window here; one in words asks less of a terminal.
+fn terminal_here(plain: bool) -> Result<(), Refused> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        // Such a terminal would print what steers others.
+        if !plain && std::env::var("TERM").is_ok_and(|term| term == "dumb") {
+            let text = "this terminal cannot place its cursor (TERM=dumb): try `qd --plain`, which speaks in lines, or the \
+                        commands of `qd --help`; if the terminal can do more, set TERM to its name";
+            return Err(Refused {
+                text: text.to_owned(),
+                exit: 2,
+            });
+        }
         return Ok(());
     }
     Err(Refused {

@@ -2,13 +2,18 @@
 //! cells come out again.
 
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossterm::event;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::PipeFlags;
 
 use super::encoder::Encoder;
 use super::features::Features;
+use super::input::{Came, Parser};
 use super::terminal::{Terminal, caps, size};
 use crate::app::reel;
 use crate::app::start::Refused;
@@ -21,6 +26,12 @@ use crate::ui::{self, Theme, UiInput, keys};
 /// The shortest time between two pictures.
 const FRAME: Duration = Duration::from_millis(16);
 
+/// How long an Escape may be the beginning of more: who plays a recording in a terminal is not measured.
+const ESCAPE: Duration = Duration::from_millis(50);
+
+/// How much is read at once, in bytes; a terminal line discipline gives at most 4,095.
+const READ: usize = 4096;
+
 /// How much of a film is looked at in one go while nobody needs the time, in bytes.
 const SPARE: usize = 256 * 1024;
 
@@ -29,7 +40,7 @@ const SPARE: usize = 256 * 1024;
 /// # Errors
 /// It cannot be read, or there is no terminal.
 pub fn replay(reference: &str, file: &Path, how: Playing) -> Result<u8, Refused> {
-    super::terminal_here()?;
+    super::terminal_here(false)?;
     let failed = |why: String| Refused {
         text: format!("the recording of {reference} cannot be played: {why}"),
         exit: 1,
@@ -50,6 +61,7 @@ pub fn replay(reference: &str, file: &Path, how: Playing) -> Result<u8, Refused>
         theme: Theme::default(),
         typed: None,
         wanted: None,
+        parser: Parser::new(ESCAPE, Instant::now()),
     };
     let terminal = Terminal::take(false).map_err(|why| failed(why.to_string()))?;
     let played = player.play(&terminal, &stop);
@@ -58,39 +70,79 @@ pub fn replay(reference: &str, file: &Path, how: Playing) -> Result<u8, Refused>
     played.map(|()| 0).map_err(|why| failed(why.to_string()))
 }
 
-/// Signals that end us: the terminal is given back first.
-struct Stop(std::sync::Arc<std::sync::atomic::AtomicBool>);
+/// Signals: those that end us, when the terminal is given back first, and that of another size. Each wakes whoever waits for
+/// keys.
+struct Stop {
+    ended: Arc<AtomicBool>,
+    woken: OwnedFd,
+}
 
 impl Stop {
     fn watch() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let seen = std::sync::Arc::clone(&flag);
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&ended);
+        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+        let (woken, wake) = rustix::pipe::pipe_with(flags)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (mut ends, mut hangs) = {
+        let (mut ends, mut hangs, mut resized) = {
             let _inside = runtime.enter();
             (
                 signal(SignalKind::terminate())?,
                 signal(SignalKind::hangup())?,
+                signal(SignalKind::window_change())?,
             )
         };
         // The thread ends with the process.
         drop(std::thread::spawn(move || {
             runtime.block_on(async {
-                tokio::select! {
-                    _ = ends.recv() => {}
-                    _ = hangs.recv() => {}
+                loop {
+                    let end = tokio::select! {
+                        _ = ends.recv() => true,
+                        _ = hangs.recv() => true,
+                        _ = resized.recv() => false,
+                    };
+                    seen.fetch_or(end, Ordering::Relaxed);
+                    // A full pipe wakes as well.
+                    rustix::io::write(&wake, b"!").ok();
                 }
             });
-            seen.store(true, std::sync::atomic::Ordering::Relaxed);
         }));
-        Ok(Self(flag))
+        Ok(Self { ended, woken })
     }
 
     fn is_set(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Waits for keys, a signal or the end of the time; the bytes of the keys, none when the terminal is gone.
+    fn wait(&self, time: Duration) -> io::Result<Option<Vec<u8>>> {
+        let input = io::stdin();
+        let mut ready = [
+            PollFd::new(&input, PollFlags::IN),
+            PollFd::new(&self.woken, PollFlags::IN),
+        ];
+        let time = Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        match poll(&mut ready, Some(&time)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(why) => return Err(why.into()),
+        }
+        let [keys, signals] = ready.map(|ready| !ready.revents().is_empty());
+        if signals {
+            rustix::io::read(&self.woken, &mut [0; 64]).ok();
+        }
+        if !keys {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; READ];
+        let got = rustix::io::read(&input, &mut bytes)?;
+        bytes.truncate(got);
+        Ok(Some(bytes))
     }
 }
 
@@ -103,6 +155,7 @@ struct Screen {
     typed: Option<String>,
     /// What was looked for last.
     wanted: Option<String>,
+    parser: Parser,
 }
 
 impl Screen {
@@ -110,41 +163,65 @@ impl Screen {
         let out = terminal.out();
         let mut turned = Instant::now();
         let mut spare = true;
+        let mut shown = size();
         while !stop.is_set() {
             (&*out).write_all(&self.frame())?;
-            let wait = if spare {
-                Duration::ZERO
-            } else {
-                self.deck
-                    .wait()
-                    .unwrap_or(Duration::from_millis(250))
-                    .max(FRAME)
-            };
-            let ready = event::poll(wait)?;
+            let bytes = stop.wait(self.patience(spare))?;
             self.deck.turn(turned.elapsed());
             turned = Instant::now();
-            if !ready {
+            let came = match bytes {
+                None => self.parser.tick(turned),
+                Some(bytes) if bytes.is_empty() => return Ok(()),
+                Some(bytes) => self.parser.feed(&bytes, turned),
+            };
+            let inputs = came.into_iter().filter_map(|came| match came {
+                Came::Event(event) => keys::input(event),
+                Came::Alive | Came::Answer => None,
+            });
+            let (inputs, now) = (inputs.collect::<Vec<_>>(), size());
+            if std::mem::replace(&mut shown, now) != now {
+                self.encoder.reset();
+            } else if inputs.is_empty() {
                 spare = self.deck.prepare(SPARE);
                 continue;
             }
-            match keys::input(event::read()?) {
-                Some(UiInput::Key(key)) => {
-                    if self.key(key) {
-                        return Ok(());
-                    }
-                    // What a search takes is no time of the recording.
-                    turned = Instant::now();
+            for input in inputs {
+                if self.input(input) {
+                    return Ok(());
                 }
-                Some(UiInput::Paste(text)) => {
-                    if let Some(typed) = &mut self.typed {
-                        typed.push_str(&crate::domain::text::line(&text));
-                    }
-                }
-                Some(UiInput::Resize { .. }) => self.encoder.reset(),
-                Some(UiInput::FocusGained | UiInput::FocusLost | UiInput::Mouse(_)) | None => {}
             }
+            // What a search takes is no time of the recording.
+            turned = Instant::now();
         }
         Ok(())
+    }
+
+    /// How long keys may be waited for.
+    fn patience(&self, spare: bool) -> Duration {
+        if spare {
+            return Duration::ZERO;
+        }
+        let picture = self.deck.wait().unwrap_or(Duration::from_millis(250));
+        let key = self.parser.due();
+        let key = key.map(|due| due.saturating_duration_since(Instant::now()));
+        picture.max(FRAME).min(key.unwrap_or(Duration::MAX))
+    }
+
+    /// Something that a person did; true leaves.
+    fn input(&mut self, input: UiInput) -> bool {
+        match input {
+            UiInput::Key(key) => return self.key(key),
+            UiInput::Paste(text) => {
+                if let Some(typed) = &mut self.typed {
+                    typed.push_str(&crate::domain::text::line(&text));
+                }
+            }
+            UiInput::Resize { .. }
+            | UiInput::FocusGained
+            | UiInput::FocusLost
+            | UiInput::Mouse(_) => {}
+        }
+        false
     }
 
     fn frame(&mut self) -> Vec<u8> {

@@ -284,7 +284,8 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "demo",
         title: "demo",
-        help: "Starts the whole program on an embedded fleet in a temporary home; nothing else is needed.",
+        help: "Starts the whole program on an embedded fleet, in a temporary home or in that of --home, which can be come back to; \
+               nothing else is needed.",
         args: &[Arg {
             name: "check",
             form: Switch(None),

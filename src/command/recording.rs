@@ -340,6 +340,7 @@ fn replay(args: &Args) -> Result<Command, ArgError> {
             idle_ms: span(args, "idle-limit")?,
             from_ms: span(args, "from")?.unwrap_or(0),
             marker,
+            before_last: None,
         },
     }))
 }

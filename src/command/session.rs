@@ -22,6 +22,10 @@ pub struct Playing {
     pub from_ms: u64,
     /// At which marker it begins, from 1; wins over `from_ms`.
     pub marker: Option<usize>,
+    /// It begins, and stands still, where all was written that lies further back than so many of the last lines; wins over
+    /// the others.
+    #[serde(default)]
+    pub before_last: Option<u64>,
 }
 
 impl Default for Playing {
@@ -31,6 +35,7 @@ impl Default for Playing {
             idle_ms: None,
             from_ms: 0,
             marker: None,
+            before_last: None,
         }
     }
 }

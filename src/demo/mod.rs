@@ -9,6 +9,7 @@ mod enter;
 mod error;
 mod fleet;
 mod flow;
+mod ground;
 mod machine;
 mod pipes;
 mod plan;

@@ -1,8 +1,7 @@
-//! A demo that runs: the fleet, a temporary home, the app on them, and the sample data in its store.
+//! A demo that runs: the fleet, its home, the app on them, and the sample data in its store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::app::event::LineEvent;
@@ -14,6 +13,7 @@ use crate::command::{
 use crate::config::{Environment, Paths, Settings};
 use crate::ssh::Reply;
 
+use super::ground::Ground;
 use super::{BOOKS, DemoError, Fleet, LOGIN, TICKETS};
 
 /// Why a demo could not be set up.
@@ -27,6 +27,32 @@ pub enum StageError {
         "cannot set up the demo's home: {0}; set TMPDIR to a folder with space that you may write to"
     )]
     Home(String),
+    /// The folder that was named as its home.
+    #[error("cannot use {} for the demo: {why}; name a folder that you may write to, or leave out --home", path.display())]
+    Kept {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// The folder that was named as its home holds something else.
+    #[error("cannot put the demo into {}: it is not empty and no demo made it; name a new or an empty folder", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The demo in that folder runs already.
+    #[error("cannot put the demo into {}: another demo runs in it; leave that one first, or name another folder", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The story begins at the beginning.
+    #[error("cannot walk the demo in {}: it was used before, and the story begins with nothing; name an empty folder", path.display())]
+    Used {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The app refused what the demo begins with.
     #[error("the demo could not be furnished: {0}")]
     Furnish(String),
@@ -38,7 +64,7 @@ pub enum StageError {
     Silent,
 }
 
-/// Everything that a demo is made of. Dropping it ends the fleet and removes its folder.
+/// Everything that a demo is made of. Dropping it ends the fleet and removes its folder, unless that was named.
 pub struct Stage {
     /// The way to the app.
     pub client: Client,
@@ -46,21 +72,21 @@ pub struct Stage {
     pub places: Places,
     fleet: Fleet,
     app: JoinHandle<()>,
-    folder: TempDir,
+    ground: Ground,
 }
 
 impl Stage {
-    /// Starts fleet and app in a new temporary folder.
+    /// Starts fleet and app in a new temporary folder, or in the home that `globals` names.
     ///
     /// # Errors
     /// A server, a folder or the store could not be made.
     pub async fn set(globals: &Globals, who: Interactive) -> Result<Self, StageError> {
-        let folder = tempfile::Builder::new()
-            .prefix("qd-demo-")
-            .tempdir()
-            .map_err(|why| StageError::Home(why.to_string()))?;
-        let fleet = Fleet::start(&folder.path().join("fleet")).await?;
-        let home = folder.path().join("home");
+        let ground = Ground::choose(globals.home.as_deref())?;
+        let home = ground.home();
+        if ground.is_furnished() && matches!(who, Interactive::Nobody) {
+            return Err(StageError::Used { path: home });
+        }
+        let fleet = Fleet::start(&ground.fleet()).await?;
         let paths = Paths::below(&home)
             .and_then(|paths| paths.ensure().map(|()| paths))
             .map_err(|why| StageError::Home(why.to_string()))?;
@@ -91,7 +117,7 @@ impl Stage {
             places,
             fleet,
             app: tokio::spawn(app.run()),
-            folder,
+            ground,
         })
     }
 
@@ -106,12 +132,15 @@ impl Stage {
     }
 
     /// Imports the fleet and opens the sample tickets, as a person would by commands; the first of them last, because a
-    /// list begins with the newest.
+    /// list begins with the newest. Where a demo was before, its hosts are imported anew and the rest is as it was left.
     ///
     /// # Errors
     /// A command was refused; says why.
     pub async fn furnish(&self) -> Result<(), StageError> {
         self.must(self.import()).await?;
+        if self.ground.is_furnished() {
+            return Ok(());
+        }
         for host in self.fleet.hosts() {
             self.must(Command::Host(HostCommand::Tag {
                 pattern: host.name.to_owned(),
@@ -138,7 +167,7 @@ impl Stage {
             }))
             .await?;
         }
-        Ok(())
+        self.ground.furnished()
     }
 
     /// The command that imports the fleet.
@@ -178,12 +207,12 @@ impl Stage {
         Err(StageError::Silent)
     }
 
-    /// Ends the app, then the fleet, then removes the folder.
+    /// Ends the app, then the fleet, then removes the folder; of one that was named, only the hosts.
     pub async fn strike(self) {
         self.client.stop().await.ok();
         drop(self.app.await);
         self.fleet.stop().await;
-        drop(self.folder.close());
+        self.ground.leave();
     }
 }
 
@@ -196,10 +225,15 @@ fn write_book(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
             .mode(0o700)
             .create(parent)?;
     }
-    let mut file = std::fs::OpenOptions::new()
+    let made = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())
+        .open(path);
+    match made {
+        Ok(mut file) => std::io::Write::write_all(&mut file, text.as_bytes()),
+        // The demo was here before, and somebody may have changed it since.
+        Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(why) => Err(why),
+    }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::domain::ids::SessionId;
 use crate::term::cast::{Header, Recorder};
-use crate::term::{Screen, Size, ansi};
+use crate::term::{Emulator, Size};
 
 use super::config::blocking;
 use super::fact::SshFact;
@@ -112,19 +112,20 @@ impl Tape {
         self.roll(path, size, false);
     }
 
-    /// Records into a file from now on, or no more. A recording that goes on begins with what is on the screen.
-    pub(crate) fn switch(&mut self, file: Option<PathBuf>, screen: &Screen) {
+    /// Records into a file from now on, or no more. A recording that goes on begins with what is on the screen and all that is
+    /// in force there.
+    pub(crate) fn switch(&mut self, file: Option<PathBuf>, emulator: &mut Emulator) {
         match file {
             Some(path) if !self.is_on() => {
                 if self.written.bytes.load(Ordering::Relaxed) == 0 {
                     self.started = Instant::now();
                 }
                 *self.written.lock() = None;
-                self.roll(path, screen.size, true);
+                self.roll(path, emulator.size(), true);
                 let on = self.recorder.marker(self.elapsed(), "recording on");
                 self.add(on);
-                self.resize(screen.size);
-                self.output(ansi::paint(screen).as_bytes());
+                self.resize(emulator.size());
+                self.output(emulator.repaint().as_bytes());
             }
             Some(_) => {}
             None => {
@@ -436,7 +437,6 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::EntityId;
-    use crate::term::Emulator;
     use crate::term::cast::{self, EventKind};
 
     const SIZE: Size = Size::new(80, 24);
@@ -499,7 +499,7 @@ mod tests {
         let mut emulator = Emulator::new(SIZE);
         tape.begin(path.clone(), SIZE);
         tape.output(b"before\r\n");
-        tape.switch(None, &emulator.screen());
+        tape.switch(None, &mut emulator);
         assert!(matches!(
             told.recv().await,
             Some(SshFact::RecordingChanged { on: false, .. })
@@ -507,7 +507,7 @@ mod tests {
         tape.output(b"secret\r\n");
         tape.mark("unheard");
         emulator.feed(b"on the screen");
-        tape.switch(Some(path.clone()), &emulator.screen());
+        tape.switch(Some(path.clone()), &mut emulator);
         assert!(matches!(
             told.recv().await,
             Some(SshFact::RecordingChanged { on: true, .. })
@@ -540,8 +540,8 @@ mod tests {
         tape.begin(path.clone(), SIZE);
         for _ in 0..TIMES {
             tape.output(b"line after line\r\n");
-            tape.switch(None, &emulator.screen());
-            tape.switch(Some(path.clone()), &emulator.screen());
+            tape.switch(None, &mut emulator);
+            tape.switch(Some(path.clone()), &mut emulator);
         }
         assert_eq!(tape.finish().await.error, None);
         let off = EventKind::Marker("recording off".to_owned());
@@ -554,8 +554,7 @@ mod tests {
     async fn a_full_disk_costs_only_the_recording_and_is_told_at_once() {
         let (mut tape, mut told) = tape();
         // A device that is always full takes the place of the file.
-        let screen = Emulator::new(SIZE).screen();
-        tape.switch(Some("/dev/full".into()), &screen);
+        tape.switch(Some("/dev/full".into()), &mut Emulator::new(SIZE));
         let mut stopped = None;
         while let Some(fact) = told.recv().await {
             if let SshFact::RecordingStopped { why, .. } = fact {

@@ -453,7 +453,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
             View::Record(file) => {
-                self.tape.switch(file, &self.emulator.live_screen());
+                self.tape.switch(file, &mut self.emulator);
                 return None;
             }
             View::Mark(text) => {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::screen::{Color, Row, Screen, Style};
+use super::screen::{Color, Row, Screen, Style, Underline};
 
 /// The rows with their colours and attributes (ECMA-48 SGR), without trailing blanks and blank rows at the end. Every row
 /// ends in the terminal's own look, so that rows can be cut out.
@@ -22,11 +22,23 @@ pub fn paint(screen: &Screen) -> String {
     } else {
         "\x1b[?1049l\x1b[0m\x1b[r\x1b[2J"
     });
+    // Where a line was wrapped it is written on, so that it is one line there too.
+    let mut goes_on = false;
     for (number, row) in screen.rows.iter().enumerate() {
-        let line = line(row);
-        if !line.is_empty() {
-            write!(out, "\x1b[{};1H{line}", number + 1).ok();
+        let next = screen.rows.get(number + 1).filter(|_| row.wrapped);
+        let wide =
+            |row: &std::sync::Arc<Row>| row.cells.get(1).is_some_and(|cell| cell.text.is_empty());
+        let line = match next {
+            // A wide character that did not fit leaves its blank by itself.
+            Some(next) => part(row, row.cells.len() - usize::from(wide(next))),
+            None if goes_on => part(row, used(row).max(1)),
+            None => line(row),
+        };
+        if !goes_on && !line.is_empty() {
+            write!(out, "\x1b[{};1H", number + 1).ok();
         }
+        out.push_str(&line);
+        goes_on = next.is_some();
     }
     match screen.cursor {
         Some((row, col)) => write!(out, "\x1b[{};{}H\x1b[?25h", row + 1, col + 1).ok(),
@@ -35,25 +47,43 @@ pub fn paint(screen: &Screen) -> String {
     out
 }
 
+/// A character with its look, without what was in force before and after.
+pub(super) fn cell(out: &mut String, cell: &super::Cell) {
+    sgr(out, cell.style);
+    out.push_str(shown(cell));
+}
+
+/// What is to be seen of a cell: hidden text stays hidden.
+fn shown(cell: &super::Cell) -> &str {
+    if cell.style.hidden {
+        " "
+    } else {
+        cell.text.as_str()
+    }
+}
+
 fn line(row: &Row) -> String {
+    part(row, used(row))
+}
+
+/// How many cells of a row say anything.
+fn used(row: &Row) -> usize {
     let plain = Style::default();
     let blank = |cell: &super::Cell| cell.text.as_str() == " " && cell.style == plain;
-    let used = row
-        .cells
-        .iter()
-        .rposition(|cell| !blank(cell))
-        .map_or(0, |last| last + 1);
+    let last = row.cells.iter().rposition(|cell| !blank(cell));
+    last.map_or(0, |last| last + 1)
+}
+
+/// The first cells of a row.
+fn part(row: &Row, count: usize) -> String {
+    let plain = Style::default();
     let (mut out, mut style) = (String::new(), plain);
-    for cell in row.cells.iter().take(used) {
+    for cell in row.cells.iter().take(count) {
         if cell.style != style {
             style = cell.style;
             sgr(&mut out, style);
         }
-        out.push_str(if style.hidden {
-            " "
-        } else {
-            cell.text.as_str()
-        });
+        out.push_str(shown(cell));
     }
     if style != plain {
         out.push_str("\x1b[0m");
@@ -67,7 +97,10 @@ fn sgr(out: &mut String, style: Style) {
         (style.bold, 1),
         (style.dim, 2),
         (style.italic, 3),
-        (style.underline, 4),
+        (
+            style.underline && style.underline_kind == Underline::Single,
+            4,
+        ),
         (style.blink, 5),
         (style.reverse, 7),
         (style.strike, 9),
@@ -76,8 +109,23 @@ fn sgr(out: &mut String, style: Style) {
             write!(out, ";{code}").ok();
         }
     }
+    let kind = match style.underline_kind {
+        Underline::Single => 0,
+        Underline::Double => 2,
+        Underline::Curly => 3,
+        Underline::Dotted => 4,
+        Underline::Dashed => 5,
+    };
+    if style.underline && kind > 0 {
+        write!(out, ";4:{kind}").ok();
+    }
     color(out, style.fg, 30);
     color(out, style.bg, 40);
+    match style.underline_color {
+        Color::Default => {}
+        Color::Indexed(index) => drop(write!(out, ";58:5:{index}")),
+        Color::Rgb(red, green, blue) => drop(write!(out, ";58:2::{red}:{green}:{blue}")),
+    }
     out.push('m');
 }
 

@@ -108,6 +108,12 @@ impl Deck {
         }
     }
 
+    /// Stands still where all was written that lies further back than the last `lines`.
+    pub fn stand_before(&mut self, lines: u64) {
+        self.player.before_last(lines);
+        self.playing = false;
+    }
+
     fn marker(&mut self, by: i64) {
         let at = self.player.at();
         let film = Arc::clone(self.player.film());

@@ -1,5 +1,5 @@
-//! The emulator itself; only it and its guard know the crate behind it. It must not let foreign bytes grow anything
-//! without bound, and must not answer a question that would tell a remote host what the reader has copied.
+//! The emulator itself; only it, its guard, and what reads its grid and its modes know the crate behind it. It must not let
+//! foreign bytes grow anything without bound, and must not answer a question that would tell a remote host what was copied.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -10,6 +10,7 @@ use alacritty_terminal::term::{self, Osc52, Term, TermDamage, TermMode};
 use alacritty_terminal::vte::ansi::{self, Processor, Rgb};
 
 use super::envelope::{Aside, Envelope};
+use super::force;
 use super::grid::Grid;
 use super::guard::{self, GRID, Guard, Kept};
 use super::outbox::{Notice, Outbox, Requests, palette};
@@ -246,6 +247,10 @@ impl Emulator {
     /// Gives the screen another size; long lines are wrapped anew. The program must be told by other means.
     pub fn resize(&mut self, size: Size) {
         let size = size.clamped();
+        if size != self.size {
+            // The crate sets the margins to the whole screen then.
+            self.kept.region = None;
+        }
         // What a synchronised update holds back was written for the old size.
         self.stop_sync();
         self.listener.with(|out| out.requests.size = size);
@@ -257,6 +262,7 @@ impl Emulator {
         }
         self.size = size;
         self.term.resize(Cells(size));
+        self.past.foothold.forget();
         self.pack(LIVE);
     }
 
@@ -337,6 +343,14 @@ impl Emulator {
         }
     }
 
+    /// What makes a terminal of the same size show what this one shows, and write on as this one would.
+    pub fn repaint(&mut self) -> String {
+        // What is held back would be in neither half.
+        self.stop_sync();
+        let screen = self.live_screen();
+        force::repaint(&screen, &self.term, &self.kept)
+    }
+
     /// The rows of the grid.
     pub(super) fn grid(&self) -> Grid<'_> {
         Grid::of(&self.term, &self.kept)
@@ -346,6 +360,7 @@ impl Emulator {
     pub(super) fn clear_grid_history(&mut self) {
         // The next screen is read anew.
         self.shown = None;
+        self.past.foothold.forget();
         self.term.grid_mut().clear_history();
     }
 

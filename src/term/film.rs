@@ -239,6 +239,33 @@ impl Player {
         self.at = seen.map_or(0, |shot| shot.at);
     }
 
+    /// Goes to where all was written that lies further back than the last `lines` of the whole film. Lines are counted from the
+    /// end, because a recording need not have begun with its session.
+    pub fn before_last(&mut self, lines: u64) {
+        let mut place = Place::start(&self.film);
+        // The event after which the cursor was in a line, where that is another line than after the event before.
+        let mut steps: Vec<(usize, u64)> = Vec::new();
+        while place.see(&self.film).is_some() {
+            let line = place.emulator.line_of_cursor();
+            if let Some(line) =
+                line.filter(|line| steps.last().is_none_or(|(_, last)| last != line))
+            {
+                steps.push((place.next, line));
+            }
+        }
+        let target = place.emulator.line_count().saturating_sub(lines);
+        let beyond = steps.iter().position(|(_, line)| *line > target);
+        // What a flood wrote at once may reach far beyond it; then what was there before is shown.
+        let next = beyond
+            .and_then(|at| steps.get(at))
+            .map_or(self.film.shots.len(), |(next, _)| next.saturating_sub(1));
+        self.go(next);
+        let seen = next
+            .checked_sub(1)
+            .and_then(|last| self.film.shots.get(last));
+        self.at = seen.map_or(0, |shot| shot.at);
+    }
+
     /// Goes on until a row appears with what is looked for, which was not there before; false leaves everything as it was.
     pub fn find(&mut self, wanted: &Regex) -> bool {
         let (before, at) = (self.here.next, self.at);
@@ -397,6 +424,25 @@ mod tests {
         player.seek(100_000);
         assert_eq!(player.screen().size, Size::new(30, 6));
         assert_eq!(player.next_at(), None);
+    }
+
+    #[test]
+    fn it_stands_where_the_last_lines_begin() {
+        let mut player = Player::new(film());
+        for (lines, last) in [(40, "line 60"), (10, "line 90"), (100, "line 0"), (500, "")] {
+            player.before_last(lines);
+            let screen = shown(&mut player);
+            assert_eq!(screen.lines().last().unwrap_or_default(), last, "{lines}");
+        }
+        // What was left out at the beginning changes no place, because it is counted from the end.
+        let mut text = "{\"version\": 2, \"width\": 20, \"height\": 5}\n".to_owned();
+        for line in 50..100 {
+            text.push_str(&format!("[{line}.5, \"o\", \"line {line}\\r\\n\"]\n"));
+        }
+        let film = Arc::new(Film::read(&text).expect("it is a recording"));
+        let mut player = Player::new(film);
+        player.before_last(40);
+        assert_eq!(shown(&mut player).lines().last(), Some("line 60"));
     }
 
     #[test]

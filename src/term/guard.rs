@@ -53,6 +53,11 @@ pub(super) struct Kept {
     swapped: bool,
     /// An address had to go, so that its number means another now.
     pub(super) renumbered: bool,
+    /// The margins as the first row and the row after the last; none when they are those of the screen. The crate tells
+    /// nobody.
+    pub(super) region: Option<(usize, usize)>,
+    /// Which of the four character sets is written in.
+    pub(super) charset: ansi::CharsetIndex,
 }
 
 impl Kept {
@@ -159,6 +164,11 @@ impl Guard<'_> {
                 if self.alternate() != on {
                     self.term.swap_alt();
                 }
+            }
+            // It takes the margins away, and does not change columns.
+            ansi::PrivateMode::Named(ansi::NamedPrivateMode::ColumnMode) => {
+                self.kept.region = None;
+                return false;
             }
             ansi::PrivateMode::Unknown(1048) if on => self.term.save_cursor_position(),
             ansi::PrivateMode::Unknown(1048) => self.term.restore_cursor_position(),
@@ -276,6 +286,8 @@ impl Handler for Guard<'_> {
     fn reset_state(&mut self) {
         self.kept.keyboard = Keyboards::default();
         self.kept.swapped = false;
+        self.kept.region = None;
+        self.kept.charset = ansi::CharsetIndex::default();
         // The history of the first screen can be read only while that is shown.
         if self.alternate() {
             Handler::unset_private_mode(
@@ -285,6 +297,23 @@ impl Handler for Guard<'_> {
         }
         self.past.before_reset(&Grid::of(self.term, self.kept));
         Handler::reset_state(self.term);
+    }
+
+    fn set_scrolling_region(&mut self, top: usize, bottom: Option<usize>) {
+        let rows = self.term.screen_lines();
+        let below = bottom.unwrap_or(rows);
+        // What the crate takes for no margins changes nothing.
+        if top < below {
+            let first = top.saturating_sub(1).min(rows);
+            self.kept.region = Some((first, below.min(rows))).filter(|region| *region != (0, rows));
+        }
+        Handler::set_scrolling_region(self.term, top, bottom);
+        self.scrolled();
+    }
+
+    fn set_active_charset(&mut self, index: ansi::CharsetIndex) {
+        self.kept.charset = index;
+        Handler::set_active_charset(self.term, index);
     }
 
     fn report_keyboard_mode(&mut self) {
@@ -336,8 +365,7 @@ impl Handler for Guard<'_> {
         reverse_index(); set_mode(mode: ansi::Mode);
         unset_mode(mode: ansi::Mode); report_mode(mode: ansi::Mode);
         report_private_mode(mode: ansi::PrivateMode);
-        set_scrolling_region(top: usize, bottom: Option<usize>); set_keypad_application_mode();
-        unset_keypad_application_mode(); set_active_charset(index: ansi::CharsetIndex);
+        set_keypad_application_mode(); unset_keypad_application_mode();
         configure_charset(index: ansi::CharsetIndex, charset: ansi::StandardCharset);
         set_color(index: usize, color: Rgb); reset_color(index: usize);
         clipboard_store(clipboard: u8, base64: &[u8]); clipboard_load(clipboard: u8, terminator: &str);
@@ -372,7 +400,7 @@ pub(super) fn cursor_style(style: ansi::CursorStyle) -> u8 {
 }
 
 /// The parameters that set the looks of what is written next.
-fn sgr(template: &Cell) -> String {
+pub(super) fn sgr(template: &Cell) -> String {
     let mut text = "0".to_owned();
     for (flag, code) in [
         (Flags::BOLD, "1"),

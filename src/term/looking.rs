@@ -79,6 +79,25 @@ impl Emulator {
         text
     }
 
+    /// The number of the line that the cursor is in, counted from the first that was ever written; none in a full-screen
+    /// program.
+    pub(super) fn line_of_cursor(&mut self) -> Option<u64> {
+        let mut foothold = self.past.foothold;
+        let grid = self.grid();
+        if grid.alternate() {
+            return None;
+        }
+        let (line, _) = foothold.find(&grid, self.past.history.end(), false);
+        self.past.foothold = foothold;
+        Some(line)
+    }
+
+    /// How many lines there were up to the last that holds anything.
+    pub(super) fn line_count(&self) -> u64 {
+        let grid = self.grid();
+        self.past.reading(&grid).end()
+    }
+
     /// Scrolls the view `lines` back into history, or forward when negative; 0 returns to the end.
     pub fn scroll(&mut self, lines: i32) {
         self.look(Look::Scroll(lines));

@@ -13,6 +13,8 @@ pub mod encode;
 mod envelope;
 pub mod film;
 pub mod find;
+mod foothold;
+mod force;
 mod grid;
 mod guard;
 mod history;

@@ -2,6 +2,7 @@
 //! with the grid's: numbers grow from the oldest, and a line keeps its number when it is packed or its pane is resized.
 
 use super::copy::{Copy, Line, Lines};
+use super::foothold::Foothold;
 use super::history::{History, LINE_CELLS, LINE_ROWS};
 use super::look::{Keep, ShellState};
 use super::marks::{At, Marks};
@@ -41,6 +42,7 @@ pub(super) trait Rows {
 pub(super) struct Past {
     pub(super) history: History,
     pub(super) marks: Marks,
+    pub(super) foothold: Foothold,
     pub(super) keep: Keep,
     pub(super) copy: Option<Copy>,
     /// The screen as copy mode last showed it.
@@ -53,6 +55,7 @@ impl Default for Past {
         Self {
             history: History::new(keep.bytes),
             marks: Marks::default(),
+            foothold: Foothold::default(),
             keep,
             copy: None,
             shown: None,
@@ -67,7 +70,7 @@ impl Past {
             return 0;
         }
         let excess = grid.history().saturating_sub(live);
-        let mut done = 0;
+        let (mut done, mut lines) = (0, 0);
         let mut cells = Vec::new();
         for piece in Pieces::of(grid, -(grid.history() as i32), 0) {
             if done + piece.rows > excess || piece.open {
@@ -77,7 +80,9 @@ impl Past {
             let open = grid.wraps(piece.row + piece.rows as i32 - 1);
             self.history.push(&cells, open);
             done += piece.rows;
+            lines += 1;
         }
+        self.foothold.packed(done, lines);
         self.marks.forget(self.history.first());
         done
     }
@@ -92,6 +97,7 @@ impl Past {
                 self.history.push(&cells, false);
             }
         }
+        self.foothold.forget();
         self.marks.cut(self.history.end());
         self.marks.state = ShellState::Unknown;
         self.copy = None;
@@ -105,13 +111,14 @@ impl Past {
         let pieces = Pieces::of(grid, -(grid.history() as i32), 0);
         let gone = pieces.filter(|piece| !piece.open).count() as u64;
         self.history.clear(gone);
+        self.foothold.forget();
         self.marks.forget(self.history.first());
     }
 
     /// What stands below the cursor's line is about to be erased; marks there lead nowhere.
     pub(super) fn before_erasing(&mut self, grid: &impl Rows) {
         if !grid.alternate() && self.marks.any() {
-            let (line, _) = self.reading(grid).place_of_cursor();
+            let (line, _) = self.foothold.find(grid, self.history.end(), false);
             self.marks.cut(line + 1);
         }
     }
@@ -122,13 +129,34 @@ impl Past {
         if grid.alternate() {
             return self.marks.set(None, mark);
         }
-        let lines = self.reading(grid);
-        let place = lines.place_of_cursor();
-        let typed = (mark == Mark::Output).then(|| typed(&lines, self.marks.input(), place));
-        if let Some(typed) = typed {
+        let base = self.history.end();
+        let place = self.foothold.find(grid, base, mark == Mark::Input);
+        if mark == Mark::Output {
+            let typed = self.typed(grid, place);
             self.marks.begin(&typed);
         }
         self.marks.set(Some(place), mark);
+    }
+
+    /// What stands between the end of the prompt and the cursor, of a command of several lines the first.
+    fn typed(&self, grid: &impl Rows, to: At) -> String {
+        let Some((line, col)) = self.marks.input() else {
+            return String::new();
+        };
+        let row = self.foothold.input(line, grid);
+        let piece = row.and_then(|row| Pieces::of(grid, row, grid.rows() as i32).next());
+        let cells = match piece {
+            Some(piece) => {
+                let mut cells = Vec::new();
+                join(grid, piece, &mut cells);
+                cells
+            }
+            None => self.reading(grid).line(line).cells,
+        };
+        let to = to.min((line + 1, 0));
+        let end = if to.0 == line { to.1 } else { cells.len() };
+        let typed = cells.get(col..end.min(cells.len())).unwrap_or_default();
+        typed.iter().map(|cell| cell.text.as_str()).collect()
     }
 
     /// All lines, the oldest first.
@@ -137,36 +165,24 @@ impl Past {
     }
 }
 
-/// What stands between the end of the prompt and the cursor, of a command of several lines the first.
-fn typed(lines: &impl Lines, from: Option<At>, to: At) -> String {
-    let Some((line, col)) = from else {
-        return String::new();
-    };
-    let to = to.min((line + 1, 0));
-    let cells = lines.line(line).cells;
-    let end = if to.0 == line { to.1 } else { cells.len() };
-    let typed = cells.get(col..end.min(cells.len())).unwrap_or_default();
-    typed.iter().map(|cell| cell.text.as_str()).collect()
-}
-
 /// A line, or a piece of a long one, in a grid.
 #[derive(Clone, Copy, Debug)]
-struct Piece {
-    row: i32,
-    rows: usize,
+pub(super) struct Piece {
+    pub(super) row: i32,
+    pub(super) rows: usize,
     /// It goes on where the rows that were looked at end.
     open: bool,
 }
 
 /// Finds the lines in rows that begin with the beginning of one.
-struct Pieces<'a, G> {
+pub(super) struct Pieces<'a, G> {
     grid: &'a G,
     next: i32,
     end: i32,
 }
 
 impl<'a, G: Rows> Pieces<'a, G> {
-    fn of(grid: &'a G, from: i32, end: i32) -> Self {
+    pub(super) fn of(grid: &'a G, from: i32, end: i32) -> Self {
         Self {
             grid,
             next: from,

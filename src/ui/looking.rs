@@ -7,7 +7,7 @@ use super::layers::prompt::Prompt;
 use super::view::View;
 use super::views::pane::Hold;
 use super::{Intent, SessionInput, Ui};
-use crate::command::LookVerb;
+use crate::command::{Command, LookVerb, Playing, SessionCommand};
 use crate::domain::ids::SessionId;
 use crate::domain::key::{Key, KeyCode};
 use crate::domain::look::{CopyKeys, Deed, Motion, Shape};
@@ -184,17 +184,29 @@ impl Ui {
         unmarked
     }
 
-    /// The recording holds what the pane does not keep.
+    /// The recording holds what the pane does not keep: it is opened where that ends.
     fn older(&mut self, model: &Model, id: SessionId) -> Vec<Intent> {
         let session = model.session(id);
-        match session.filter(|session| session.recording && !session.reference.is_empty()) {
-            Some(session) => {
-                let view = View::Recording(session.reference.clone());
-                self.open(model, view);
-            }
-            None => self.refused = Some("This session is not recorded.".to_owned()),
-        }
-        Vec::new()
+        let Some(session) =
+            session.filter(|session| session.recording && !session.reference.is_empty())
+        else {
+            self.refused = Some("This session is not recorded.".to_owned());
+            return Vec::new();
+        };
+        let reference = session.reference.clone();
+        let view = session
+            .screen
+            .as_ref()
+            .and_then(|screen| screen.copy.as_ref());
+        let kept = view.filter(|view| view.gone > 0).map(|view| view.lines);
+        self.open(model, View::Recording(reference.clone()));
+        let Some(kept) = kept else { return Vec::new() };
+        let how = Playing {
+            before_last: Some(kept),
+            ..Playing::default()
+        };
+        let replay = SessionCommand::Replay { reference, how };
+        vec![Intent::Command(Command::Session(replay))]
     }
 
     /// What the mouse does in a pane whose program does not want it: dragging selects, two clicks take a word, three a line.

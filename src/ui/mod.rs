@@ -130,7 +130,11 @@ impl Ui {
     /// A screen of 80 columns and 24 rows that shows the first view; a resize comes as input.
     pub fn new(theme: Theme, keymap: Keymap, caps: Caps) -> Self {
         Self {
-            look: Look { theme, caps },
+            look: Look {
+                theme,
+                caps,
+                spoken: false,
+            },
             keymap,
             view: View::Home,
             trail: Vec::new(),

@@ -15,6 +15,8 @@ use crate::domain::text::line;
 pub(crate) struct Look {
     pub(crate) theme: Theme,
     pub(crate) caps: Caps,
+    /// It is drawn to be read out: nothing is cut that must be known before somebody agrees to it.
+    pub(crate) spoken: bool,
 }
 
 impl Look {

@@ -340,6 +340,9 @@ fn a_recording_is_played_sought_and_left_with_the_terminal_as_it_was() {
     player.until("one step back", |screen| screen.contains("0:20 /"));
     player.keys("/nowhere\r");
     player.until_shows("does not appear");
+    // What a terminal answers, late and in pieces, is no key: the q in it does not leave.
+    player.keys("\u{1b}]11;rgb:quit/q");
+    player.keys("q/q\u{1b}\\\u{1b}[?1;2q\u{1b}[0n");
     player.keys("++ ");
     player.until("it plays faster", |screen| {
         screen.contains("playing") && screen.contains("x0.")

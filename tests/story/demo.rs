@@ -159,3 +159,68 @@ fn the_program_says_it_with_its_exit_status() {
     assert_eq!(said.lines().count(), Chapter::ALL.len(), "{said}");
     assert!(said.lines().all(|line| line.ends_with("  ok")), "{said}");
 }
+
+#[test]
+fn a_demo_in_a_folder_can_be_come_back_to() {
+    use quarterdeck::command::{Answer, Command as Asked, TicketCommand};
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let home = folder.path().join("demo");
+    let globals = Globals {
+        home: Some(home.clone()),
+        ..Globals::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let titles = |add: Option<&str>| {
+        runtime.block_on(async {
+            let stage = Stage::set(&globals, Interactive::Window)
+                .await
+                .expect("the demo starts");
+            stage.furnish().await.expect("it is furnished");
+            if let Some(title) = add {
+                let title = title.to_owned();
+                let add = TicketCommand::Add {
+                    title,
+                    change: Default::default(),
+                };
+                stage.ask(Asked::Ticket(add)).await.expect("it answers");
+            }
+            let list = TicketCommand::List { query: Vec::new() };
+            let listed = stage.ask(Asked::Ticket(list)).await.expect("it answers");
+            stage.strike().await;
+            match listed.answer {
+                Answer::Tickets(tickets) => tickets
+                    .into_iter()
+                    .map(|ticket| ticket.title)
+                    .collect::<Vec<_>>(),
+                other => unreachable!("a list was asked for: {other:?}"),
+            }
+        })
+    };
+    let mut first = titles(Some("my own ticket"));
+    assert!(
+        first.iter().any(|title| title == "my own ticket"),
+        "{first:?}"
+    );
+    let mut second = titles(None);
+    first.sort();
+    second.sort();
+    assert_eq!(first, second, "nothing is lost, and nothing is there twice");
+    assert!(home.join("data/store.db").is_file() && !home.join("fleet").exists());
+    // What is not a demo's is left alone; what was used is no beginning of the story.
+    for (path, words) in [
+        (folder.path(), "no demo made it"),
+        (home.as_path(), "was used before"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_qd"))
+            .args([
+                "--home",
+                path.to_str().expect("it is text"),
+                "demo",
+                "--check",
+            ])
+            .output()
+            .expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(words), "{said}");
+    }
+}

@@ -9,5 +9,6 @@ mod first_day;
 mod forward;
 mod hands;
 mod kill;
+mod plain;
 mod screen;
 mod server;

@@ -69,6 +69,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "alacritty_terminal",
         &[
             "src/term/emulator.rs",
+            "src/term/force.rs",
             "src/term/grid.rs",
             "src/term/guard.rs",
         ],

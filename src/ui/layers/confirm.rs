@@ -2,6 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
+use super::sheet::{LOW, margin};
 use super::{Act, After, Reaction};
 use crate::domain::key::{Key, KeyCode};
 use crate::ui::paint::{Painter, centred};
@@ -116,16 +117,27 @@ pub(super) fn dialog(
     buttons: &[&str],
     chosen: usize,
 ) -> Rect {
-    let width = area.width.saturating_sub(4).min(72);
+    let width = margin(area).min(72);
     let room = usize::from(width.saturating_sub(4));
     let mut lines: Vec<String> = body
         .iter()
         .flat_map(|line| text::wrap(line, room))
         .collect();
-    let most = usize::from(area.height.saturating_sub(6));
+    // In a low window the lines that say nothing go first, and the border lies against the edge.
+    let low = area.height < LOW;
+    if low {
+        lines.retain(|line| !line.is_empty());
+    }
+    let most = usize::from(area.height.saturating_sub(if low { 3 } else { 6 }));
     if lines.len() > most {
-        lines.truncate(most.saturating_sub(1));
-        lines.push(painter.look().glyph("…", "...").to_owned());
+        let dots = painter.look().glyph("…", "...");
+        lines.truncate(most.max(1));
+        if most > 1 && !low {
+            lines.pop();
+            lines.push(dots.to_owned());
+        } else if let Some(last) = lines.last_mut() {
+            *last = text::fit(&format!("{last}{}", " ".repeat(room)), room, dots);
+        }
     }
     let height = u16::try_from(lines.len())
         .unwrap_or(u16::MAX)
@@ -135,15 +147,7 @@ pub(super) fn dialog(
         painter.put(inside, row, line, Role::Fg);
     }
     let last = inside.height.saturating_sub(1);
-    let mut col = 0;
-    for (index, label) in buttons.iter().enumerate() {
-        let (words, role) = if index == chosen {
-            (format!("> {label} <"), Role::Selected)
-        } else {
-            (format!("  {label}  "), Role::Hint)
-        };
-        col += painter.put_at(inside, col, last, &words, role) + 2;
-    }
+    let col = super::sheet::buttons(painter, inside, (buttons, chosen), 2);
     let words = "  y/n, arrows, Enter";
     let room = inside.width.saturating_sub(col);
     if buttons.len() == 2 && usize::from(room) >= text::width(words) {
@@ -156,6 +160,9 @@ pub(super) fn dialog(
 mod tests {
     use super::*;
     use crate::command::{Command, ScreenCommand};
+    use crate::model::{Question, QuestionId, QuestionKind};
+    use crate::ui::UiInput;
+    use crate::ui::scenes::Scene;
 
     fn press(keys: &[&str]) -> bool {
         let act = Act::Command(Box::new(Command::Screen(ScreenCommand::Home)));
@@ -183,6 +190,71 @@ mod tests {
             (&["Tab", "Tab", "Enter"], false),
         ] {
             assert_eq!(press(keys), done, "{keys:?}");
+        }
+    }
+
+    /// What a window of 20 columns and 5 rows shows of a question.
+    fn small(kind: QuestionKind) -> String {
+        let mut scene = Scene::new(20, 5);
+        scene.model.questions.push_back(Question {
+            id: QuestionId(7),
+            title: "restart".to_owned(),
+            body: vec![
+                "Restart nginx on db1?".to_owned(),
+                String::new(),
+                "It serves 40 sites.".to_owned(),
+            ],
+            kind,
+            session: None,
+            hosts: Vec::new(),
+        });
+        scene.ui.layout(&scene.model);
+        scene.text()
+    }
+
+    #[test]
+    fn a_tiny_window_shows_what_is_asked_and_what_is_chosen() {
+        let yes = small(QuestionKind::YesNo { default_no: true });
+        for words in ["restart", "nginx", "db1", "> No <"] {
+            assert!(yes.contains(words), "{words}:\n{yes}");
+        }
+        let typed = small(QuestionKind::Typed("db1".to_owned()));
+        assert!(
+            typed.contains("nginx") && typed.contains("cursor "),
+            "{typed}"
+        );
+        let secret = small(QuestionKind::Secret);
+        assert!(
+            secret.contains("nginx") && secret.contains("cursor "),
+            "{secret}"
+        );
+    }
+
+    #[test]
+    fn every_box_lives_in_every_small_window() {
+        let paste = "one\ntwo \u{202e}x\nrm -rf /\n";
+        for keys in [
+            "?",
+            "? / x",
+            ":",
+            "2 x",
+            "2 Enter x",
+            "1 n",
+            "1 Enter a",
+            "3 Enter",
+            "3 Enter Ctrl-] x",
+            "1 Enter C",
+        ] {
+            for (cols, rows) in [(20, 5), (20, 3), (8, 5), (3, 2), (1, 1), (200, 4), (12, 50)] {
+                let mut scene = Scene::new(cols, rows).keys(keys);
+                scene.input(UiInput::Paste(paste.to_owned()));
+                let before = scene.text();
+                scene.press("Tab Down Enter Esc");
+                // Whatever is drawn, it is drawn within the window.
+                for text in [before, scene.text()] {
+                    assert!(text.lines().count() <= usize::from(rows) + 1, "{keys}");
+                }
+            }
         }
     }
 }

@@ -103,11 +103,13 @@ impl Layer {
             Self::Prompt(prompt) => prompt.paste(words),
             Self::Form(form) => form.paste(words),
             Self::Chooser(chooser) => chooser.paste(words, model),
-            Self::Help(_)
-            | Self::Confirm(_)
-            | Self::Paste(_)
-            | Self::Broadcast(_)
-            | Self::Text(_) => Reaction::Stay,
+            Self::Help(help) => {
+                help.paste(words);
+                Reaction::Stay
+            }
+            Self::Confirm(_) | Self::Paste(_) | Self::Broadcast(_) | Self::Text(_) => {
+                Reaction::Stay
+            }
         }
     }
 
@@ -118,7 +120,8 @@ impl Layer {
             Self::Confirm(confirm) => confirm.is_typed(),
             // A question must not take the keys that are meant for these.
             Self::Paste(_) | Self::Broadcast(_) => true,
-            Self::Help(_) | Self::Text(_) => false,
+            Self::Help(help) => help.is_typed(),
+            Self::Text(_) => false,
         }
     }
 
@@ -141,7 +144,7 @@ impl Layer {
         area: Rect,
     ) -> Option<Position> {
         match self {
-            Self::Help(help) => help.draw(painter),
+            Self::Help(help) => return help.draw(painter),
             Self::Text(text) => text.draw(painter),
             Self::Confirm(confirm) => return confirm.draw(painter, area),
             Self::Paste(sheet) => sheet.draw(painter, area),

@@ -9,6 +9,10 @@ use crate::ui::theme::Role;
 /// The widest sheet, in columns.
 const WIDEST: u16 = 100;
 
+/// A window lower than this has no room for blank lines in a box, one narrower none beside it.
+pub(super) const LOW: u16 = 12;
+const NARROW: u16 = 30;
+
 /// What a sheet shows.
 pub(super) struct Sheet<'a> {
     pub(super) title: &'a str,
@@ -30,7 +34,7 @@ pub(super) struct Sheet<'a> {
 impl Sheet<'_> {
     /// Draws it; gives the row of the buttons.
     pub(super) fn draw(self, painter: &mut Painter<'_>, area: Rect) -> Rect {
-        let width = area.width.saturating_sub(4).min(WIDEST);
+        let width = margin(area).min(WIDEST);
         let room = usize::from(width.saturating_sub(4));
         let wrapped = |lines: Vec<(String, Role)>| -> Vec<(String, Role)> {
             let wrap = |(line, role): (String, Role)| {
@@ -40,9 +44,14 @@ impl Sheet<'_> {
             lines.into_iter().flat_map(wrap).collect()
         };
         let (head, foot) = (wrapped(self.head), wrapped(self.foot));
-        let most = usize::from(area.height.saturating_sub(6));
+        let low = area.height < LOW;
+        let most = usize::from(area.height.saturating_sub(if low { 3 } else { 6 }));
         let left = most.saturating_sub(head.len() + foot.len());
-        let mut body = self.body;
+        let mut body = if painter.look().spoken {
+            wrapped(self.body)
+        } else {
+            self.body
+        };
         if body.len() + usize::from(self.more > 0) > left {
             let hidden = body.len() - left.saturating_sub(1).min(body.len()) + self.more;
             body.truncate(left.saturating_sub(1));
@@ -50,7 +59,12 @@ impl Sheet<'_> {
         } else if self.more > 0 {
             body.push((format!("  ... and {} more", self.more), Role::Dim));
         }
-        let lines: Vec<_> = head.into_iter().chain(body).chain(foot).collect();
+        let lines: Vec<_> = if low {
+            // What it does comes first where not all has room.
+            foot.into_iter().chain(head).chain(body).collect()
+        } else {
+            head.into_iter().chain(body).chain(foot).collect()
+        };
         let height = u16::try_from(lines.len())
             .unwrap_or(u16::MAX)
             .saturating_add(4);
@@ -59,15 +73,7 @@ impl Sheet<'_> {
             painter.put(inside, row, line, *role);
         }
         let last = inside.height.saturating_sub(1);
-        let mut col = 0;
-        for (index, label) in self.buttons.iter().enumerate() {
-            let (words, role) = if index == self.chosen {
-                (format!("> {label} <"), Role::Selected)
-            } else {
-                (format!("  {label}  "), Role::Hint)
-            };
-            col += painter.put_at(inside, col, last, &words, role) + 1;
-        }
+        let col = buttons(painter, inside, (self.buttons, self.chosen), 1);
         if usize::from(inside.width.saturating_sub(col)) > text::width(self.hint) {
             painter.put_right(inside, last, self.hint, Role::Dim);
         }
@@ -77,4 +83,49 @@ impl Sheet<'_> {
             ..inside
         }
     }
+}
+
+/// The columns of a box: all of a narrow window.
+pub(super) fn margin(area: Rect) -> u16 {
+    if area.width < NARROW {
+        area.width
+    } else {
+        area.width.saturating_sub(4)
+    }
+}
+
+/// Draws buttons in the last row; gives the column behind them. The chosen one is marked by its arrows, and where not all have
+/// room it is the one that is seen. Between them are `apart` columns.
+pub(super) fn buttons(
+    painter: &mut Painter<'_>,
+    inside: Rect,
+    (labels, chosen): (&[&str], usize),
+    apart: u16,
+) -> u16 {
+    let last = inside.height.saturating_sub(1);
+    let words: Vec<(String, Role)> = labels
+        .iter()
+        .enumerate()
+        .map(|(index, label)| match index == chosen {
+            true => (format!("> {label} <"), Role::Selected),
+            false => (format!("  {label}  "), Role::Hint),
+        })
+        .collect();
+    let room = usize::from(inside.width);
+    let needed: usize = words
+        .iter()
+        .map(|(words, _)| text::width(words) + usize::from(apart))
+        .sum();
+    if needed > room + usize::from(apart) {
+        let Some((words, role)) = words.get(chosen) else {
+            return 0;
+        };
+        let more = if labels.len() > 1 { " Tab" } else { "" };
+        return painter.put_at(inside, 0, last, &format!("{words}{more}"), *role);
+    }
+    let mut col = 0;
+    for (words, role) in words {
+        col += painter.put_at(inside, col, last, &words, role) + apart;
+    }
+    col
 }

@@ -1,6 +1,7 @@
 //! The screen in words, for screen readers and braille: lines that are only ever added to. What is drawn is drawn unseen, and
 //! what of it is news is said; so every view and every dialog speaks, and none has to know of this.
 
+mod looking;
 mod pane;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 
+use super::layers::Layer;
 use super::paint::Painter;
 use super::theme::Colors;
 use super::view::View;
@@ -19,6 +21,9 @@ use crate::model::{Level, Model, QuestionKind};
 
 /// How long after a view was opened what arrives in it is said without a key, in milliseconds.
 const ARRIVES: u64 = 2_000;
+
+/// Where dialogs are drawn unseen: high enough for a paste as long as one is shown.
+const TALL: Rect = Rect::new(0, 0, 110, 640);
 
 /// What was said so far.
 #[derive(Debug, Default)]
@@ -88,6 +93,7 @@ impl Ui {
             colors: Colors::None,
             unicode: true,
         };
+        self.look.spoken = true;
     }
 
     /// Whether it speaks instead of drawing.
@@ -217,7 +223,13 @@ impl Ui {
 
     /// What lies over the view, if something does.
     fn words_over(&self, model: &Model) -> Option<Words> {
-        let whole = self.areas.whole;
+        // What is asked is read out to its end, however low the window is.
+        let asked = self.question(model).is_some() && self.answering.is_some();
+        let whole = match self.layers.last() {
+            _ if asked => TALL,
+            Some(Layer::Confirm(_) | Layer::Paste(_) | Layer::Broadcast(_)) => TALL,
+            _ => self.areas.whole,
+        };
         let mut buffer = Buffer::empty(whole);
         let mut painter = Painter::new(&mut buffer, &self.look);
         let cursor = match (self.question(model), &self.answering, self.layers.last()) {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Said;
+use super::looking::Looking;
 use crate::domain::ids::SessionId;
 use crate::domain::time::Time;
 use crate::model::{Model, SessionState};
-use crate::term::Screen;
+use crate::term::{Screen, Size};
 
 /// How long a line must be the same to have come to rest, in milliseconds.
 const REST: u64 = 250;
@@ -15,6 +16,9 @@ const REST: u64 = 250;
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     screen: Option<Arc<Screen>>,
+    /// What was said of copy mode, while somebody looks around.
+    looking: Option<Looking>,
+    size: Option<Size>,
     /// The complete lines that were on the screen.
     lines: Vec<String>,
     /// The line with the cursor, since when it is so, and how much of it was said.
@@ -37,10 +41,29 @@ impl Heard {
                 .as_ref()
                 .is_some_and(|old| Arc::ptr_eq(old, screen));
             if !same {
-                self.look(said, screen, model.now);
+                match &screen.copy {
+                    // What the program writes meanwhile is said when somebody listens to it again.
+                    Some(view) => {
+                        self.looking.take_if(|looking| !looking.is_on());
+                        let looking = self.looking.get_or_insert_with(|| Looking::new(model));
+                        looking.hear(said, screen, view);
+                    }
+                    None => {
+                        if let Some(looking) = &mut self.looking {
+                            looking.end(said, model.now);
+                        }
+                        self.look(said, screen, model.now);
+                    }
+                }
                 self.screen = Some(Arc::clone(screen));
             }
-            self.settle(said, model.now);
+            if let Some(looking) = &mut self.looking {
+                looking.copied(said, model);
+            }
+            self.looking.take_if(|looking| looking.is_over(model.now));
+            if self.looking.as_ref().is_none_or(|looking| !looking.is_on()) {
+                self.settle(said, model.now);
+            }
         }
         if let SessionState::Closed(why) = &session.state
             && !std::mem::replace(&mut self.ended, true)
@@ -62,7 +85,8 @@ impl Heard {
         }
         let (lines, line) = logical(screen);
         if !full {
-            let known = overlap(&self.lines, &lines);
+            let resized = self.size.replace(screen.size) != Some(screen.size);
+            let known = overlap(&self.lines, &lines, resized);
             if lines.len() > known {
                 // The line with the cursor is another one, even if it says the same, as prompts do.
                 self.line.clear();
@@ -129,11 +153,29 @@ fn logical(screen: &Screen) -> (Vec<String>, String) {
     (lines, current)
 }
 
-/// How many of the lines were there before, and may have moved up.
-fn overlap(old: &[String], new: &[String]) -> usize {
+/// How many of the lines were there before, and may have moved up, or down in a screen that has become higher. Of the first the
+/// beginning may have left the screen.
+fn overlap(old: &[String], new: &[String], resized: bool) -> usize {
+    let same = |(at, (old, new)): (usize, (&String, &String))| {
+        old == new || (at == 0 && !new.is_empty() && old.ends_with(new.as_str()))
+    };
     let kept = (0..=old.len()).find_map(|gone| {
         let kept = old.get(gone..)?;
-        new.starts_with(kept).then_some(kept.len())
+        let begins = kept.len() <= new.len() && kept.iter().zip(new).enumerate().all(same);
+        begins.then_some(kept.len())
     });
-    kept.unwrap_or(0)
+    match kept.unwrap_or(0) {
+        0 if resized && !old.is_empty() => {
+            let back = (1..new.len()).find(|at| {
+                let below = new.get(*at..).unwrap_or_default();
+                // What was half a line is whole again.
+                let grown = |(at, (old, new)): (usize, (&String, &String))| {
+                    old == new || (at == 0 && !old.is_empty() && new.ends_with(old.as_str()))
+                };
+                old.len() <= below.len() && old.iter().zip(below).enumerate().all(grown)
+            });
+            back.map_or(0, |at| at + old.len())
+        }
+        kept => kept,
+    }
 }

@@ -1,7 +1,8 @@
 //! What is said: of lists, documents, dialogs, secrets and sessions.
 
+use crate::domain::look::{Deed, Motion, Shape};
 use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
-use crate::term::{Emulator, Size};
+use crate::term::{Emulator, Look, Size};
 use crate::ui::scenes::Scene;
 
 /// A scene that speaks.
@@ -121,4 +122,155 @@ fn a_session_is_heard_line_by_line() {
     let out = show(&mut scene, "x\r\nthree\r\nfour\r\nfive\r\n$ ", 500);
     assert!(out.ends_with("three\r\nfour\r\nfive\r\n$"), "{out:?}");
     assert_eq!(out.matches("two").count(), 0, "{out:?}");
+}
+
+/// A pane that speaks, with what a program writes and what is done in copy mode.
+struct Pane {
+    scene: Scene,
+    emulator: Emulator,
+    id: crate::domain::ids::SessionId,
+}
+
+impl Pane {
+    fn new(size: Size) -> Self {
+        let mut scene = plain().keys("3 Enter");
+        heard(&mut scene);
+        let Some(id) = scene.model.sessions.first().map(|session| session.id) else {
+            unreachable!("the sample has sessions")
+        };
+        scene.ui.open(&scene.model, crate::ui::View::Pane(id));
+        let emulator = Emulator::new(size);
+        let mut pane = Self {
+            scene,
+            emulator,
+            id,
+        };
+        pane.write("");
+        pane
+    }
+
+    fn hear(&mut self) -> String {
+        let screen = self.emulator.screen();
+        if let Some(session) = self.scene.model.session_mut(self.id) {
+            session.screen = Some(screen);
+        }
+        let first = heard(&mut self.scene);
+        self.scene.model.now = self.scene.model.now.plus(500);
+        first + &heard(&mut self.scene)
+    }
+
+    fn write(&mut self, text: &str) -> String {
+        self.emulator.feed(text.as_bytes());
+        self.hear()
+    }
+
+    fn look(&mut self, look: Look) -> String {
+        if let Some(copied) = self.emulator.look(look) {
+            self.scene.model.copied = Some(copied.text.into());
+        }
+        self.hear()
+    }
+}
+
+#[test]
+fn copy_mode_is_heard_and_what_scrolled_away_is_never_read_as_new() {
+    let mut pane = Pane::new(Size::new(40, 5));
+    for line in 1..=20 {
+        pane.write(&format!("line {line} is here\r\n"));
+    }
+    assert!(pane.write("$ ").ends_with('$'));
+    let out = pane.look(Look::Begin);
+    assert_eq!(out, "\r\nCopy mode. At the last line\r\n$\r\n");
+    assert_eq!(pane.look(Look::Go(Motion::Up, 1)), "line 20 is here\r\n");
+    let out = pane.look(Look::Go(Motion::Up, 9));
+    assert_eq!(out, "Looking back 10 lines\r\nline 11 is here\r\n");
+    // What is written meanwhile is not mixed into it.
+    assert_eq!(pane.write("late\r\n$ "), "");
+    assert_eq!(pane.look(Look::Go(Motion::Right, 1)), "e\r\n");
+    assert_eq!(
+        pane.look(Look::Go(Motion::WordNext { big: false }, 1)),
+        "11\r\n"
+    );
+    let out = pane.look(Look::Do(Deed::Select(Shape::Lines)));
+    assert_eq!(out, "Selection of lines begins here.\r\n");
+    assert_eq!(pane.look(Look::Go(Motion::Down, 1)), "line 12 is here\r\n");
+    let out = pane.look(Look::Do(Deed::YankAndLeave));
+    assert!(
+        out.contains("Copied, 2 lines:\r\nline 11 is here\r\nline 12 is here"),
+        "{out:?}"
+    );
+    assert!(out.contains("Copy mode has ended."), "{out:?}");
+    assert_eq!(out.matches("late").count(), 1, "it is new: {out:?}");
+    assert_eq!(out.matches("line 20").count(), 0, "it is not: {out:?}");
+}
+
+#[test]
+fn a_search_is_heard_with_its_place() {
+    let mut pane = Pane::new(Size::new(40, 5));
+    pane.write("alpha\r\nbeta\r\nalpha again\r\n$ ");
+    let search = |pattern: &str| Look::Search {
+        pattern: pattern.to_owned(),
+        backward: true,
+        done: true,
+    };
+    let out = pane.look(search("alpha"));
+    assert!(out.contains("match ") && out.contains(" of 2"), "{out:?}");
+    assert!(out.contains("alpha again\r\n"), "{out:?}");
+    assert!(
+        pane.look(search("nowhere"))
+            .contains("nowhere is not found.")
+    );
+}
+
+#[test]
+fn a_line_that_leaves_the_screen_in_part_makes_nothing_new() {
+    let mut pane = Pane::new(Size::new(10, 4));
+    pane.write("a line that is wrapped over\r\ntwo\r\n");
+    let out = pane.write("three\r\n");
+    assert_eq!(out, "three\r\n");
+    assert_eq!(pane.write("four\r\n"), "four\r\n");
+    // A higher screen shows again what had scrolled away.
+    pane.emulator.resize(Size::new(10, 9));
+    assert_eq!(pane.hear(), "");
+    assert_eq!(pane.write("five\r\n"), "five\r\n");
+}
+
+#[test]
+fn what_is_asked_is_read_to_its_end() {
+    let mut scene = Scene::new(40, 8);
+    scene.ui.set_plain();
+    heard(&mut scene);
+    let body = (1..=60).map(|line| format!("part {line} of what is asked"));
+    scene.model.questions.push_back(Question {
+        id: QuestionId(7),
+        title: "sure?".to_owned(),
+        body: body.collect(),
+        kind: QuestionKind::YesNo { default_no: true },
+        session: None,
+        hosts: Vec::new(),
+    });
+    let asked = heard(&mut scene);
+    for line in [1, 30, 60] {
+        assert!(
+            asked.contains(&format!("part {line} of what is asked")),
+            "{asked:?}"
+        );
+    }
+    let mut pane = Pane::new(Size::new(40, 5));
+    let text: Vec<String> = (1..=150)
+        .map(|line| format!("echo {line} {}", "x".repeat(150)))
+        .collect();
+    pane.scene
+        .input(crate::ui::UiInput::Paste(format!("{}\n", text.join("\n"))));
+    let asked = heard(&mut pane.scene);
+    for line in [1, 75, 150] {
+        assert!(
+            asked.contains(&format!("echo {line}\r\n")),
+            "{line}: {asked:?}"
+        );
+    }
+    assert!(
+        asked.matches('x').count() >= 150 * 150,
+        "long lines are not cut"
+    );
 }

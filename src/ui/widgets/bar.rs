@@ -41,6 +41,7 @@ mod tests {
                 colors: Colors::None,
                 unicode,
             },
+            spoken: false,
         }
     }
 

@@ -58,6 +58,7 @@ pub fn reel_frame(
     let look = Look {
         theme: theme.clone(),
         caps,
+        spoken: false,
     };
     let mut painter = Painter::new(&mut buffer, &look);
     painter.clear(area);
