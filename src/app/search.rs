@@ -204,6 +204,7 @@ mod tests {
             bytes: 0,
             recording: None,
             live: false,
+            shared: None,
         }
     }
 

@@ -21,6 +21,7 @@ mod reader;
 mod record;
 mod reference;
 mod restore;
+mod shared;
 mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -47,6 +48,7 @@ pub use carry::{Learned, Piece};
 pub use early::{Ahead, CONTRADICTED, Excerpt, Untrusted};
 pub use error::StoreError;
 pub use restore::{Restored, restore, verify};
+pub use shared::OwnRecording;
 #[cfg(test)]
 pub(crate) use tests::{difference, dump, merged};
 

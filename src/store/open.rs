@@ -32,6 +32,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0001_first.sql")),
     M::up(include_str!("migrations/0002_kept.sql")),
     M::up(include_str!("migrations/0003_early.sql")),
+    M::up(include_str!("migrations/0004_shared.sql")),
 ];
 
 /// Opens connections to one file, all with the same settings.

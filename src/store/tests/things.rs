@@ -509,6 +509,7 @@ fn a_session_lives_as_long_as_its_owner() -> Tested {
         bytes: 0,
         recording: Some("S.cast".into()),
         live: true,
+        shared: None,
     };
     assert_eq!(read(), wanted);
     drop(held);
