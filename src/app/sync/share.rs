@@ -238,6 +238,7 @@ impl Worker {
     ) -> Result<(), SyncError> {
         match more {
             Ok(more) => {
+                self.sharing.told.clear();
                 if let Some(more) = more {
                     self.sharing.todo.push_front(more);
                 }

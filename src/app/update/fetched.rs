@@ -148,3 +148,115 @@ fn give_up(state: &mut State, fx: &mut Vec<Effect>, whose: impl Fn(&Gather) -> b
         fx.push(Effect::Sync(SyncAsk::GiveUp { req }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::event::{Event, LineEvent, LineId};
+    use crate::app::sync::SyncFact;
+    use crate::app::update::bench::{WINDOW, state};
+    use crate::app::update::{lay_out, update};
+    use crate::command::Playing;
+    use crate::domain::ids::{DeviceId, EntityId, SessionId};
+    use crate::domain::session::SharedRecording;
+    use crate::domain::time::Time;
+    use crate::store;
+
+    fn row(device: &str) -> SessionRow {
+        SessionRow {
+            id: SessionId(EntityId::from_bytes([9; 16])),
+            reference: "S-9".to_owned(),
+            host: "web1".to_owned(),
+            ticket: None,
+            opened: Time(1),
+            closed: Some(Time(2)),
+            exit: Some(0),
+            bytes: 3 << 20,
+            recording: Some("S.cast".to_owned()),
+            live: false,
+            shared: Some(SharedRecording {
+                device: DeviceId(EntityId::derived("device", device)),
+                blob: EntityId::derived("blob", "one"),
+                bytes: 3 << 20,
+                part: 1_000,
+                hash: EntityId::derived("hash", "one"),
+            }),
+        }
+    }
+
+    /// Asks to play the recording of a session that was made on `device`; what is asked of sync, if anything is.
+    fn played(state: &mut State, caller: Caller, device: &str) -> (Vec<Effect>, Option<ReqId>) {
+        let command = Command::Session(SessionCommand::Replay {
+            reference: "S-9".to_owned(),
+            how: Playing::default(),
+        });
+        let command = Box::new(command);
+        let effects = update(state, Event::Asked { caller, command });
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Ask(req, crate::store::Ask::Session { .. }) => Some(*req),
+            _ => None,
+        });
+        let answer = store::Answer::Session(Box::new(row(device)));
+        let effects = update(
+            state,
+            Event::Answered(asked.expect("the session is asked"), Ok(Box::new(answer))),
+        );
+        let wanted = effects.iter().find_map(|effect| match effect {
+            Effect::Sync(SyncAsk::Fetch { req, .. }) => Some(*req),
+            _ => None,
+        });
+        (effects, wanted)
+    }
+
+    fn gave_up(effects: &[Effect], of: ReqId) -> bool {
+        let gives =
+            |effect: &Effect| matches!(effect, Effect::Sync(SyncAsk::GiveUp { req }) if *req == of);
+        effects.iter().any(gives)
+    }
+
+    #[test]
+    fn the_player_says_what_it_waits_for_and_plays_what_came() {
+        let mut state = state();
+        let own = played(&mut state, Caller::Window(WINDOW), "lap1").1;
+        assert_eq!(own, None, "one's own is never fetched");
+        let (_, req) = played(&mut state, Caller::Window(WINDOW), "desk");
+        let req = req.expect("it is fetched");
+        let (got, of) = (1 << 20, 3 << 20);
+        let fact = SyncFact::Fetching { req, got, of };
+        drop(update(&mut state, Event::Sync(Box::new(fact))));
+        let said = state
+            .model
+            .reel
+            .as_ref()
+            .and_then(|reel| reel.error.clone());
+        let said = said.unwrap_or_default();
+        assert!(said.contains("1.0 MiB of 3.0 MiB"), "{said}");
+        let result = Ok(PathBuf::from("/there/S.cast"));
+        let fact = SyncFact::Fetched { req, result };
+        let effects = update(&mut state, Event::Sync(Box::new(fact)));
+        let plays = |effect: &Effect| {
+            use crate::app::reel::ReelAsk;
+            matches!(effect, Effect::Reel(ReelAsk::Open { file, .. }) if file.ends_with("S.cast"))
+        };
+        assert!(effects.iter().any(plays), "{effects:?}");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_given_up() {
+        let mut state = state();
+        let (_, req) = played(&mut state, Caller::Window(WINDOW), "desk");
+        let req = req.expect("it is fetched");
+        let (got, of) = (0, 3 << 20);
+        let fact = SyncFact::Fetching { req, got, of };
+        drop(update(&mut state, Event::Sync(Box::new(fact))));
+        assert!(!gave_up(&lay_out(&mut state), req), "it is looked at");
+        window::open(&mut state, WINDOW, View::Sync);
+        assert!(gave_up(&lay_out(&mut state), req));
+
+        let line = LineId(7);
+        let (_, req) = played(&mut state, Caller::Line(line), "desk");
+        let req = req.expect("it is fetched");
+        let effects = update(&mut state, Event::Line(line, LineEvent::Left));
+        assert!(gave_up(&effects, req));
+    }
+}
