@@ -105,6 +105,7 @@ pub(super) fn find(
 fn fetch(globals: &Globals, row: &SessionRow, rides: &Rides) -> Result<(), Refused> {
     let command = Command::Session(SessionCommand::Fetch {
         reference: row.reference.clone(),
+        silent: true,
     });
     let mut quiet = globals.clone();
     // Standard output is what was asked for, and nothing else.

@@ -173,6 +173,7 @@ pub(super) const ROWS: &[Row] = &[
         build: |args| {
             Ok(Command::Session(S::Fetch {
                 reference: args.need("ref")?,
+                silent: false,
             }))
         },
     },

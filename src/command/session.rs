@@ -151,6 +151,9 @@ pub enum SessionCommand {
     Fetch {
         /// Whose.
         reference: String,
+        /// Nothing is said when it is here: another command goes on with it.
+        #[serde(default)]
+        silent: bool,
     },
     /// Looks for a text in all recordings.
     Search(Search),

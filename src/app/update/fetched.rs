@@ -104,8 +104,9 @@ pub(super) fn came(
 }
 
 /// What came of a command that wanted nothing but the recording.
-pub(super) fn done(state: &mut State, gather: &Gather, fx: &mut Vec<Effect>) {
+pub(super) fn done(state: &mut State, gather: &Gather, silent: bool, fx: &mut Vec<Effect>) {
     let outcome = match &gather.fetched {
+        Some(Ok(_)) if silent => Outcome::ok(Answer::Silent),
         Some(Ok(file)) => Outcome::ok(Answer::Done(format!("it is here: {}", file.display()))),
         Some(Err(why)) => Outcome::error(1, why.clone()),
         None => Outcome::error(

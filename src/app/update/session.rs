@@ -75,7 +75,7 @@ pub(super) fn execute(
         SessionCommand::Export { format, output, .. } => {
             recording::export(state, &gather, format, output, fx);
         }
-        SessionCommand::Fetch { .. } => fetched::done(state, &gather, fx),
+        SessionCommand::Fetch { silent, .. } => fetched::done(state, &gather, silent, fx),
         SessionCommand::Search(search) => recording::search(state, caller, search, fx),
         SessionCommand::Show { reference } => match gather.session {
             None => reply(
@@ -117,7 +117,7 @@ pub(super) fn named(command: &SessionCommand) -> Option<&str> {
         | SessionCommand::Record { reference, .. }
         | SessionCommand::Mark { reference, .. }
         | SessionCommand::Replay { reference, .. }
-        | SessionCommand::Fetch { reference }
+        | SessionCommand::Fetch { reference, .. }
         | SessionCommand::Export { reference, .. } => Some(reference),
         SessionCommand::Attach { reference } => reference.as_deref(),
         SessionCommand::Open { .. }
