@@ -19,6 +19,7 @@ use crate::ssh::{QuestionKind, SshAsk, Stream};
 use crate::store::{Ask, Batch};
 
 use super::event::{Caller, LineId};
+use super::recordings::Wanted;
 use super::reel::ReelAsk;
 use super::sync::SyncAsk;
 
@@ -133,8 +134,8 @@ pub enum FileAsk {
     Book(String),
     /// The bytes of a file.
     Bytes(PathBuf),
-    /// A recording, by its file name in the recordings' folder.
-    Recording(String),
+    /// A recording, wherever it is here.
+    Recording(Wanted),
     /// Remove the recordings that must not be kept any longer.
     Sweep {
         /// What may be kept.
@@ -144,8 +145,8 @@ pub enum FileAsk {
     },
     /// Write a recording to a file.
     Export {
-        /// Its file name in the recordings' folder.
-        recording: String,
+        /// Which.
+        recording: Wanted,
         /// As what.
         format: ExportFormat,
         /// Where to.

@@ -176,17 +176,18 @@ impl Files {
         parse::parse(path, &title, &text).map(Box::new)
     }
 
-    /// A recording by its file name; a name that leads out of the folder is refused, whoever wrote it into the store.
-    fn recording(&self, name: &str) -> Result<Vec<u8>, String> {
-        let path = recordings::place(&self.inner.paths.recordings(), name)?;
-        if !path.exists() {
-            return Err(recordings::GONE.to_owned());
-        }
-        bytes(&path)
+    /// A recording; a name that leads out of the folder is refused, whoever wrote it into the store.
+    fn recording(&self, wanted: &recordings::Wanted) -> Result<Vec<u8>, String> {
+        bytes(&wanted.find(&self.inner.paths.recordings())?)
     }
 
-    fn export(&self, name: &str, format: ExportFormat, output: &Path) -> Result<String, String> {
-        let text = recordings::exported(&self.recording(name)?, format)?;
+    fn export(
+        &self,
+        wanted: &recordings::Wanted,
+        format: ExportFormat,
+        output: &Path,
+    ) -> Result<String, String> {
+        let text = recordings::exported(&self.recording(wanted)?, format)?;
         recordings::write_new(output, &text)?;
         Ok(format!("written to {}", output.display()))
     }
@@ -219,6 +220,7 @@ impl Files {
         };
         let (mut batch, mut count) = (Vec::new(), 0);
         let folder = self.inner.paths.recordings();
+        let elsewhere = search::elsewhere(&folder, &rows);
         let tally = search::run(&folder, &rows, &wanted, &stop, |row, hit| {
             let Ok(hit) = hit else { return true };
             batch.push(FoundRow {
@@ -234,8 +236,9 @@ impl Files {
         tell(FileFact::Found(batch));
         let more = if count >= FOUND { "the first " } else { "" };
         tell(FileFact::Looked(format!(
-            "{more}{count} lines in {} recordings",
-            tally.recordings
+            "{more}{count} lines in {} recordings{}",
+            tally.recordings,
+            search::elsewhere_words(&elsewhere)
         )));
     }
 

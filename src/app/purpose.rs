@@ -147,6 +147,8 @@ pub(crate) struct Gather {
     pub session: Option<SessionRow>,
     /// Why its recording cannot be read.
     pub gone: Option<String>,
+    /// It was asked whether its recording comes from another device: where it is, or why it does not come.
+    pub fetched: Option<Result<std::path::PathBuf, String>>,
     /// Hosts found in a file.
     pub scan: Option<Scan>,
     /// Effective settings by host name, or why there are none.
@@ -166,6 +168,8 @@ pub(crate) enum Piece {
     Book,
     /// The session.
     Session,
+    /// The recording, from another device.
+    Fetch,
     /// The bytes of a file.
     Bytes,
     /// The hosts of a file.
@@ -187,6 +191,7 @@ impl Gather {
             bytes: None,
             session: None,
             gone: None,
+            fetched: None,
             scan: None,
             effective: BTreeMap::new(),
         }

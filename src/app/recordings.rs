@@ -19,6 +19,112 @@ pub const GONE: &str = "the recording is gone: it was removed to keep within [re
 /// What is said of a session without one.
 pub const NEVER: &str = "this session was not recorded";
 
+/// The folder, within that of the recordings, of those that were fetched from other devices: what is there can be fetched again.
+const FETCHED: &str = "fetched";
+
+/// The recording of a session, wherever it is on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its file name, if it was made here.
+    file: String,
+    /// Its file name, if it was fetched: by the id, which nobody else can give to something of theirs.
+    fetched: String,
+}
+
+impl Wanted {
+    /// That of this session.
+    pub fn of(session: &SessionRow) -> Self {
+        Self {
+            file: file_name(session),
+            fetched: format!("{}.cast", session.id),
+        }
+    }
+
+    /// Where it is.
+    ///
+    /// # Errors
+    /// It is nowhere, in words.
+    pub fn find(&self, folder: &Path) -> Result<PathBuf, String> {
+        let own = place(folder, &self.file)?;
+        if own.exists() {
+            return Ok(own);
+        }
+        let fetched = fetched(folder).join(&self.fetched);
+        if fetched.exists() {
+            return Ok(fetched);
+        }
+        Err(GONE.to_owned())
+    }
+}
+
+/// The folder of the recordings that were fetched.
+pub fn fetched(folder: &Path) -> PathBuf {
+    folder.join(FETCHED)
+}
+
+/// What is said of a recording that is in the space and not here.
+pub fn elsewhere(session: &SessionRow) -> Option<String> {
+    let shared = session.shared.as_ref()?;
+    Some(format!(
+        "the recording of {} ({}) is in the space and not here; `qd session fetch {}` brings it",
+        session.reference,
+        size_words(shared.bytes),
+        session.reference
+    ))
+}
+
+/// What is said while it is on its way.
+pub fn fetching(session: &SessionRow) -> String {
+    let size = session.shared.as_ref().map_or(0, |shared| shared.bytes);
+    format!(
+        "fetching the recording of {} from the space ({})",
+        session.reference,
+        size_words(size)
+    )
+}
+
+/// Makes room for `need` bytes among the recordings that were fetched: those go that were fetched first, but not `spare`,
+/// of which something is here already. Nothing outside of that folder is touched.
+///
+/// # Errors
+/// It is more than there may be, or something cannot be removed; in words.
+pub fn make_room(folder: &Path, spare: &Path, need: u64, quota: u64) -> Result<(), String> {
+    if quota == 0 {
+        return Ok(());
+    }
+    if need > quota {
+        return Err(format!(
+            "it has {}, and all that is fetched may take {}; raise [sync] recordings_quota",
+            size_words(need),
+            size_words(quota)
+        ));
+    }
+    let mut kept: Vec<(std::time::SystemTime, PathBuf, u64)> = fs::read_dir(fetched(folder))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let meta = entry.metadata().ok()?;
+            let path = entry.path();
+            (meta.is_file() && path != spare).then(|| {
+                let at = meta.modified().unwrap_or(std::time::UNIX_EPOCH);
+                (at, path, meta.len())
+            })
+        })
+        .collect();
+    kept.sort();
+    let mut total: u64 = kept.iter().map(|(_, _, bytes)| bytes).sum();
+    for (_, path, bytes) in kept {
+        if total.saturating_add(need) <= quota {
+            break;
+        }
+        fs::remove_file(&path)
+            .map_err(|why| format!("{} cannot be removed to make room: {why}", path.display()))?;
+        total -= bytes;
+    }
+    Ok(())
+}
+
 /// The file name of a session's recording, whether it was recorded from the start or not.
 pub fn file_name(session: &SessionRow) -> String {
     let usual = || format!("{}.cast", session.id);
@@ -189,6 +295,45 @@ mod tests {
             folder.join("notes.cast").exists(),
             "a stranger's file stays"
         );
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_fetched_goes_first_come_first_and_nothing_else_goes()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let home = tempfile::tempdir()?;
+        let folder = home.path().join("recordings");
+        let cache = fetched(&folder);
+        fs::create_dir_all(&cache)?;
+        fs::write(folder.join("own.cast"), vec![b'x'; 5_000])?;
+        for (age, name) in ["c", "a", "b"].into_iter().enumerate() {
+            let path = cache.join(format!("{name}.cast"));
+            fs::write(&path, vec![b'x'; 1_000])?;
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(100 - age as u64);
+            fs::File::options()
+                .write(true)
+                .open(&path)?
+                .set_modified(at)?;
+        }
+        let spare = cache.join(".begun");
+        fs::write(&spare, vec![b'x'; 1_000])?;
+        let there = || {
+            let mut names: Vec<String> = fs::read_dir(&cache)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect();
+            names.sort();
+            names
+        };
+        make_room(&folder, &spare, 1_000, 4_000)?;
+        assert_eq!(there().len(), 4, "there is room");
+        make_room(&folder, &spare, 2_500, 4_000)?;
+        assert_eq!(there(), [".begun", "c.cast"], "the first two went");
+        assert!(make_room(&folder, &spare, 4_001, 4_000).is_err());
+        make_room(&folder, &spare, u64::MAX, 0)?;
+        assert_eq!(there().len(), 2, "no limit");
+        assert!(folder.join("own.cast").exists(), "never one's own");
         Ok(())
     }
 

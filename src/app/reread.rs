@@ -87,6 +87,7 @@ fn rest(began: &Settings, now: &Settings) -> Vec<&'static str> {
         ),
         (began.screen != screen, "[screen]"),
         (began.recording != now.recording, "[recording]"),
+        (began.sync != now.sync, "[sync]"),
     ]
     .into_iter()
     .filter_map(|(differs, name)| differs.then_some(name))

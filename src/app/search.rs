@@ -12,6 +12,7 @@ use regex::Regex;
 
 use crate::command::Search;
 use crate::domain::host::listed;
+use crate::domain::recording::size_words;
 use crate::domain::session::SessionRow;
 use crate::domain::time::{Time, parse_span};
 use crate::term::find::{Finder, Hit};
@@ -79,6 +80,28 @@ fn since(text: &str, now: Time) -> Result<Time, String> {
         })
 }
 
+/// Those whose recordings are in the space and not here.
+pub fn elsewhere<'a>(folder: &Path, rows: &'a [SessionRow]) -> Vec<&'a SessionRow> {
+    let missing = |row: &&SessionRow| {
+        row.shared.is_some() && recordings::Wanted::of(row).find(folder).is_err()
+    };
+    rows.iter().filter(missing).collect()
+}
+
+/// Of those [`elsewhere`], what follows the words about what was found.
+pub fn elsewhere_words(rows: &[&SessionRow]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let bytes = rows.iter().filter_map(|row| row.shared.as_ref());
+    let bytes = bytes.fold(0u64, |sum, shared| sum.saturating_add(shared.bytes));
+    format!(
+        "; {} more recordings ({}) are in the space and not here, `qd session search --fetch` brings them first",
+        rows.len(),
+        size_words(bytes)
+    )
+}
+
 /// Looks through the recordings of `rows` and tells what is found, in their order; `tell` says whether to go on, and `stop`
 /// ends it from elsewhere. What cannot be read is told as a hit of none with the reason.
 pub fn run(
@@ -107,7 +130,11 @@ pub fn run(
                     };
                     let tx = slot.lock().ok().and_then(|mut slot| slot.take());
                     let Some(tx) = tx else { return };
-                    let path = recordings::place(folder, &recordings::file_name(row));
+                    let name = recordings::file_name(row);
+                    let path = recordings::place(folder, &name).map(|own| {
+                        let found = recordings::Wanted::of(row).find(folder);
+                        found.unwrap_or(own)
+                    });
                     let looked = path.and_then(|path| look(&path, wanted, stop, &tx, &bytes));
                     match looked {
                         Ok(true) => drop(read.fetch_add(1, Ordering::Relaxed)),
@@ -204,6 +231,7 @@ mod tests {
             bytes: 0,
             recording: None,
             live: false,
+            shared: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::command::{Globals, Info};
-use crate::config::{self, Environment, Paths, Settings};
+use crate::config::{self, Environment, Paths, Settings, Share};
 use crate::domain::host::{Effective, Target};
 use crate::domain::look::CopyKeys;
 use crate::health::verdict::{Limit, Thresholds};
@@ -165,6 +165,12 @@ pub fn assemble(
             auto: who == Interactive::Window && !globals.read_only,
             me: settings.general.author.clone(),
             ssh_config: settings.ssh.default_config.clone(),
+            recordings: super::sync::Recordings {
+                folder: places.paths.recordings(),
+                share: settings.sync.recordings == Share::Always && !globals.read_only,
+                off: settings.recording.off.clone(),
+                quota: settings.sync.quota,
+            },
         },
         changed,
     });
@@ -182,6 +188,7 @@ fn setup(places: &Places, globals: &Globals, store: &Store) -> Result<Setup, Sta
     Ok(Setup {
         me: settings.general.author.clone(),
         recordings: places.paths.recordings(),
+        device: store.device(),
         ssh_config: settings.ssh.default_config.clone(),
         ssh_program: settings.ssh.program.clone(),
         openssh_hosts: settings.ssh.openssh_hosts.clone(),

@@ -9,7 +9,7 @@ use crate::domain::case::CaseEvent;
 use crate::domain::environment::Environments;
 use crate::domain::files::CopyProgress;
 use crate::domain::forward::ForwardRow;
-use crate::domain::ids::{HostId, Mint, ReqId, RunId, SessionId, TicketId, WindowId};
+use crate::domain::ids::{DeviceId, HostId, Mint, ReqId, RunId, SessionId, TicketId, WindowId};
 use crate::domain::run::{Exit, RunFact};
 use crate::domain::time::Time;
 use crate::health::parse::Counters;
@@ -35,6 +35,8 @@ pub struct Setup {
     pub me: String,
     /// The folder of recordings.
     pub recordings: PathBuf,
+    /// Whose log this store writes.
+    pub device: DeviceId,
     /// OpenSSH's configuration for names that no inventory explains; `None` is its default file.
     pub ssh_config: Option<PathBuf>,
     /// The program that is OpenSSH's client.

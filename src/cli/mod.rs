@@ -110,7 +110,11 @@ pub fn told(result: Result<u8, Refused>) -> ExitCode {
     match result {
         Ok(exit) => ExitCode::from(exit),
         Err(refused) => {
-            output::err(format!("qd: {}\n", crate::domain::text::block(&refused.text)).as_bytes());
+            // What was told already is not told again.
+            if !refused.text.is_empty() {
+                let words = crate::domain::text::block(&refused.text);
+                output::err(format!("qd: {words}\n").as_bytes());
+            }
             ExitCode::from(refused.exit)
         }
     }
@@ -170,7 +174,7 @@ fn session(
     globals: Globals,
     rides: &Rides,
 ) -> Next {
-    if let Some(done) = recordings::run(&globals, &command) {
+    if let Some(done) = recordings::run(&globals, &command, rides) {
         return Next::Done(told(done));
     }
     match command {
@@ -193,9 +197,9 @@ fn session(
         SessionCommand::Replay { reference, how } => {
             let terminal = std::io::stdin().is_terminal() && output::is_seen();
             if globals.plain || !terminal {
-                return Next::Done(told(recordings::print(&globals, &reference)));
+                return Next::Done(told(recordings::print(&globals, &reference, rides)));
             }
-            match recordings::find(&globals, &reference) {
+            match recordings::find(&globals, &reference, rides) {
                 Ok((row, file)) => Next::Replay {
                     reference: row.reference,
                     file,

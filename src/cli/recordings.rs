@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
 
-use crate::app::recordings::{exported, file_name, place, write_new};
+use crate::app::recordings::{Wanted, exported, write_new};
 use crate::app::start::{self, Refused};
 use crate::app::{clock, recordings, search};
-use crate::command::{ExportFormat, Globals, Search, SessionCommand};
+use crate::command::{Command, ExportFormat, Globals, Search, SessionCommand};
 use crate::domain::recording::size_words;
 use crate::domain::session::SessionRow;
 use crate::domain::text;
@@ -18,7 +18,7 @@ use crate::term::cast;
 use crate::term::film::pattern;
 use crate::term::find::Hit;
 
-use super::output;
+use super::{Rides, headless, output};
 
 /// The exit status of a search that found nothing, as of grep.
 const NOTHING: u8 = 1;
@@ -28,14 +28,18 @@ fn refused(exit: u8, text: String) -> Refused {
 }
 
 /// Carries a command out that needs no app; `None` for all others.
-pub(super) fn run(globals: &Globals, command: &SessionCommand) -> Option<Result<u8, Refused>> {
+pub(super) fn run(
+    globals: &Globals,
+    command: &SessionCommand,
+    rides: &Rides,
+) -> Option<Result<u8, Refused>> {
     Some(match command {
-        SessionCommand::Search(search) => look(globals, search),
+        SessionCommand::Search(search) => look(globals, search, rides),
         SessionCommand::Export {
             reference,
             format,
             output,
-        } => export(globals, reference, *format, output),
+        } => export(globals, reference, (*format, output), rides),
         _ => return None,
     })
 }
@@ -46,11 +50,15 @@ fn store(globals: &Globals) -> Result<(Store, PathBuf), Refused> {
     Ok((store, places.paths.recordings()))
 }
 
-/// A session, and where its recording is.
+/// A session, and where its recording is; one that another device put into the space is fetched.
 ///
 /// # Errors
 /// There is no such session (3), or it has no recording (1).
-pub(super) fn find(globals: &Globals, reference: &str) -> Result<(SessionRow, PathBuf), Refused> {
+pub(super) fn find(
+    globals: &Globals,
+    reference: &str,
+    rides: &Rides,
+) -> Result<(SessionRow, PathBuf), Refused> {
     let (store, folder) = store(globals)?;
     let ask = Ask::Session {
         reference: reference.to_owned(),
@@ -67,30 +75,65 @@ pub(super) fn find(globals: &Globals, reference: &str) -> Result<(SessionRow, Pa
             return Err(refused(exit, why.to_string()));
         }
     };
-    let path = place(&folder, &file_name(&row)).map_err(|why| refused(1, why))?;
-    if !path.exists() {
-        let why = if row.recording.is_none() {
-            recordings::NEVER
-        } else {
-            recordings::GONE
-        };
-        return Err(refused(1, format!("{}: {why}", row.reference)));
+    let own = store.device();
+    // Whoever fetches opens the store too.
+    drop(store);
+    let foreign = row
+        .shared
+        .as_ref()
+        .is_some_and(|shared| shared.device != own);
+    if foreign && !globals.read_only && Wanted::of(&row).find(&folder).is_err() {
+        fetch(globals, &row, rides)?;
     }
-    Ok((row, path))
+    match Wanted::of(&row).find(&folder) {
+        Ok(path) => Ok((row, path)),
+        Err(why) => {
+            let never = row.recording.is_none() && why == recordings::GONE;
+            let why = if never {
+                recordings::NEVER.to_owned()
+            } else {
+                why
+            };
+            let there = recordings::elsewhere(&row).filter(|_| foreign);
+            let said = there.unwrap_or_else(|| format!("{}: {why}", row.reference));
+            Err(refused(1, said))
+        }
+    }
+}
+
+/// Brings a recording here through the app that runs, or without one; what it says goes to standard error.
+fn fetch(globals: &Globals, row: &SessionRow, rides: &Rides) -> Result<(), Refused> {
+    let command = Command::Session(SessionCommand::Fetch {
+        reference: row.reference.clone(),
+        silent: true,
+    });
+    let mut quiet = globals.clone();
+    // Standard output is what was asked for, and nothing else.
+    (quiet.quiet, quiet.json, quiet.jsonl) = (true, false, false);
+    if !globals.quiet {
+        let words = recordings::fetching(row);
+        output::err(format!("qd: {words}\n").as_bytes());
+    }
+    match headless::run(&quiet, command, rides)? {
+        0 => Ok(()),
+        // Why not has been told.
+        exit => Err(refused(exit, String::new())),
+    }
 }
 
 /// The text of a recording, for who has no terminal to play it in.
-pub(super) fn print(globals: &Globals, reference: &str) -> Result<u8, Refused> {
-    export(globals, reference, ExportFormat::Text, &PathBuf::from("-"))
+pub(super) fn print(globals: &Globals, reference: &str, rides: &Rides) -> Result<u8, Refused> {
+    let form = (ExportFormat::Text, &PathBuf::from("-"));
+    export(globals, reference, form, rides)
 }
 
 fn export(
     globals: &Globals,
     reference: &str,
-    format: ExportFormat,
-    output: &PathBuf,
+    (format, output): (ExportFormat, &PathBuf),
+    rides: &Rides,
 ) -> Result<u8, Refused> {
-    let (row, path) = find(globals, reference)?;
+    let (row, path) = find(globals, reference, rides)?;
     let failed = |why: String| {
         refused(
             1,
@@ -131,7 +174,7 @@ fn export(
     Ok(0)
 }
 
-fn look(globals: &Globals, wanted: &Search) -> Result<u8, Refused> {
+fn look(globals: &Globals, wanted: &Search, rides: &Rides) -> Result<u8, Refused> {
     let regex = pattern(&wanted.wanted, wanted.regex).map_err(|why| refused(2, why))?;
     let (store, folder) = store(globals)?;
     let rows = match store.ask_wait(Ask::Sessions { limit: None }) {
@@ -140,6 +183,18 @@ fn look(globals: &Globals, wanted: &Search) -> Result<u8, Refused> {
         Err(why) => return Err(refused(1, why.to_string())),
     };
     let rows = search::chosen(rows, wanted, clock::now()).map_err(|why| refused(2, why))?;
+    drop(store);
+    for row in search::elsewhere(&folder, &rows) {
+        if wanted.fetch && !globals.read_only {
+            // What cannot be fetched has been told, and the others are looked through all the same.
+            fetch(globals, row, rides).ok();
+        }
+    }
+    let elsewhere = search::elsewhere_words(&search::elsewhere(&folder, &rows));
+    if !elsewhere.is_empty() && !globals.quiet {
+        let words = elsewhere.trim_start_matches("; ");
+        output::err(format!("qd: {words}\n").as_bytes());
+    }
     let mut first = true;
     let stop = AtomicBool::new(false);
     let begun = std::time::Instant::now();

@@ -162,6 +162,22 @@ pub(super) const ROWS: &[Row] = &[
         },
     },
     Row {
+        id: "session.fetch",
+        title: "fetch recording",
+        help: "Brings the recording of a session here that another device put into the space.",
+        args: &[REF],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Everywhere,
+        build: |args| {
+            Ok(Command::Session(S::Fetch {
+                reference: args.need("ref")?,
+                silent: false,
+            }))
+        },
+    },
+    Row {
         id: "session.search",
         title: "search recordings",
         help: "Looks for a text in what all recorded sessions showed, the newest first.",
@@ -186,6 +202,13 @@ pub(super) const ROWS: &[Row] = &[
                 "since",
                 "Only sessions opened since: 2d, 2026-11-23, or RFC 3339",
             ),
+            Arg {
+                name: "fetch",
+                form: Switch(None),
+                required: false,
+                subject: None,
+                help: "Fetch those first that are in the space and not here",
+            },
         ],
         scopes: &[],
         keys: &[],
@@ -198,6 +221,7 @@ pub(super) const ROWS: &[Row] = &[
                 host: args.text("host"),
                 ticket: args.text("ticket"),
                 since: args.text("since"),
+                fetch: args.has("fetch"),
             })))
         },
     },

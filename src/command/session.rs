@@ -62,6 +62,9 @@ pub struct Search {
     pub ticket: Option<String>,
     /// Only sessions that were opened since: RFC 3339, a day (`2026-11-23`), or a span back from now (`2d`).
     pub since: Option<String>,
+    /// Recordings that are in the space and not here are fetched first.
+    #[serde(default)]
+    pub fetch: bool,
 }
 
 /// A verb about sessions.
@@ -148,6 +151,14 @@ pub enum SessionCommand {
         format: ExportFormat,
         /// The file; `-` is standard output.
         output: PathBuf,
+    },
+    /// Brings a recording here that is in the space.
+    Fetch {
+        /// Whose.
+        reference: String,
+        /// Nothing is said when it is here: another command goes on with it.
+        #[serde(default)]
+        silent: bool,
     },
     /// Looks for a text in all recordings.
     Search(Search),

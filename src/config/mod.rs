@@ -18,6 +18,6 @@ pub use library::{Book, Library};
 pub use paths::Paths;
 pub use rows::{ROWS, Row};
 pub use settings::{
-    General, Health, Limit, Recording, Runbooks, Session, Settings, Ssh, WindowSize,
+    General, Health, Limit, Recording, Runbooks, Session, Settings, Share, Ssh, Sync, WindowSize,
 };
 pub use slow::{Predict, Screen};

@@ -431,6 +431,24 @@ pub const ROWS: &[Row] = &[
         show: |settings| settings.store.output_days.to_string(),
         set: |settings, value, _| days(value).map(|days| settings.store.output_days = days),
     },
+    Row {
+        section: "sync",
+        name: "recordings",
+        help: "Whether the recordings of sessions that end here go, sealed, into the space for your other devices: never or always. They may show secrets.",
+        show: |settings| quoted(settings.sync.recordings.word()),
+        set: |settings, value, _| {
+            filled(value)
+                .and_then(|text| text.parse())
+                .map(|share| settings.sync.recordings = share)
+        },
+    },
+    Row {
+        section: "sync",
+        name: "recordings_quota",
+        help: "How much the recordings that were fetched from other devices may take here; then those go that were fetched first. 0 is no limit.",
+        show: |settings| quoted(&settings.sync.quota.to_string()),
+        set: |settings, value, _| size(value).map(|bytes| settings.sync.quota = bytes),
+    },
 ];
 
 /// The known name that `name` was probably meant to be: at most two letters differ, and fewer than it has.

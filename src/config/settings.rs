@@ -46,6 +46,8 @@ pub struct Settings {
     pub recording: Recording,
     /// `[store]`
     pub store: Store,
+    /// `[sync]`
+    pub sync: Sync,
 }
 
 /// Who and how.
@@ -153,6 +155,34 @@ pub struct Recording {
     pub strict: bool,
 }
 
+words!(
+    /// Whether recordings go to the other devices of the space.
+    Share, "choice" {
+        /// They stay on the machine that made them.
+        Never = "never",
+        /// Each goes into the space when its session has ended.
+        Always = "always",
+    }
+);
+
+/// What sync carries besides the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sync {
+    /// Whether recordings go into the space; they may show secrets.
+    pub recordings: Share,
+    /// How much the recordings of others may take here, in bytes; 0 is no limit.
+    pub quota: u64,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self {
+            recordings: Share::Never,
+            quota: 512 << 20,
+        }
+    }
+}
+
 impl Default for Recording {
     fn default() -> Self {
         Self {
@@ -210,6 +240,7 @@ impl Settings {
             alerts: Alerts::default(),
             recording: Recording::default(),
             store: Store::default(),
+            sync: Sync::default(),
         }
     }
 

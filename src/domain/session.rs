@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{SessionId, TicketId};
+use super::ids::{DeviceId, EntityId, SessionId, TicketId};
 use super::op::{Draft, Entity, EntityKind, Value};
 use super::time::Time;
 
@@ -30,6 +30,48 @@ pub struct SessionRow {
     pub recording: Option<String>,
     /// Whether a living process owns it.
     pub live: bool,
+    /// Its recording is in the space, for devices that do not have it.
+    #[serde(default)]
+    pub shared: Option<SharedRecording>,
+}
+
+/// The most bytes of a recording in one part of it.
+pub const PART_MAX: u32 = 960 << 10;
+
+/// The most parts of a recording: more is nothing that this program writes.
+const PARTS_MAX: u32 = 1 << 20;
+
+/// A recording in the space, as the log of the device that made it tells. Field names are those of the JSON output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedRecording {
+    /// The device that made it.
+    pub device: DeviceId,
+    /// What its parts are called in the remote: a random id.
+    pub blob: EntityId,
+    /// Its size.
+    pub bytes: u64,
+    /// The bytes of each part; the last has what is left.
+    pub part: u32,
+    /// The first 16 bytes of BLAKE3 of all of it.
+    pub hash: EntityId,
+}
+
+impl SharedRecording {
+    /// How many parts there are; `None` when the numbers make no sense, whoever wrote them.
+    pub fn parts(&self) -> Option<u32> {
+        let sound = (1..=PART_MAX).contains(&self.part) && self.bytes > 0;
+        let parts = self.bytes.div_ceil(u64::from(self.part.max(1)));
+        u32::try_from(parts)
+            .ok()
+            .filter(|parts| sound && *parts <= PARTS_MAX)
+    }
+
+    /// How many bytes part `part` has, from 1.
+    pub fn bytes_of(&self, part: u32) -> u32 {
+        let before = u64::from(part.saturating_sub(1)) * u64::from(self.part);
+        let rest = self.bytes.saturating_sub(before);
+        u32::try_from(rest).unwrap_or(u32::MAX).min(self.part)
+    }
 }
 
 /// What is journalled about a session; each becomes one record in the log.
@@ -58,6 +100,13 @@ pub enum SessionFact {
         bytes: u64,
         /// Why it ended, when the exit status does not say it all.
         reason: String,
+    },
+    /// Its recording is in the space now, or no longer. Believed of the device that opened the session alone.
+    Shared {
+        /// When.
+        at: Time,
+        /// What can be fetched; `None` when nothing can be any more.
+        recording: Option<SharedRecording>,
     },
 }
 
@@ -101,6 +150,7 @@ impl SessionFact {
                     ("reason", Value::from(reason.as_str())),
                 ],
             ),
+            Self::Shared { at, recording } => ("session.shared", shared(*at, recording.as_ref())),
         };
         Draft::Record {
             entity: Entity {
@@ -114,4 +164,20 @@ impl SessionFact {
                 .collect(),
         }
     }
+}
+
+fn shared(at: Time, recording: Option<&SharedRecording>) -> Vec<(&'static str, Value)> {
+    let mut fields = vec![("at", Value::Int(at.0))];
+    if let Some(recording) = recording {
+        fields.extend([
+            ("blob", Value::Bytes(recording.blob.as_bytes().to_vec())),
+            (
+                "bytes",
+                Value::Int(i64::try_from(recording.bytes).unwrap_or(i64::MAX)),
+            ),
+            ("part", Value::Int(recording.part.into())),
+            ("hash", Value::Bytes(recording.hash.as_bytes().to_vec())),
+        ]);
+    }
+    fields
 }

@@ -38,6 +38,12 @@ pub struct SyncStatus {
     pub error: Option<String>,
     /// What is not in order and does not stop the rest.
     pub troubles: Vec<String>,
+    /// Recordings that are in the space.
+    #[serde(default)]
+    pub recordings: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub recording_bytes: u64,
     /// The devices of the space, this one first, then by name.
     pub devices: Vec<SyncDevice>,
 }
@@ -201,6 +207,8 @@ pub(crate) mod tests {
             fault: String::new(),
             error: None,
             troubles: Vec::new(),
+            recordings: 2,
+            recording_bytes: 3 << 20,
             devices: vec![device("lap1", "lap1", true), device("desk", "", false)],
         }
     }

@@ -9,7 +9,7 @@ pub struct Reel {
     pub reference: String,
     /// What is to be seen; `None` until it was read.
     pub view: Option<DeckView>,
-    /// Why it cannot be played.
+    /// Why there is nothing to be seen: it is on its way from another device, or cannot be played.
     pub error: Option<String>,
 }
 

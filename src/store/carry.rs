@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::ask::Logged;
 use super::early::{self, Ahead, Excerpt, Untrusted};
 use super::failure::{Failure, Outcome};
+use super::shared::{self, OwnRecording};
 use super::{fold, log, purge};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{Change, Hlc, Op};
@@ -119,6 +120,13 @@ pub(super) enum Look {
     Excerpt { own: DeviceId, published: u64 },
     /// What of a log was purged.
     Purged { device: DeviceId, last: u64 },
+    /// Recordings of sessions of this device that ended.
+    Own {
+        device: DeviceId,
+        since: Option<Time>,
+    },
+    /// How many recordings are in the space.
+    Tally,
 }
 
 /// The answer to a [`Look`] of the same name.
@@ -130,6 +138,8 @@ pub(super) enum Found {
     Early(u64),
     Excerpt(Excerpt),
     Purged(Vec<u64>),
+    Own(Vec<OwnRecording>),
+    Tally(u64, u64),
 }
 
 /// Where the facts of sync stand among the other facts about the file.
@@ -160,6 +170,8 @@ pub(super) fn look(conn: &Connection, look: &Look) -> Outcome<Found> {
         Look::Excerpt { own, published } => {
             early::excerpt(conn, *own, *published).map(Found::Excerpt)
         }
+        Look::Own { device, since } => shared::own(conn, *device, *since).map(Found::Own),
+        Look::Tally => shared::tally(conn).map(|(count, bytes)| Found::Tally(count, bytes)),
     }
 }
 

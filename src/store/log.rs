@@ -332,8 +332,9 @@ pub(super) fn rebuild(conn: &Connection) -> Outcome<u64> {
         "DELETE FROM reg; DELETE FROM flag; DELETE FROM note; DELETE FROM conflict;
          DELETE FROM ticket; DELETE FROM ticket_fts; DELETE FROM host;
          DELETE FROM run; DELETE FROM run_step; DELETE FROM session;
-         DELETE FROM case_event; DELETE FROM case_part;
-         DELETE FROM purged; DELETE FROM login;",
+         DELETE FROM purged; DELETE FROM login;
+         DELETE FROM session_shared;
+         DELETE FROM case_event; DELETE FROM case_part;",
     )?;
     let mut fold = Fold::new(conn);
     let mut statement = conn.prepare("SELECT dev, seq, hlc, body FROM op ORDER BY n")?;

@@ -25,6 +25,7 @@ mod record;
 mod reference;
 mod restore;
 mod salvage;
+mod shared;
 mod size;
 mod sync;
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub use early::{Ahead, CONTRADICTED, Excerpt, Untrusted};
 pub use error::StoreError;
 pub use restore::{Restored, restore, verify};
 pub use salvage::{Salvaged, salvage};
+pub use shared::OwnRecording;
 #[cfg(test)]
 pub(crate) use tests::{difference, dump, merged};
 pub use upkeep::reform;

@@ -36,6 +36,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0002_kept.sql")),
     M::up(include_str!("migrations/0003_early.sql")),
     M::up(include_str!("migrations/0004_care.sql")),
+    M::up(include_str!("migrations/0005_shared.sql")),
 ];
 
 /// Opens connections to one file, all with the same settings.

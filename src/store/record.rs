@@ -72,6 +72,10 @@ pub(super) fn fold(
                 session_closed(conn, id, &fields, &by)
             }
         }
+        ("session", "session.shared") => {
+            project::touch(conn, "session", op.id, logged.hlc.time())?;
+            session_shared(conn, id, &fields, &by)
+        }
         ("case", "case") => case(conn, op.id, logged),
         ("audit", _) => purge::audited(conn, name, fields.0, logged),
         _ => Ok(()),
@@ -206,6 +210,25 @@ fn session_closed(conn: &Connection, id: &[u8; 16], fields: &Fields<'_>, by: &[u
         fields.int("exit"),
         fields.int("bytes").unwrap_or(0),
         fields.text("reason"),
+        by
+    ])?;
+    Ok(())
+}
+
+/// Each device has a word of its own, the newest of which counts; which device is believed is decided when it is read.
+fn session_shared(conn: &Connection, id: &[u8; 16], fields: &Fields<'_>, by: &[u8]) -> Outcome<()> {
+    conn.prepare_cached(
+        "INSERT INTO session_shared (id, dev, blob, bytes, part, hash, shared_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (id, dev) DO UPDATE SET blob = excluded.blob, bytes = excluded.bytes, part = excluded.part,
+         hash = excluded.hash, shared_by = excluded.shared_by WHERE excluded.shared_by > session_shared.shared_by",
+    )?
+    .execute(params![
+        id,
+        by.get(8..24),
+        fields.id("blob"),
+        fields.int("bytes").unwrap_or(0),
+        fields.int("part").unwrap_or(0),
+        fields.id("hash").unwrap_or_default(),
         by
     ])?;
     Ok(())

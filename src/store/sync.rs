@@ -3,9 +3,11 @@
 use super::carry::{Done, Found, Learned, Look, Piece, Work};
 use super::early::{Ahead, Excerpt, Untrusted};
 use super::reader::Question;
+use super::shared::OwnRecording;
 use super::writer::{Job, Reply};
 use super::{Store, StoreError};
 use crate::domain::ids::DeviceId;
+use crate::domain::time::Time;
 
 impl Store {
     /// Takes in a piece of a device's log: all of it in one transaction, or nothing. How far a log goes here is the cursor
@@ -167,6 +169,35 @@ impl Store {
         self.look(Look::Excerpt { own, published }, move |result| {
             reply(result.and_then(|found| match found {
                 Found::Excerpt(excerpt) => Ok(excerpt),
+                _ => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    /// The sessions of `device` that ended and were recorded, oldest first: those whose recording is in the space, and those
+    /// that ended at `since` or later.
+    pub fn own_recordings(
+        &self,
+        device: DeviceId,
+        since: Option<Time>,
+        reply: impl FnOnce(Result<Vec<OwnRecording>, StoreError>) + Send + 'static,
+    ) {
+        self.look(Look::Own { device, since }, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Own(own) => Ok(own),
+                _ => Err(StoreError::Closed),
+            }));
+        });
+    }
+
+    /// How many recordings are in the space, and how many bytes they have.
+    pub fn shared_recordings(
+        &self,
+        reply: impl FnOnce(Result<(u64, u64), StoreError>) + Send + 'static,
+    ) {
+        self.look(Look::Tally, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Tally(count, bytes) => Ok((count, bytes)),
                 _ => Err(StoreError::Closed),
             }));
         });

@@ -3,6 +3,7 @@
 //! Nothing here draws or asks: the program hands in the store, a remote, the time and randomness, and gets a report. It
 //! must never hold a transaction of the store across a wait for the remote.
 
+mod blob;
 mod bytes;
 mod cipher;
 mod directory;
@@ -26,6 +27,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
+pub use blob::{BlobPart, open_blob, seal_blob};
 pub use directory::{DirectoryRemote, HEADS, LOGS, wanted};
 pub use engine::{Limits, Report, SyncEngine};
 pub use error::{SyncError, Trouble};

@@ -100,12 +100,20 @@ pub enum ObjectKind {
     Pairing,
     /// Excerpts: what a new device wants to see before it has all logs. A maker removes its own old ones.
     Hot,
+    /// Recordings in parts. Which there are stands in the log, so they are never listed; their device removes them.
+    Blob,
 }
 
 impl ObjectKind {
     /// All of them. A bag that an earlier program made has no place for the later ones yet: there is nothing of them then,
     /// and writing one makes the place.
-    pub const ALL: [Self; 4] = [Self::Roster, Self::Keyring, Self::Pairing, Self::Hot];
+    pub const ALL: [Self; 5] = [
+        Self::Roster,
+        Self::Keyring,
+        Self::Pairing,
+        Self::Hot,
+        Self::Blob,
+    ];
 
     /// The name of its folder.
     pub const fn word(self) -> &'static str {
@@ -114,6 +122,7 @@ impl ObjectKind {
             Self::Keyring => "keyring",
             Self::Pairing => "pairing",
             Self::Hot => "hot",
+            Self::Blob => "blobs",
         }
     }
 }

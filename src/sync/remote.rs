@@ -158,7 +158,7 @@ pub trait Remote: Send + Sync {
     /// Creates a small object, and the place for its sort if there is none yet; durable when it answers.
     fn put_object<'a>(&'a self, name: &'a ObjectName, bytes: Vec<u8>) -> Reply<'a, Put>;
 
-    /// Removes a pairing object, or a hot one of one's own. One that is not there is no error.
+    /// Removes a pairing object, or a hot one or blob of one's own. One that is not there is no error.
     fn delete_object<'a>(&'a self, name: &'a ObjectName) -> Reply<'a, ()>;
 
     /// Says what this device is looking at, in place of whatever it said before; `None` takes that back. It may be lost, and

@@ -90,6 +90,7 @@ impl Scene {
         let setup = Setup {
             me: "mira".to_owned(),
             recordings: folder.path().join("recordings"),
+            device: store.device(),
             ssh_config: None,
             ssh_program: "ssh".into(),
             openssh_hosts: Vec::new(),

@@ -1,5 +1,6 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
+mod blobs;
 mod conformance;
 mod exams;
 mod host_shells;

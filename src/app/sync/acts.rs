@@ -51,7 +51,14 @@ impl Worker {
         // Whoever does this by hand can be asked; rounds that come by themselves ask nobody.
         self.means.behalf.of(Some(req));
         let result = match ask {
-            SyncAsk::GiveUp { .. } => return,
+            SyncAsk::GiveUp { req } => {
+                self.fetches.retain(|fetch| fetch.req() != req);
+                return self.means.behalf.of(None);
+            }
+            SyncAsk::Fetch { row, .. } => {
+                self.want(req, &row).await;
+                return self.means.behalf.of(None);
+            }
             SyncAsk::Status { .. } => {
                 self.ready().await.ok();
                 self.publish(false).await;
@@ -78,7 +85,7 @@ impl Worker {
     }
 
     /// The engine of this store's space.
-    async fn live(&mut self) -> Result<(), SyncRefusal> {
+    pub(super) async fn live(&mut self) -> Result<(), SyncRefusal> {
         if self.space.is_none() {
             return Err(SyncRefusal::alone());
         }
@@ -280,6 +287,12 @@ impl Worker {
         if let Some(trouble) = self.rounds().await {
             return Err(SyncRefusal::new(1, trouble));
         }
+        if !self.job.auto {
+            // An app does this in the background.
+            if let Some(trouble) = self.share_all().await {
+                return Err(SyncRefusal::new(1, trouble));
+            }
+        }
         let last = self.space.as_ref().map(|space| space.last.clone());
         let last = last.unwrap_or_default();
         Ok(self.said(format!(
@@ -290,8 +303,12 @@ impl Worker {
 
     /// Rounds until nothing is left to send or to fetch; what is not in order afterwards, for people.
     async fn rounds(&mut self) -> Option<String> {
+        self.more_rounds(false).await
+    }
+
+    /// The same; `goes_on`: they belong to the request of those before.
+    pub(super) async fn more_rounds(&mut self, mut goes_on: bool) -> Option<String> {
         let since = Instant::now();
-        let mut goes_on = false;
         loop {
             let report = self.round(goes_on).await?;
             if report.error == Some(SyncError::Elsewhere) && since.elapsed() < OTHERS {

@@ -1,6 +1,9 @@
 //! What sync can be asked, and what it tells: plain data.
 
+use std::path::PathBuf;
+
 use crate::domain::ids::{DeviceId, ReqId};
+use crate::domain::session::SessionRow;
 use crate::domain::sync::{Onlooker, SyncStatus};
 use crate::domain::time::Time;
 
@@ -69,6 +72,13 @@ pub enum SyncAsk {
         /// The request.
         req: ReqId,
     },
+    /// Bring the recording of a session here, if it is not; answers with `Fetched`.
+    Fetch {
+        /// The request.
+        req: ReqId,
+        /// The session.
+        row: Box<SessionRow>,
+    },
     /// Whoever waits for this is gone.
     GiveUp {
         /// The request.
@@ -89,6 +99,7 @@ impl SyncAsk {
             | Self::Retire { req, .. }
             | Self::Rotate { req }
             | Self::Leave { req }
+            | Self::Fetch { req, .. }
             | Self::GiveUp { req } => *req,
         }
     }
@@ -116,6 +127,22 @@ pub enum SyncFact {
         device: DeviceId,
         /// By which people compare keys.
         fingerprint: String,
+    },
+    /// A recording is on its way.
+    Fetching {
+        /// The request.
+        req: ReqId,
+        /// Bytes that have come.
+        got: u64,
+        /// All of them.
+        of: u64,
+    },
+    /// A recording is here, or cannot be.
+    Fetched {
+        /// The request.
+        req: ReqId,
+        /// The file.
+        result: Result<PathBuf, SyncRefusal>,
     },
     /// A request is over.
     Done {

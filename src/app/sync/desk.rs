@@ -30,6 +30,21 @@ pub struct Job {
     pub me: String,
     /// The ssh_config of hosts that were not imported from one; OpenSSH's own when there is none.
     pub ssh_config: Option<PathBuf>,
+    /// Recordings, here and in the space.
+    pub recordings: Recordings,
+}
+
+/// What sync does with recordings.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    /// Their folder.
+    pub folder: PathBuf,
+    /// Those of sessions that end go into the space.
+    pub share: bool,
+    /// Patterns of the hosts whose recordings never do.
+    pub off: Vec<String>,
+    /// How much those of others may take here, in bytes; 0 is no limit.
+    pub quota: u64,
 }
 
 /// The handle. Dropping it ends the task, wherever it is: a round may be cut at any step.

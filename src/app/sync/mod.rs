@@ -6,13 +6,15 @@
 mod acts;
 mod ask;
 mod desk;
+mod fetch;
 pub mod host;
 mod last;
 mod look;
 mod open;
+mod share;
 mod space;
 mod worker;
 
 pub use ask::{SyncAsk, SyncDone, SyncFact, SyncLevel, SyncRefusal};
 pub(crate) use desk::Desk;
-pub use desk::Job;
+pub use desk::{Job, Recordings};

@@ -47,6 +47,8 @@ impl Space {
         next: Option<Duration>,
     ) -> SyncStatus {
         let last = self.last.clone();
+        let shared = look::heard(|reply| store.shared_recordings(reply)).await;
+        let (recordings, recording_bytes) = shared.unwrap_or_default();
         let (pending, devices) = match &self.live {
             None => (0, Vec::new()),
             Some(live) => {
@@ -78,6 +80,8 @@ impl Space {
             fault: last.fault,
             error: last.error,
             troubles: last.troubles,
+            recordings,
+            recording_bytes,
             devices,
         }
     }

@@ -13,8 +13,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::ask::{SyncAsk, SyncDone, SyncFact, SyncLevel, SyncRefusal};
 use super::desk::Job;
+use super::fetch::Fetch;
 use super::look::{self, Rhythm};
 use super::open::Means;
+use super::share::Sharing;
 use super::space::{Live, Space};
 use crate::app::clock;
 use crate::app::event::Event;
@@ -101,7 +103,11 @@ impl Front {
                 ask = self.asks.recv(), if !self.closed && self.backlog.len() < BACKLOG => match ask {
                     None => self.closed = true,
                     Some(SyncAsk::Status { req }) if self.published => self.say_status(req).await,
-                    Some(SyncAsk::GiveUp { req }) => self.backlog.retain(|kept| kept.req() != req),
+                    Some(SyncAsk::GiveUp { req }) => {
+                        self.backlog.retain(|kept| kept.req() != req);
+                        // What is under way by steps ends before its next one.
+                        self.backlog.push_back(SyncAsk::GiveUp { req });
+                    }
                     Some(ask) => self.backlog.push_back(ask),
                 },
             }
@@ -146,6 +152,10 @@ enum Next {
     End,
     Ask(SyncAsk),
     Round,
+    /// A part of a recording that somebody waits for.
+    Fetch,
+    /// A part of a recording that goes into the space.
+    Share,
 }
 
 /// The task.
@@ -158,6 +168,10 @@ pub(super) struct Worker {
     pub(super) job: Job,
     pub(super) space: Option<Space>,
     pub(super) rhythm: Rhythm,
+    /// Recordings that somebody here waits for.
+    pub(super) fetches: VecDeque<Fetch>,
+    /// Recordings that go into the space.
+    pub(super) sharing: Sharing,
     /// Local writes and open tickets.
     wrote: Arc<Notify>,
     shown: watch::Receiver<Open>,
@@ -184,6 +198,8 @@ impl Worker {
             job,
             space: None,
             rhythm: Rhythm::new(now),
+            fetches: VecDeque::new(),
+            sharing: Sharing::default(),
             wrote,
             shown,
             said: None,
@@ -209,6 +225,8 @@ impl Worker {
                 Next::Round => {
                     self.round(false).await;
                 }
+                Next::Fetch => self.fetch_step().await,
+                Next::Share => self.share_step().await,
             }
         }
     }
@@ -230,6 +248,8 @@ impl Worker {
             shown,
             said,
             look,
+            fetches,
+            sharing,
             ..
         } = self;
         let auto = job.auto && space.is_some();
@@ -271,6 +291,9 @@ impl Worker {
                     }
                 }
                 () = sleep_until(rhythm.wake), if auto => return Next::Round,
+                // These come last: whatever else is to be done comes between two parts.
+                () = std::future::ready(()), if !fetches.is_empty() => return Next::Fetch,
+                () = std::future::ready(()), if auto && sharing.wants() => return Next::Share,
             }
         }
     }
@@ -301,6 +324,9 @@ impl Worker {
         let fresh = |text: &&String| !before.troubles.contains(text);
         let troubles: Vec<String> = space.last.troubles.iter().filter(fresh).cloned().collect();
         self.rhythm.after(&report, Instant::now(), clock::dice());
+        if report.error.is_none() {
+            self.sharing.after_round(report.published);
+        }
         if report.learned > 0 || report.ahead > 0 {
             self.front.tell(SyncFact::Learned).await;
         }

@@ -18,6 +18,9 @@ pub(super) fn state() -> State {
     let setup = Setup {
         me: "mira".to_owned(),
         recordings: "recordings".into(),
+        device: crate::domain::ids::DeviceId(crate::domain::ids::EntityId::derived(
+            "device", "lap1",
+        )),
         ssh_config: None,
         read_only: false,
         demo: false,

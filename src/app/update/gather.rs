@@ -16,6 +16,7 @@ use crate::domain::pattern::{Lookup, Pattern};
 use crate::ssh::SshAsk;
 use crate::store::{self, Ask, StoreError};
 
+use super::fetched;
 use super::{
     connections, copy, exec, failure, files, forward, host, layout, program, reply, run, session,
     ssh, ticket,
@@ -35,7 +36,7 @@ pub(super) fn begin(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
 }
 
 /// Asks for the next missing piece, or carries the command out.
-fn advance(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
+pub(super) fn advance(state: &mut State, gather: Gather, fx: &mut Vec<Effect>) {
     match missing(state, &gather) {
         Err(why) => reply(state, gather.caller, Outcome::error(2, why), fx),
         Ok(None) => execute(state, gather, fx),
@@ -97,9 +98,27 @@ fn fetch(state: &mut State, gather: Gather, piece: Piece, fx: &mut Vec<Effect>) 
         ),
         (Piece::Bytes, _) => {
             let session = gather.session.as_ref();
-            let name = session.map(recordings::file_name).unwrap_or_default();
-            Effect::File(req, FileAsk::Recording(name))
+            match (session, &gather.fetched) {
+                (Some(session), Some(Err(why))) => {
+                    let (bytes, gone) = (Some(Vec::new()), Some(why.clone()));
+                    let gather = Gather {
+                        session: Some(session.clone()),
+                        bytes,
+                        gone,
+                        ..gather
+                    };
+                    return advance(state, gather, fx);
+                }
+                (Some(session), _) => {
+                    Effect::File(req, FileAsk::Recording(recordings::Wanted::of(session)))
+                }
+                (None, _) => return execute(state, gather, fx),
+            }
         }
+        (Piece::Fetch, _) => match fetched::ask(&gather, req) {
+            Some(effect) => effect,
+            None => return execute(state, gather, fx),
+        },
         (Piece::Effective(names), _) => {
             let targets = names.iter().map(|name| target(state, name)).collect();
             Effect::Ssh(SshAsk::Resolve { req, targets })
@@ -244,6 +263,9 @@ fn missing(state: &State, gather: &Gather) -> Result<Option<Piece>, String> {
         && session::needs_row(state, command)
     {
         return Ok(Some(Piece::Session));
+    }
+    if fetched::is_wanted(state, gather) {
+        return Ok(Some(Piece::Fetch));
     }
     if matches!(command, Command::Session(SessionCommand::Show { .. })) && gather.bytes.is_none() {
         return Ok(Some(Piece::Bytes));
@@ -471,6 +493,7 @@ fn changes(command: &Command) -> bool {
                 | SessionCommand::Record { .. }
                 | SessionCommand::Mark { .. }
                 | SessionCommand::Export { .. }
+                | SessionCommand::Fetch { .. }
         ),
         Command::Layout(command) => !matches!(command, LayoutCommand::List),
         Command::Run(RunCommand::Start(start)) => !start.dry_run,

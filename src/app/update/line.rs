@@ -90,6 +90,7 @@ fn forget(state: &mut State, line: LineId, fx: &mut Vec<Effect>) {
     super::question::unanswered(state, line, fx);
     state.waiting.retain(|gather| gather.caller != caller);
     let gathering = |purpose: &Purpose| matches!(purpose, Purpose::Gather(gather, _) if gather.caller == caller);
+    super::fetched::left(state, caller, fx);
     while let Some(req) = state.inflight.find(gathering) {
         state.inflight.remove(req);
     }

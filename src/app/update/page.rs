@@ -230,7 +230,7 @@ pub(super) fn answered(
         (Want::Recording(_), Ok(Answer::Session(row))) => {
             super::read_file(
                 state,
-                FileAsk::Recording(recordings::file_name(&row)),
+                FileAsk::Recording(recordings::Wanted::of(&row)),
                 Purpose::Page(want.clone()),
                 fx,
             );
@@ -309,7 +309,9 @@ pub(super) fn file(state: &mut State, want: &Want, fact: FileFact) {
         FileFact::Bytes(Err(why)) => {
             if let Some(shown) = &mut state.model.recording {
                 let never = shown.row.recording.is_none() && why == recordings::GONE;
+                let there = recordings::elsewhere(&shown.row).filter(|_| why == recordings::GONE);
                 let why = if never { recordings::NEVER } else { &why };
+                let why = there.as_deref().unwrap_or(why);
                 shown.text = format!("({why})");
             }
         }

@@ -17,7 +17,7 @@ use crate::term::deck::DeckAsk;
 use crate::term::film::pattern;
 use crate::ui::View;
 
-use super::{reply, script, window};
+use super::{fetched, reply, script, window};
 
 /// The time between two looks at what must not be kept, in milliseconds.
 const SWEEP: u64 = 3_600_000;
@@ -137,9 +137,15 @@ pub(super) fn replay(
         return reply(state, gather.caller, Outcome::error(2, text), fx);
     };
     let reference = reference.to_uppercase();
-    let file = recordings::place(&state.setup.recordings, &recordings::file_name(row));
+    let folder = &state.setup.recordings;
+    let own = recordings::Wanted::of(row).find(folder);
+    let own = own.or_else(|_| recordings::place(folder, &recordings::file_name(row)));
+    let file = gather.fetched.clone().unwrap_or(own);
     match file {
-        Err(why) => reply(state, gather.caller, Outcome::error(1, why), fx),
+        Err(why) => {
+            fetched::failed(state, &reference, &why);
+            reply(state, gather.caller, Outcome::error(1, why), fx);
+        }
         Ok(file) => {
             state.model.reel = Some(Reel {
                 reference: reference.clone(),
@@ -183,6 +189,7 @@ pub(super) fn lay_out(state: &mut State, fx: &mut Vec<Effect>) {
     };
     let shown = View::Recording(reel.reference.clone());
     if !state.windows.values().any(|ui| *ui.view() == shown) {
+        fetched::unwatched(state, fx);
         state.model.reel = None;
         fx.push(Effect::Reel(ReelAsk::Close));
     }
@@ -200,12 +207,15 @@ pub(super) fn export(
     let Some(row) = &gather.session else {
         return reply(state, caller, Outcome::ok(Answer::Silent), fx);
     };
+    if let Some(Err(why)) = &gather.fetched {
+        return reply(state, caller, Outcome::error(1, why.clone()), fx);
+    }
     if output.as_os_str() == "-" {
         let text = "name a file: `session export REF -o FILE`".to_owned();
         return reply(state, caller, Outcome::error(2, text), fx);
     }
     let ask = FileAsk::Export {
-        recording: recordings::file_name(row),
+        recording: recordings::Wanted::of(row),
         format,
         output,
     };

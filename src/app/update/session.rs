@@ -17,13 +17,13 @@ use crate::ssh::SshAsk;
 use crate::store::{Ask, Batch, Committed};
 use crate::term::{Size, cast};
 
-use super::{gather, recording, reply, script};
+use super::{fetched, gather, recording, reply, script};
 
 /// The size of a pane that no window has measured yet.
 pub(super) const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
 /// What a shell on this machine is listed under, instead of a host.
-pub(super) const HERE: &str = "this machine";
+pub(crate) const HERE: &str = "this machine";
 
 /// Carries out a command for which everything was gathered.
 pub(super) fn execute(
@@ -75,6 +75,7 @@ pub(super) fn execute(
         SessionCommand::Export { format, output, .. } => {
             recording::export(state, &gather, format, output, fx);
         }
+        SessionCommand::Fetch { silent, .. } => fetched::done(state, &gather, silent, fx),
         SessionCommand::Search(search) => recording::search(state, caller, search, fx),
         SessionCommand::Show { reference } => match gather.session {
             None => reply(
@@ -116,6 +117,7 @@ pub(super) fn named(command: &SessionCommand) -> Option<&str> {
         | SessionCommand::Record { reference, .. }
         | SessionCommand::Mark { reference, .. }
         | SessionCommand::Replay { reference, .. }
+        | SessionCommand::Fetch { reference, .. }
         | SessionCommand::Export { reference, .. } => Some(reference),
         SessionCommand::Attach { reference } => reference.as_deref(),
         SessionCommand::Open { .. }
@@ -129,7 +131,10 @@ pub(super) fn named(command: &SessionCommand) -> Option<&str> {
 pub(super) fn needs_row(state: &State, command: &SessionCommand) -> bool {
     let recorded = matches!(
         command,
-        SessionCommand::Show { .. } | SessionCommand::Replay { .. } | SessionCommand::Export { .. }
+        SessionCommand::Show { .. }
+            | SessionCommand::Replay { .. }
+            | SessionCommand::Export { .. }
+            | SessionCommand::Fetch { .. }
     );
     let ended = |view: &SessionView| matches!(view.state, SessionState::Closed(_));
     let waits = matches!(command, SessionCommand::Wait { .. });

@@ -15,7 +15,7 @@ use crate::model::{Level, Question, QuestionId, QuestionKind};
 use crate::store::Ask;
 use crate::ui::{View, Want};
 
-use super::{page, reply, window};
+use super::{fetched, page, reply, window};
 
 /// The most troubles that are said at once; the page has them all.
 const SAID: usize = 3;
@@ -133,6 +133,8 @@ pub(super) fn heard(state: &mut State, fact: SyncFact, fx: &mut Vec<Effect>) {
                 done(state, caller, step, result, fx);
             }
         }
+        SyncFact::Fetching { req, got, of } => fetched::comes(state, req, (got, of), fx),
+        SyncFact::Fetched { req, result } => fetched::came(state, req, result, fx),
         SyncFact::Learned => {
             page::outdate(state);
             super::ask(state, Ask::Hosts, Purpose::Hosts, fx);

@@ -65,6 +65,10 @@ pub(super) fn status_text(status: Option<&SyncStatus>, style: Style) -> String {
     if let Some(ahead) = status.ahead() {
         say(&mut out, format_args!("ahead    {ahead}"));
     }
+    if status.recordings > 0 {
+        let words = recordings_words(status);
+        say(&mut out, format_args!("shared   {words}"));
+    }
     for trouble in status.error.iter().chain(&status.troubles) {
         say(&mut out, format_args!("trouble  {}", text::line(trouble)));
     }
@@ -73,6 +77,13 @@ pub(super) fn status_text(status: Option<&SyncStatus>, style: Style) -> String {
         out.push_str(&device_table(&status.devices, style));
     }
     out
+}
+
+/// How many recordings are in the space, and how large they are together.
+fn recordings_words(status: &SyncStatus) -> String {
+    let many = if status.recordings == 1 { "" } else { "s" };
+    let size = crate::domain::recording::size_words(status.recording_bytes);
+    format!("{} recording{many}, {size}", status.recordings)
 }
 
 pub(super) fn device_table(devices: &[SyncDevice], style: Style) -> String {
@@ -148,6 +159,8 @@ mod tests {
             fault: "unreachable".to_owned(),
             error: Some("/srv/bag cannot be reached: it is not mounted".to_owned()),
             troubles: vec!["logs/x in the remote is not ours and was left alone".to_owned()],
+            recordings: 2,
+            recording_bytes: 3 << 20,
             devices: vec![device("lap1", "lap1", true), device("old", "old", false)],
         }
     }

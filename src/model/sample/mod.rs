@@ -421,6 +421,7 @@ fn recorded() -> Vec<SessionRow> {
         bytes: 48_213,
         recording: Some("x.cast".to_owned()),
         live: false,
+        shared: None,
     };
     vec![
         row("S-2M0D", "web3", 20 * MINUTE, Some(0)),

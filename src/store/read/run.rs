@@ -10,8 +10,8 @@ use crate::domain::run::{Cell, CellState, RunRow, RunState, Tally};
 use crate::domain::session::SessionRow;
 use crate::domain::time::Time;
 use crate::store::failure::Outcome;
-use crate::store::lock;
 use crate::store::reference::{self, Noun};
+use crate::store::{lock, shared};
 
 /// A run whose work went on after its end is not at its end.
 const RUNS: &str = "SELECT r.id, r.ref, r.book, r.hash, r.ticket, t.ref, r.author, r.steps, r.hosts, r.params,
@@ -19,8 +19,10 @@ const RUNS: &str = "SELECT r.id, r.ref, r.book, r.hash, r.ticket, t.ref, r.autho
      r.skipped FROM run r LEFT JOIN ticket t ON t.id = r.ticket WHERE r.started IS NOT NULL";
 
 const SESSIONS: &str =
-    "SELECT s.id, s.ref, s.host, s.ticket, t.ref, s.opened, s.closed, s.exit, s.bytes, s.recording
-     FROM session s LEFT JOIN ticket t ON t.id = s.ticket WHERE s.opened IS NOT NULL";
+    "SELECT s.id, s.ref, s.host, s.ticket, t.ref, s.opened, s.closed, s.exit, s.bytes, s.recording,
+     h.dev, h.blob, h.bytes, h.part, h.hash
+     FROM session s LEFT JOIN ticket t ON t.id = s.ticket
+     LEFT JOIN session_shared h ON h.id = s.id AND h.dev = substr(s.opened_by, 9, 16) WHERE s.opened IS NOT NULL";
 
 /// Runs without cells, newest first.
 pub(super) fn list(
@@ -218,6 +220,7 @@ fn read_session(scene: Scene<'_>, row: &Row<'_>) -> rusqlite::Result<SessionRow>
         bytes: row.get::<_, i64>(8)?.unsigned_abs(),
         recording: row.get(9)?,
         live: closed.is_none() && lock::is_held(scene.folder, id),
+        shared: shared::read(row, 10)?,
     })
 }
 

@@ -108,7 +108,7 @@ fn every_connection_has_every_setting() -> Tested {
             ("cache_size", "-65536"),
             ("busy_timeout", "5000"),
             ("application_id", "1363428171"),
-            ("user_version", "4"),
+            ("user_version", "5"),
             ("secure_delete", "1"),
             ("auto_vacuum", "2"),
         ] {

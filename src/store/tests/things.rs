@@ -9,7 +9,7 @@ use crate::domain::host::{Effective, Host, Source, Target};
 use crate::domain::ids::{HostId, RunId, SessionId};
 use crate::domain::run::{CellState, RunFact, RunRow, RunState, Tally};
 use crate::domain::sample::Sample;
-use crate::domain::session::{SessionFact, SessionRow};
+use crate::domain::session::{SessionFact, SessionRow, SharedRecording};
 
 fn host(name: &str) -> Entity {
     Entity {
@@ -473,6 +473,73 @@ fn a_run_is_read_back_and_is_unknown_without_its_owner() -> Tested {
 }
 
 #[test]
+fn a_recording_in_the_space_is_believed_of_whoever_opened_the_session() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let store = open(folder.path())?;
+    let id = SessionId(EntityId::derived("session", "one"));
+    let own = store.device();
+    let recording = |device, blob| SharedRecording {
+        device,
+        blob: EntityId::derived("blob", blob),
+        bytes: 1_000,
+        part: 400,
+        hash: EntityId::derived("hash", blob),
+    };
+    let opened = SessionFact::Opened {
+        at: Time(10),
+        host: "web1".into(),
+        ticket: None,
+        recording: Some("S.cast".into()),
+        author: "mira".into(),
+    };
+    let says = |recording| SessionFact::Shared {
+        at: Time(20),
+        recording,
+    };
+    let ours = recording(own, "ours");
+    assert_eq!(
+        (ours.parts(), ours.bytes_of(1), ours.bytes_of(3)),
+        (Some(3), 400, 200)
+    );
+    store.append_wait(batch([
+        opened.draft(id),
+        says(Some(ours.clone())).draft(id),
+    ]))?;
+    let read = || match store.ask_wait(Ask::Sessions { limit: None }) {
+        Ok(Answer::Sessions(rows)) => rows.first().and_then(|row| row.shared.clone()),
+        other => unreachable!("sessions were asked, not {other:?}"),
+    };
+    let tally = || {
+        let (tell, told) = std::sync::mpsc::channel();
+        store.shared_recordings(move |tally| drop(tell.send(tally)));
+        told.recv().expect("an answer").expect("a tally")
+    };
+    assert_eq!((read(), tally()), (Some(ours.clone()), (1, 1_000)));
+    // Another device says something of our session later.
+    let elsewhere = tempfile::tempdir()?;
+    let other = Store::open(elsewhere.path(), now, || [2; 32], Options::default())?;
+    let theirs = recording(other.device(), "theirs");
+    other.append_wait(batch([says(Some(theirs)).draft(id)]))?;
+    let ask = Ask::Log {
+        device: other.device(),
+        from: 1,
+        limit: 9,
+    };
+    let Answer::Log(log) = other.ask_wait(ask)? else {
+        unreachable!("a log was asked")
+    };
+    store.absorb_wait(log)?;
+    assert_eq!((read(), tally()), (Some(ours.clone()), (1, 1_000)));
+    // What makes no sense is nothing to fetch, and what was taken back neither.
+    let odd = SharedRecording { part: 0, ..ours };
+    store.append_wait(batch([says(Some(odd)).draft(id)]))?;
+    assert_eq!(read(), None);
+    store.append_wait(batch([says(None).draft(id)]))?;
+    assert_eq!((read(), tally()), (None, (0, 0)));
+    Ok(())
+}
+
+#[test]
 fn a_session_lives_as_long_as_its_owner() -> Tested {
     let folder = tempfile::tempdir()?;
     let store = open(folder.path())?;
@@ -509,6 +576,7 @@ fn a_session_lives_as_long_as_its_owner() -> Tested {
         bytes: 0,
         recording: Some("S.cast".into()),
         live: true,
+        shared: None,
     };
     assert_eq!(read(), wanted);
     drop(held);

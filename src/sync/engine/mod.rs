@@ -3,6 +3,7 @@
 //! Store, remote, time and randomness are handed in, so that a round can be simulated and cut at any step. A round never
 //! holds a transaction of the store across a wait, and each step leaves a state from which the next round goes on.
 
+mod blobs;
 mod compact;
 mod copy;
 mod fetch;

@@ -97,7 +97,7 @@ CREATE POLICY segment_remove ON quarterdeck.segment FOR DELETE TO quarterdeck_te
 CREATE POLICY object_read ON quarterdeck.object FOR SELECT TO quarterdeck_team USING (true);
 CREATE POLICY object_add ON quarterdeck.object FOR INSERT TO quarterdeck_team WITH CHECK (true);
 CREATE POLICY object_remove ON quarterdeck.object FOR DELETE TO quarterdeck_team
-    USING (kind IN ('pairing', 'hot'));
+    USING (kind IN ('pairing', 'hot', 'blobs'));
 ";
 
 /// Every head of a bag: one index scan, as many rows as devices.

@@ -475,6 +475,7 @@ mod tests {
         let row = |id, live| SessionRow {
             id,
             live,
+            shared: None,
             reference: "S-1OLD".to_owned(),
             host: "web1".to_owned(),
             ticket: None,

@@ -50,6 +50,12 @@ pub(super) fn head(cx: Cx<'_>, status: &SyncStatus, writer: &mut Writer) {
     if let Some(ahead) = status.ahead() {
         writer.field("ahead", &ahead, Role::Accent);
     }
+    if status.recordings > 0 {
+        let size = crate::domain::recording::size_words(status.recording_bytes);
+        let count = usize::try_from(status.recordings).unwrap_or(usize::MAX);
+        let words = format!("{}, {size}", plural(count, "recording"));
+        writer.field("shared", &words, Role::Fg);
+    }
     writer.field("space", &status.space, Role::Dim);
 }
 
