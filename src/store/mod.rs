@@ -339,14 +339,23 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        drop(self.queues.take());
-        for thread in self.threads.drain(..) {
-            // The last handle may live in a reply, and a thread cannot wait for itself.
-            if thread.thread().id() != thread::current().id() {
-                // A thread that panicked has nothing left to tell.
-                drop(thread.join());
-            }
-        }
+        // The writer began first and closes last: only who may write can put the log beside the file away, and with it what
+        // was purged there.
+        let (jobs, questions) = self.queues.take().unzip();
+        drop(questions);
+        let mut threads = self.threads.drain(..);
+        let writer = threads.next();
+        threads.for_each(join);
+        drop(jobs);
+        writer.into_iter().for_each(join);
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    // The last handle may live in a reply, and a thread cannot wait for itself.
+    if thread.thread().id() != thread::current().id() {
+        // A thread that panicked has nothing left to tell.
+        drop(thread.join());
     }
 }
 
