@@ -202,7 +202,7 @@ fn sequence(dice: &mut Dice, out: &mut Vec<u8>) {
 }
 
 /// What is wrong with bytes that are meant for a person's terminal of this size: everything but text and a few sequences
-/// that only paint. `None` when nothing is.
+/// that only paint or ring. `None` when nothing is.
 pub(crate) fn reaches(bytes: &[u8], size: Size) -> Option<String> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Some("it is not UTF-8".to_owned());
@@ -239,6 +239,10 @@ fn painting(text: &str, size: Size) -> Option<usize> {
             .chars()
             .any(|c| c.is_control() || steers(c));
         return plain.then_some(4 + end + 2);
+    }
+    if text.starts_with('\x07') {
+        // A session may ring; how often is our own say, see `alert`.
+        return Some(1);
     }
     if text.starts_with('\r') {
         return Some(if text.starts_with("\r\n") { 2 } else { 1 });
