@@ -11,6 +11,7 @@ use crate::command::{
     TicketCommand,
 };
 use crate::domain::ids::{SessionId, WindowId};
+use crate::domain::run::RunRow;
 use crate::model::{Level, Notice, Question, QuestionId, QuestionKind};
 use crate::ssh::SshAsk;
 use crate::term::{Screen, ShellState};
@@ -309,21 +310,8 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
             );
         }
         Answer::Run(run) => {
-            let tally = run.tally;
-            let level = if tally.failed + tally.unreachable + tally.skipped == 0 {
-                Level::Info
-            } else {
-                Level::Warn
-            };
-            let sum = format!(
-                "{} ok, {} failed, {} unreachable, {} skipped",
-                tally.ok, tally.failed, tally.unreachable, tally.skipped
-            );
-            say(
-                state,
-                level,
-                format!("{} {}: {sum}", run.reference, run.state),
-            );
+            let (level, words) = ended(&run);
+            say(state, level, words);
         }
         Answer::Host { host, .. } => open(state, id, View::Host(host.name)),
         Answer::Session { session, .. } => open(state, id, View::Recording(session.reference)),
@@ -361,6 +349,17 @@ pub(super) fn show(state: &mut State, id: WindowId, outcome: Outcome) {
         | Answer::Copy(_)
         | Answer::Silent => {}
     }
+}
+
+/// How a run ended, in a line.
+fn ended(run: &RunRow) -> (Level, String) {
+    let tally = run.tally;
+    let well = tally.failed + tally.unreachable + tally.skipped == 0;
+    let words = format!(
+        "{} {}: {} ok, {} failed, {} unreachable, {} skipped",
+        run.reference, run.state, tally.ok, tally.failed, tally.unreachable, tally.skipped
+    );
+    (if well { Level::Info } else { Level::Warn }, words)
 }
 
 fn text(state: &mut State, id: WindowId, title: &str, lines: impl IntoIterator<Item = String>) {
