@@ -295,6 +295,7 @@ fn what_is_no_painting_is_seen() {
     let size = Size::new(80, 24);
     for well in [
         "text 漢字 é",
+        "\x07",
         "\x1b[?2026h\x1b[?25l\x1b[0m\x1b[2J\x1b[1;1H\x1b[0;38;2;1;2;3mx\x1b[24;80H\x1b[?25h\x1b[?2026l",
         "\x1b]8;;http://h.example/\x1b\\x\x1b]8;;\x1b\\",
     ] {
@@ -305,7 +306,6 @@ fn what_is_no_painting_is_seen() {
         "\x1b[6n",
         "\x1b[c",
         "\u{9b}2J",
-        "\x07",
         "\n",
         "\u{202e}",
         "\x1b[25;1H",
