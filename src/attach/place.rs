@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::config::Paths;
+use crate::store::lock::Held;
 
 /// The longest path that every system takes for a socket, in bytes; Linux has 107, macOS 103.
 const LONGEST: usize = 100;
@@ -27,7 +28,7 @@ pub(super) struct Place {
 /// Proof that this process serves the place; another finds it taken until it is dropped or the process ends.
 #[derive(Debug)]
 pub(super) struct Serving {
-    _lock: File,
+    _lock: Held,
 }
 
 impl Place {
@@ -94,7 +95,12 @@ impl Place {
         let listener = UnixListener::bind(&self.socket)?;
         // The folder is closed to others, so nobody can have connected before this.
         std::fs::set_permissions(&self.socket, std::fs::Permissions::from_mode(0o600))?;
-        Ok(Some((Serving { _lock: lock }, listener)))
+        Ok(Some((
+            Serving {
+                _lock: Held::of(lock),
+            },
+            listener,
+        )))
     }
 
     /// Connects to whoever serves the place; `None` when nobody does.

@@ -1,7 +1,8 @@
 //! Liveness: a process holds a lock file for as long as it works on a run or owns a session.
 //!
 //! flock(2) locks belong to an open file description, so a second hold in the same process conflicts as one of another
-//! process does, and the kernel releases the lock however the process ends.
+//! process does, and the kernel releases the lock however the process ends. They are passed on to children until these execute
+//! a program, so whoever is done unlocks in words and does not only close.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -17,8 +18,23 @@ use crate::domain::ids::EntityId;
 /// Proof that this process works on something. Dropping it, or the end of the process, tells everybody that it stopped.
 #[derive(Debug)]
 pub struct Held {
-    /// Closing the descriptor releases the lock.
-    _file: File,
+    file: File,
+}
+
+impl Held {
+    /// Takes over a file that is locked already, to release it when it is dropped.
+    pub fn of(file: File) -> Self {
+        Self { file }
+    }
+}
+
+impl Drop for Held {
+    /// Says so to the kernel: closing alone would leave the lock to a child that another thread has just forked and that
+    /// has not come to its `exec` yet.
+    fn drop(&mut self) {
+        // The descriptor is closed next, and with the process the lock ends in any case.
+        flock(&self.file, FlockOperation::Unlock).ok();
+    }
 }
 
 /// Takes the lock of `id`. [`StoreError::Busy`] when somebody has it.
@@ -30,7 +46,7 @@ pub fn hold(folder: &Path, id: EntityId) -> Result<Held, StoreError> {
     let file = open(&path).map_err(|why| StoreError::io("opening", &path, &why))?;
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Held { _file: file }),
+            Ok(()) => return Ok(Held::of(file)),
             Err(Errno::WOULDBLOCK) => {}
             Err(why) => return Err(StoreError::io("locking", &path, &io::Error::from(why))),
         }
@@ -63,7 +79,7 @@ pub(super) fn migration(folder: &Path) -> Result<Held, StoreError> {
     let file = open(&path).map_err(|why| StoreError::io("opening", &path, &why))?;
     flock(&file, FlockOperation::LockExclusive)
         .map_err(|why| StoreError::io("locking", &path, &io::Error::from(why)))?;
-    Ok(Held { _file: file })
+    Ok(Held::of(file))
 }
 
 /// Makes a folder that only its owner may enter, if it is not there.
@@ -113,6 +129,19 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o700);
         drop(again);
+        Ok(())
+    }
+
+    #[test]
+    fn a_copy_of_the_descriptor_keeps_nothing_locked() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let id = EntityId::derived("run", "one");
+        let held = hold(folder.path(), id)?;
+        // What a child has between fork and exec.
+        let copy = held.file.try_clone()?;
+        drop(held);
+        assert!(!is_held(folder.path(), id));
+        drop(copy);
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::SyncError;
+use crate::store::lock::Held;
 
 /// Longer than any file of ours.
 const FILE_MAX: u64 = 64 << 10;
@@ -60,9 +61,9 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), SyncError> {
     write().map_err(|why| failed("writing", path, &why))
 }
 
-/// Takes the lock on syncing this store; it ends with the file. Two processes at once would be safe for the log but not for
+/// Takes the lock on syncing this store; it ends with what is returned. Two processes at once would be safe for the log but not for
 /// a machine that is just getting a new device id.
-pub(crate) fn lock(folder: &Path) -> Result<File, SyncError> {
+pub(crate) fn lock(folder: &Path) -> Result<Held, SyncError> {
     let path = folder.join("lock");
     let file = OpenOptions::new()
         .write(true)
@@ -72,7 +73,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, SyncError> {
         .open(&path)
         .map_err(|why| failed("opening", &path, &why))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Held::of(file)),
         Err(fs::TryLockError::WouldBlock) => Err(SyncError::Elsewhere),
         Err(fs::TryLockError::Error(why)) => Err(failed("locking", &path, &why)),
     }

@@ -16,7 +16,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{self, Modifier, Style};
 
-use crate::support::hostile_bytes::{Dice, HARMS, by_chance, reaches};
+use crate::support::hostile_bytes::{Dice, HARMS, by_chance, reaches, reaches_ringing};
 use crate::support::lab::Failed;
 
 /// Bytes are taken in pieces of this size, as from a connection.
@@ -295,7 +295,6 @@ fn what_is_no_painting_is_seen() {
     let size = Size::new(80, 24);
     for well in [
         "text 漢字 é",
-        "\x07",
         "\x1b[?2026h\x1b[?25l\x1b[0m\x1b[2J\x1b[1;1H\x1b[0;38;2;1;2;3mx\x1b[24;80H\x1b[?25h\x1b[?2026l",
         "\x1b]8;;http://h.example/\x1b\\x\x1b]8;;\x1b\\",
     ] {
@@ -303,6 +302,7 @@ fn what_is_no_painting_is_seen() {
     }
     for ill in [
         "\x1b]0;title\x07",
+        "\x07",
         "\x1b[6n",
         "\x1b[c",
         "\u{9b}2J",
@@ -319,6 +319,9 @@ fn what_is_no_painting_is_seen() {
         assert!(reaches(ill.as_bytes(), size).is_some(), "{ill:?}");
     }
     assert!(reaches(b"\xff", size).is_some());
+    assert_eq!(reaches_ringing(b"a\x07b\x07", size, 2), None);
+    assert!(reaches_ringing(b"a\x07b\x07", size, 1).is_some());
+    assert!(reaches_ringing(b"\x1b]0;title\x07", size, 1).is_some());
 }
 
 #[test]

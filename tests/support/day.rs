@@ -156,6 +156,7 @@ impl Day {
         command
             .args(["--home", &self.home])
             .args(args)
+            .env("HOME", super::home())
             .env_remove("SSH_AUTH_SOCK");
         command
     }

@@ -202,14 +202,28 @@ fn sequence(dice: &mut Dice, out: &mut Vec<u8>) {
 }
 
 /// What is wrong with bytes that are meant for a person's terminal of this size: everything but text and a few sequences
-/// that only paint or ring. `None` when nothing is.
+/// that only paint. `None` when nothing is.
 pub(crate) fn reaches(bytes: &[u8], size: Size) -> Option<String> {
+    reaches_ringing(bytes, size, 0)
+}
+
+/// The same where the bell may ring so many times: that is how one of a session is passed on, no more than one in a while.
+pub(crate) fn reaches_ringing(bytes: &[u8], size: Size, most: u64) -> Option<String> {
+    let mut bells = 0;
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Some("it is not UTF-8".to_owned());
     };
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c.is_control() || steers(c)) {
         let tail = rest.get(at..).unwrap_or_default();
+        if let Some(after) = tail.strip_prefix('\x07') {
+            bells += 1;
+            if bells > most {
+                return Some(format!("the bell rings more than {most} times"));
+            }
+            rest = after;
+            continue;
+        }
         let Some(len) = painting(tail, size) else {
             let shown: String = tail.chars().take(30).collect();
             return Some(format!("{shown:?} is no painting"));
@@ -239,10 +253,6 @@ fn painting(text: &str, size: Size) -> Option<usize> {
             .chars()
             .any(|c| c.is_control() || steers(c));
         return plain.then_some(4 + end + 2);
-    }
-    if text.starts_with('\x07') {
-        // A session may ring; how often is our own say, see `alert`.
-        return Some(1);
     }
     if text.starts_with('\r') {
         return Some(if text.starts_with("\r\n") { 2 } else { 1 });

@@ -30,7 +30,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `program` in a terminal of this size, with these variables and nothing of ours but `PATH` and `HOME`.
+    /// Starts `program` in a terminal of this size, with these variables and nothing of ours but `PATH`.
     pub(crate) fn start(
         program: &Path,
         args: &[&str],
@@ -48,11 +48,10 @@ impl Terminal {
         let mut command = CommandBuilder::new(program);
         command.args(args);
         command.env_clear();
-        for name in ["PATH", "HOME"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
+        if let Some(value) = std::env::var_os("PATH") {
+            command.env("PATH", value);
         }
+        command.env("HOME", super::home());
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         variables
