@@ -95,16 +95,34 @@ pub fn disks() -> Vec<Disk> {
     };
     let mut found: Vec<Disk> = disks
         .iter()
-        .map(|disk| Disk {
-            mount: disk.mount_point().to_string_lossy().into_owned(),
-            size_kib: disk.total_space() / 1024,
-            used_kib: disk.total_space().saturating_sub(disk.available_space()) / 1024,
+        .map(|disk| {
+            let (size, used) = room(disk);
+            Disk {
+                mount: disk.mount_point().to_string_lossy().into_owned(),
+                size_kib: size / 1024,
+                used_kib: used / 1024,
+            }
         })
         .filter(|disk| keep_disk("/", &disk.mount, disk.size_kib))
         .collect();
     found.sort_by(|a, b| a.mount.cmp(&b.mount));
     found.dedup_by(|a, b| a.mount == b.mount);
     found
+}
+
+/// What users may fill of a file system and what is filled, in bytes, counted as `df` does (POSIX.1-2024, df): blocks that
+/// only root may use are neither.
+fn room(disk: &sysinfo::Disk) -> (u64, u64) {
+    let free = disk.available_space();
+    let used = match rustix::fs::statvfs(disk.mount_point()) {
+        Ok(stat) => stat
+            .f_blocks
+            .saturating_sub(stat.f_bfree)
+            .saturating_mul(stat.f_frsize),
+        // It is gone just now, or its kind has no such call.
+        Err(_) => disk.total_space().saturating_sub(free),
+    };
+    (used.saturating_add(free), used)
 }
 
 /// What the machine is: `os`, `kernel`, `hostname`.
@@ -142,5 +160,34 @@ mod tests {
         for disk in disks() {
             assert!(disk.used_kib <= disk.size_kib, "{disk:?}");
         }
+    }
+
+    #[test]
+    fn disks_are_counted_as_df_does() -> Result<(), Box<dyn std::error::Error>> {
+        let mut compared = 0;
+        for disk in disks() {
+            let df = std::process::Command::new("df")
+                .args(["-Pk", &disk.mount])
+                .output()?;
+            let text = String::from_utf8(df.stdout)?;
+            let numbers: Vec<u64> = text
+                .lines()
+                .nth(1)
+                .into_iter()
+                .flat_map(str::split_whitespace)
+                .skip(2)
+                .filter_map(|word| word.parse().ok())
+                .collect();
+            let &[used, free, ..] = numbers.as_slice() else {
+                continue;
+            };
+            // Something may have been written in between.
+            let near = |ours: u64, theirs: u64| ours.abs_diff(theirs) <= disk.size_kib / 20;
+            assert!(near(disk.used_kib, used), "{disk:?} but {used} used");
+            assert!(near(disk.size_kib, used + free), "{disk:?} but {text}");
+            compared += 1;
+        }
+        assert!(compared > 0, "no disk was compared");
+        Ok(())
     }
 }
