@@ -190,7 +190,7 @@ impl Manager {
             round_trip: way.round_trip,
             silence,
             bulk: attempt.lane == Lane::Bulk,
-            wide: window >= transport::WIDE,
+            wide: attempt.lane == Lane::Bulk || transport::is_wide(way.round_trip),
             asked: asker.asked.load(Ordering::Relaxed),
             via: way.user,
         }));
