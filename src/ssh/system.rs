@@ -394,7 +394,8 @@ impl Running {
         let mut ended: Option<(Exit, Instant)> = None;
         loop {
             if let (Some((exit, _)), false) = (&ended, open) {
-                return exit.clone();
+                // Only now everything that it said is known.
+                return self.explain(exit.clone());
             }
             let last = ended.as_ref().map(|(_, at)| *at + PIPES);
             tokio::select! {
@@ -408,7 +409,7 @@ impl Running {
                 },
                 status = self.child.wait(), if ended.is_none() => {
                     let exit = match status {
-                        Ok(status) => self.explain(pty::exit_of(status)),
+                        Ok(status) => pty::exit_of(status),
                         Err(why) => Exit::Unreachable(format!("{}: ssh cannot be waited for: {why}", self.host)),
                     };
                     ended = Some((exit, Instant::now()));
