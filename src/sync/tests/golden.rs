@@ -105,8 +105,8 @@ fn the_bytes_of_a_segment_stay() -> Tested {
         (header.device, header.first, header.last),
         (MAKER, 300, 302)
     );
-    assert!(header.check(&one.public().signing, &old));
-    assert_eq!(header.open(&KEY, &old), Ok(told.clone()));
+    assert!(header.check(&one.public().signing));
+    assert_eq!(header.open(&KEY), Ok(told.clone()));
     check(
         "segment",
         &seal(&told, SPACE, EPOCH, &KEY, &one, &mut Dice(2))?,
@@ -226,8 +226,8 @@ fn what_is_wrong_is_named_in_this_order() -> Tested {
 
     let sealed = pinned("segment").ok_or("it is pinned")?;
     let header = Header::read(&sealed)?;
-    assert!(!header.check(&two, &sealed));
-    let opened = header.open(&key, &sealed);
+    assert!(!header.check(&two));
+    let opened = header.open(&key);
     assert_eq!(opened, Err("it does not open with its key"));
     let words = [damaged, newer, "it is no segment"];
     for (bytes, why) in spoils(&sealed, 97).iter().zip(words) {
