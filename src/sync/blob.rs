@@ -4,21 +4,18 @@
 //! up to, stands in the log; a bag is never asked for a list of them, however many it would name.
 
 use super::SyncError;
-use super::bytes::Reader;
-use super::cipher::{self, NONCE, SIGNATURE, TAG};
+use super::frame::{Epoch, Form, Frame, Origin, pack};
 use super::identity::Identity;
 use super::names::{ObjectKind, ObjectName};
-use super::random::{Random, draw};
+use super::random::Random;
 use super::remote::OBJECT_MAX;
-use super::segment::{self, Epoch};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::session::PART_MAX;
 
-const MAGIC: &[u8; 4] = b"QDbl";
-const VERSION: u8 = 1;
-const LABEL: &str = "quarterdeck sync blob 1";
-/// The header up to the nonce, which is its last part.
-const HEADER: usize = 4 + 1 + 16 + 12 + 16 + 16 + 4 + 4 + 4 + NONCE;
+const FORM: Form = Form {
+    magic: b"QDbl",
+    label: "quarterdeck sync blob 1",
+};
 /// Recordings are text that repeats itself, and this level costs next to nothing.
 const LEVEL: i32 = 3;
 
@@ -46,63 +43,24 @@ impl BlobPart {
     }
 }
 
-/// What a blob says of itself before it is opened; true only once its maker's signature was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header {
-    space: EntityId,
-    epoch: Epoch,
-    part: BlobPart,
-    plain: u32,
-    nonce: [u8; NONCE],
-}
-
-impl Header {
-    fn read(sealed: &[u8]) -> Result<Self, &'static str> {
-        if sealed.len() > OBJECT_MAX {
-            return Err("it is too long");
-        }
-        let mut reader = Reader::new(sealed);
-        if reader.take(MAGIC.len()) != Some(MAGIC) {
-            return Err("it is no part of a recording");
-        }
-        if reader.u8() != Some(VERSION) {
-            return Err("a newer program wrote it; update this one");
-        }
-        Self::fields(&mut reader).ok_or("its header is damaged")
+/// What a blob says of itself before it is opened, and how long its text is; true only once its maker's signature was found.
+fn header(sealed: &[u8]) -> Result<(Frame<'_>, BlobPart, u32), &'static str> {
+    if sealed.len() > OBJECT_MAX {
+        return Err("it is too long");
     }
-
-    fn fields(reader: &mut Reader<'_>) -> Option<Self> {
-        let header = Self {
-            space: reader.id()?,
-            epoch: Epoch::read(reader)?,
-            part: BlobPart {
-                maker: reader.device()?,
-                id: reader.id()?,
-                part: reader.u32()?,
-                parts: reader.u32()?,
-            },
-            plain: reader.u32()?,
-            nonce: reader.array()?,
-        };
-        // At least a tag and a signature follow.
-        reader.take(TAG + SIGNATURE)?;
-        (header.plain <= PART_MAX).then_some(header)
-    }
-
-    fn write(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER);
-        out.extend_from_slice(MAGIC);
-        out.push(VERSION);
-        out.extend_from_slice(self.space.as_bytes());
-        out.extend_from_slice(&self.epoch.to_bytes());
-        out.extend_from_slice(self.part.maker.0.as_bytes());
-        out.extend_from_slice(self.part.id.as_bytes());
-        out.extend_from_slice(&self.part.part.to_be_bytes());
-        out.extend_from_slice(&self.part.parts.to_be_bytes());
-        out.extend_from_slice(&self.plain.to_be_bytes());
-        out.extend_from_slice(&self.nonce);
-        out
-    }
+    let (frame, fields) = FORM.read(sealed, "it is no part of a recording", |reader| {
+        let (id, part, parts) = (reader.id()?, reader.u32()?, reader.u32()?);
+        let plain = reader.u32()?;
+        (plain <= PART_MAX).then_some((id, part, parts, plain))
+    })?;
+    let (id, part, parts, plain) = fields;
+    let part = BlobPart {
+        maker: frame.origin.device,
+        id,
+        part,
+        parts,
+    };
+    Ok((frame, part, plain))
 }
 
 /// Seals one part of a recording of `identity`'s own.
@@ -122,19 +80,20 @@ pub fn seal_blob(
     if plain > PART_MAX || part.maker != identity.device() {
         return Err(too_long());
     }
-    let packed = segment::pack(text, LEVEL)?;
-    let header = Header {
+    let packed = pack(text, LEVEL)?;
+    let own = [
+        &part.id.as_bytes()[..],
+        &part.part.to_be_bytes(),
+        &part.parts.to_be_bytes(),
+        &plain.to_be_bytes(),
+    ]
+    .concat();
+    let origin = Origin {
         space,
         epoch,
-        part,
-        plain,
-        nonce: draw(random)?,
+        device: part.maker,
     };
-    let mut out = header.write();
-    let sealed = cipher::seal(key, &header.nonce, &out, &packed);
-    out.extend_from_slice(&sealed);
-    let signature = identity.sign(LABEL, &out);
-    out.extend_from_slice(&signature);
+    let out = FORM.seal(origin, &own, &packed, key, identity, random)?;
     if out.len() > OBJECT_MAX {
         return Err(too_long());
     }
@@ -143,7 +102,7 @@ pub fn seal_blob(
 
 /// With which key a blob is sealed, as it says itself.
 pub(crate) fn epoch_of(sealed: &[u8]) -> Result<Epoch, &'static str> {
-    Header::read(sealed).map(|header| header.epoch)
+    header(sealed).map(|(frame, ..)| frame.origin.epoch)
 }
 
 /// Opens the blob that lies under the name of `part` and must hold `plain` bytes, after everything about it was checked.
@@ -157,27 +116,20 @@ pub fn open_blob(
     key: &[u8; 32],
     signing: &[u8; 32],
 ) -> Result<Vec<u8>, &'static str> {
-    let header = Header::read(sealed)?;
-    if header.space != space {
+    let (frame, named, long) = header(sealed)?;
+    if frame.origin.space != space {
         return Err("it belongs to another space");
     }
-    if header.part != part {
+    if named != part {
         return Err("it is another part, or of another recording");
     }
-    if header.plain != plain {
+    if long != plain {
         return Err("it is not as long as the log says");
     }
-    let (signed, signature) = sealed
-        .split_last_chunk::<SIGNATURE>()
-        .ok_or("it is too short")?;
-    if !cipher::is_signed(signing, LABEL, signed, signature) {
+    if !frame.is_signed(signing) {
         return Err("its signature is not its device's");
     }
-    let (about, text) = signed.split_at_checked(HEADER).ok_or("it is too short")?;
-    let packed =
-        cipher::open(key, &header.nonce, about, text).ok_or("it does not open with its key")?;
-    let (plain, most) = (plain as usize, PART_MAX as usize);
-    segment::unpack(&packed, plain, most)
+    frame.unpack(key, plain, PART_MAX as usize)
 }
 
 #[cfg(test)]

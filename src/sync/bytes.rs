@@ -49,6 +49,11 @@ impl<'a> Reader<'a> {
         self.id().map(DeviceId)
     }
 
+    /// How many bytes were not read.
+    pub(crate) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether all of it was read; anything after the form is not ours.
     pub(crate) const fn is_done(&self) -> bool {
         self.rest.is_empty()

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::names::{Head, ObjectKind, ObjectName, SegmentName};
 use super::remote::{
     Changed, Listing, OBJECT_MAX, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, Remote, RemoteError,
-    Reply, SEGMENT_MAX, STRANGE_MAX,
+    Reply, SEGMENT_MAX,
 };
 use crate::domain::ids::DeviceId;
 
@@ -144,13 +144,10 @@ impl DirectoryRemote {
             }
             match name.to_str().and_then(&parse) {
                 Some(ours) => listing.names.push(ours),
-                None if listing.strange.len() < STRANGE_MAX => {
+                None => listing.tell_strange(|| {
                     let shown = folder.file_name().unwrap_or_default().to_string_lossy();
-                    listing
-                        .strange
-                        .push(format!("{shown}/{text}").escape_debug().to_string());
-                }
-                None => {}
+                    format!("{shown}/{text}")
+                }),
             }
         }
         listing.strange.sort();

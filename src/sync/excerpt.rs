@@ -7,22 +7,20 @@ use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 
 use super::SyncError;
-use super::bytes::Reader;
-use super::cipher::{self, NONCE, SIGNATURE, TAG};
+use super::frame::{Epoch, Form, Frame, Origin, pack};
 use super::identity::Identity;
 use super::names::{ObjectKind, ObjectName, parse_device};
-use super::random::{Random, draw};
+use super::random::Random;
 use super::remote::OBJECT_MAX;
-use super::segment::{self, Epoch};
+use super::segment::definite;
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::Hlc;
 use crate::store::Logged;
 
-const MAGIC: &[u8; 4] = b"QDhx";
-const VERSION: u8 = 1;
-const LABEL: &str = "quarterdeck sync excerpt 1";
-/// The header up to the nonce, which is its last part.
-const HEADER: usize = 4 + 1 + 16 + 12 + 16 + 8 + 2 + 2 + 4 + NONCE;
+const FORM: Form = Form {
+    magic: b"QDhx",
+    label: "quarterdeck sync excerpt 1",
+};
 
 /// The most bytes of text in a part before compression. A part that claims more is refused unread.
 pub const PART_MAX: usize = 8 << 20;
@@ -80,60 +78,22 @@ pub struct Part {
     pub ops: Vec<Logged>,
 }
 
-/// What a part says of itself before it is opened; true only once its maker's signature was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header {
-    space: EntityId,
-    epoch: Epoch,
-    name: PartName,
-    plain: u32,
-    nonce: [u8; NONCE],
-}
-
-impl Header {
-    fn read(sealed: &[u8]) -> Result<Self, &'static str> {
-        let mut reader = Reader::new(sealed);
-        if reader.take(MAGIC.len()) != Some(MAGIC) {
-            return Err("it is no excerpt");
-        }
-        if reader.u8() != Some(VERSION) {
-            return Err("a newer program wrote it; update this one");
-        }
-        Self::fields(&mut reader).ok_or("its header is damaged")
-    }
-
-    fn fields(reader: &mut Reader<'_>) -> Option<Self> {
-        let header = Self {
-            space: reader.id()?,
-            epoch: Epoch::read(reader)?,
-            name: PartName {
-                maker: reader.device()?,
-                seen: reader.u64()?,
-                part: reader.u16()?,
-                parts: reader.u16()?,
-            },
-            plain: reader.u32()?,
-            nonce: reader.array()?,
-        };
-        reader.take(TAG + SIGNATURE)?;
-        let fits = usize::try_from(header.plain).is_ok_and(|plain| plain <= PART_MAX);
-        fits.then_some(header)
-    }
-
-    fn write(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER);
-        out.extend_from_slice(MAGIC);
-        out.push(VERSION);
-        out.extend_from_slice(self.space.as_bytes());
-        out.extend_from_slice(&self.epoch.to_bytes());
-        out.extend_from_slice(self.name.maker.0.as_bytes());
-        out.extend_from_slice(&self.name.seen.to_be_bytes());
-        out.extend_from_slice(&self.name.part.to_be_bytes());
-        out.extend_from_slice(&self.name.parts.to_be_bytes());
-        out.extend_from_slice(&self.plain.to_be_bytes());
-        out.extend_from_slice(&self.nonce);
-        out
-    }
+/// What a part says of itself before it is opened, and how long its text is; true only once its maker's signature was found.
+fn header(sealed: &[u8]) -> Result<(Frame<'_>, PartName, u32), &'static str> {
+    let (frame, fields) = FORM.read(sealed, "it is no excerpt", |reader| {
+        let (seen, part, parts) = (reader.u64()?, reader.u16()?, reader.u16()?);
+        let plain = reader.u32()?;
+        let fits = usize::try_from(plain).is_ok_and(|plain| plain <= PART_MAX);
+        fits.then_some((seen, part, parts, plain))
+    })?;
+    let (seen, part, parts, plain) = fields;
+    let name = PartName {
+        seen,
+        maker: frame.origin.device,
+        part,
+        parts,
+    };
+    Ok((frame, name, plain))
 }
 
 /// Seals one part.
@@ -151,19 +111,20 @@ pub fn seal_part(
     let text = write(part);
     let too_long = || SyncError::refused("a part of an excerpt is too long");
     let plain = u32::try_from(text.len()).map_err(|_| too_long())?;
-    let packed = segment::pack(&text, LEVEL)?;
-    let header = Header {
+    let packed = pack(&text, LEVEL)?;
+    let own = [
+        &name.seen.to_be_bytes()[..],
+        &name.part.to_be_bytes(),
+        &name.parts.to_be_bytes(),
+        &plain.to_be_bytes(),
+    ]
+    .concat();
+    let origin = Origin {
         space,
         epoch,
-        name,
-        plain,
-        nonce: draw(random)?,
+        device: name.maker,
     };
-    let mut out = header.write();
-    let sealed = cipher::seal(key, &header.nonce, &out, &packed);
-    out.extend_from_slice(&sealed);
-    let signature = identity.sign(LABEL, &out);
-    out.extend_from_slice(&signature);
+    let out = FORM.seal(origin, &own, &packed, key, identity, random)?;
     if text.len() > PART_MAX || out.len() > OBJECT_MAX {
         return Err(too_long());
     }
@@ -172,7 +133,7 @@ pub fn seal_part(
 
 /// With which key a part is sealed, as it says itself.
 pub(crate) fn epoch_of(sealed: &[u8]) -> Option<Epoch> {
-    Header::read(sealed).ok().map(|header| header.epoch)
+    header(sealed).ok().map(|(frame, ..)| frame.origin.epoch)
 }
 
 /// Opens the part that lies under `name`, after everything about it was checked.
@@ -186,25 +147,17 @@ pub fn open_part(
     key: &[u8; 32],
     signing: &[u8; 32],
 ) -> Result<Part, &'static str> {
-    let header = Header::read(sealed)?;
-    if header.space != space {
+    let (frame, named, plain) = header(sealed)?;
+    if frame.origin.space != space {
         return Err("it belongs to another space");
     }
-    if header.name != name {
+    if named != name {
         return Err("it is another part under this name");
     }
-    let (signed, signature) = sealed
-        .split_last_chunk::<SIGNATURE>()
-        .ok_or("it is too short")?;
-    if !cipher::is_signed(signing, LABEL, signed, signature) {
+    if !frame.is_signed(signing) {
         return Err("its signature is wrong");
     }
-    let (about, text) = signed.split_at_checked(HEADER).ok_or("it is too short")?;
-    let packed =
-        cipher::open(key, &header.nonce, about, text).ok_or("it does not open with its key")?;
-    let plain = usize::try_from(header.plain).unwrap_or(usize::MAX);
-    // Never more than the signed header said, whatever the compressed text claims.
-    let text = segment::unpack(&packed, plain, PART_MAX)?;
+    let text = frame.unpack(key, plain, PART_MAX)?;
     let part = read(&text).map_err(|_| "its operations cannot be read")?;
     // Nobody can vouch for what the maker did not have.
     let within = |op: &Logged| {
@@ -305,10 +258,6 @@ fn read_ops(decoder: &mut Decoder<'_>, part: &mut Part) -> Result<(), minicbor::
         });
     }
     Ok(())
-}
-
-fn definite(count: Option<u64>) -> Result<u64, minicbor::decode::Error> {
-    count.ok_or_else(|| minicbor::decode::Error::message("a length is missing"))
 }
 
 fn at_least(least: u64, count: Option<u64>) -> Result<u64, minicbor::decode::Error> {

@@ -10,15 +10,16 @@ use zeroize::Zeroizing;
 use super::SyncError;
 use super::bytes::Reader;
 use super::cipher::{self, NONCE, SIGNATURE, Secret, TAG};
+use super::frame::{Epoch, Form};
 use super::identity::{Identity, Public};
 use super::random::{Random, draw};
 use super::roster::{Roster, hash};
-use super::segment::Epoch;
 use crate::domain::ids::{DeviceId, EntityId};
 
-const MAGIC: &[u8; 4] = b"QDkr";
-const VERSION: u8 = 1;
-const LABEL: &str = "quarterdeck sync keyring 1";
+const FORM: Form = Form {
+    magic: b"QDkr",
+    label: "quarterdeck sync keyring 1",
+};
 const WRAP: &str = "quarterdeck sync key wrap 1";
 const FINGERPRINT: &str = "quarterdeck sync key fingerprint 1";
 /// The most keys in one object.
@@ -94,24 +95,19 @@ pub fn wrap<'a>(
             }
         }
     }
-    let mut out = Vec::with_capacity(64 + entries.len());
-    out.extend_from_slice(MAGIC);
-    out.push(VERSION);
+    let mut out = FORM.begin();
     out.extend_from_slice(space.as_bytes());
     out.extend_from_slice(identity.device().0.as_bytes());
     out.extend_from_slice(&count.to_be_bytes());
     out.extend_from_slice(&entries);
-    let signature = identity.sign(LABEL, &out);
-    out.extend_from_slice(&signature);
+    FORM.sign(&mut out, identity);
     Ok(out)
 }
 
 /// Space, author, entries.
 fn read(bytes: &[u8]) -> Option<(EntityId, DeviceId, Vec<Entry>)> {
     let mut reader = Reader::new(bytes);
-    if reader.take(MAGIC.len())? != MAGIC || reader.u8()? != VERSION {
-        return None;
-    }
+    FORM.begins(&mut reader)?;
     let (space, author, count) = (reader.id()?, reader.device()?, usize::from(reader.u16()?));
     if count > ENTRIES_MAX {
         return None;
@@ -172,10 +168,7 @@ impl Ring {
             return Err("it belongs to another space");
         }
         let member = roster.member(author).ok_or("nobody admitted its author")?;
-        let (signed, signature) = bytes
-            .split_last_chunk::<SIGNATURE>()
-            .ok_or("it is too short")?;
-        if !cipher::is_signed(&member.public.signing, LABEL, signed, signature) {
+        if !FORM.is_signed(&member.public.signing, bytes) {
             return Err("its signature is wrong");
         }
         // A retired device knows its old keys and must not talk others into using them. What it wrapped while it belonged

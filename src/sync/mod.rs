@@ -10,6 +10,7 @@ mod directory;
 mod engine;
 mod error;
 mod excerpt;
+mod frame;
 mod host;
 mod identity;
 mod keyring;
@@ -32,6 +33,7 @@ pub use directory::{DirectoryRemote, HEADS, LOGS, wanted};
 pub use engine::{Limits, Report, SyncEngine};
 pub use error::{SyncError, Trouble};
 pub use excerpt::{PART_MAX, Part, PartName, open_part, seal_part};
+pub use frame::Epoch;
 pub use host::{Carried, Carrier, HostAddress, HostRemote, Mishap, NewFile, Ran};
 pub use identity::{Identity, Public};
 pub use keyring::{Ring, wrap};
@@ -49,7 +51,7 @@ pub use remote::{
 };
 pub use roster::{Claim, Hash, Member, Retirement, Roster, Statement};
 pub use schedule::{PAUSE_MAX, PAUSE_MIN, pause};
-pub use segment::{Epoch, Header, OPS_MAX, PLAIN_MAX, Segment, seal};
+pub use segment::{Header, OPS_MAX, PLAIN_MAX, Segment, seal};
 pub use space::{
     SpaceConfig, ask_to_join, clear_pairing, enter, init, look_for_answer, own_identity, prove,
 };

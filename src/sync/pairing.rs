@@ -229,26 +229,31 @@ impl Joiner {
     }
 }
 
+/// When a request was made, by whom, and its point, as it says itself; `None` when it is damaged.
+fn read_request(request: &[u8]) -> Option<(u64, Public, [u8; 32])> {
+    let mut reader = Reader::new(request);
+    if reader.take(REQUEST.len())? != REQUEST || reader.u8()? != VERSION {
+        return None;
+    }
+    let fields = (reader.u64()?, Public::read(&mut reader)?, reader.array()?);
+    reader.is_done().then_some(fields)
+}
+
+fn damaged() -> SyncError {
+    SyncError::broken(
+        "the request of that code",
+        "it is damaged; run `qd sync join` there again",
+    )
+}
+
 /// Who made a request, as it says itself: to be shown before anybody is let in. What the remote changed in it is found
 /// later, since the answer then does not open.
 ///
 /// # Errors
 /// The request is damaged.
 pub(crate) fn asks(request: &[u8]) -> Result<Public, SyncError> {
-    let mut reader = Reader::new(request);
-    let mut read = || -> Option<Public> {
-        if reader.take(REQUEST.len())? != REQUEST || reader.u8()? != VERSION {
-            return None;
-        }
-        reader.u64()?;
-        Public::read(&mut reader)
-    };
-    read().ok_or_else(|| {
-        SyncError::broken(
-            "the request of that code",
-            "it is damaged; run `qd sync join` there again",
-        )
-    })
+    let (_, joiner, _) = read_request(request).ok_or_else(damaged)?;
+    Ok(joiner)
 }
 
 /// Answers the request that `code` stands for. Nobody may be let in before the proof was seen.
@@ -264,28 +269,14 @@ pub fn answer(
     now: Time,
     random: &mut dyn Random,
 ) -> Result<Reply, SyncError> {
-    let read = || -> Option<(u64, Public, [u8; 32])> {
-        let mut reader = Reader::new(request);
-        if reader.take(REQUEST.len())? != REQUEST || reader.u8()? != VERSION {
-            return None;
-        }
-        let fields = (reader.u64()?, Public::read(&mut reader)?, reader.array()?);
-        reader.is_done().then_some(fields)
-    };
-    let broken = || {
-        SyncError::broken(
-            "the request of that code",
-            "it is damaged; run `qd sync join` there again",
-        )
-    };
-    let (since, joiner, point) = read().ok_or_else(broken)?;
+    let (since, joiner, point) = read_request(request).ok_or_else(damaged)?;
     if now.0.abs_diff(i64::try_from(since).unwrap_or(0)) > SKEW_MS.unsigned_abs() {
         return Err(SyncError::refused(
             "that request is more than a day away by this clock; set the clocks, then run `qd sync join` there again",
         ));
     }
     let (secret, own) = half(code, random)?;
-    let key = whole(&secret, &point, request, &own).ok_or_else(broken)?;
+    let key = whole(&secret, &point, request, &own).ok_or_else(damaged)?;
     let mut plain = Vec::with_capacity(96);
     plain.extend_from_slice(space.as_bytes());
     plain.extend_from_slice(&identity.public().to_bytes());

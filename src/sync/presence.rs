@@ -4,19 +4,17 @@
 //! nothing. Who keeps the bag sees that a device is at work, and neither who nor on what.
 
 use super::bytes::Reader;
-use super::cipher::{self, NONCE, SIGNATURE};
 use super::engine::{SyncEngine, within};
-use super::random::{Random, draw};
+use super::frame::{Form, Origin};
+use super::random::Random;
 use super::remote::{PRESENCES_MAX, Remote, RemoteError};
-use super::segment::Epoch;
 use crate::domain::ids::{DeviceId, TicketId};
 use crate::domain::time::Time;
 
-const MAGIC: &[u8; 4] = b"QDpr";
-const VERSION: u8 = 1;
-const LABEL: &str = "quarterdeck sync presence 1";
-/// The header up to the nonce, which is its last part.
-const HEADER: usize = 4 + 1 + 16 + 12 + 16 + 8 + NONCE;
+const FORM: Form = Form {
+    magic: b"QDpr",
+    label: "quarterdeck sync presence 1",
+};
 
 /// How long what a device said is believed, in milliseconds; it says it again well before.
 pub const PRESENCE_LIFE_MS: i64 = 3 * 60_000;
@@ -130,20 +128,14 @@ impl SyncEngine {
         let Some((epoch, key)) = self.ring().current(self.roster()) else {
             return Ok(None);
         };
-        let nonce: [u8; NONCE] = draw(random)?;
-        let mut out = Vec::with_capacity(HEADER + 512);
-        out.extend_from_slice(MAGIC);
-        out.push(VERSION);
-        out.extend_from_slice(self.space().as_bytes());
-        out.extend_from_slice(&epoch.to_bytes());
-        out.extend_from_slice(presence.device.0.as_bytes());
-        out.extend_from_slice(&millis(presence.at).to_be_bytes());
-        out.extend_from_slice(&nonce);
-        let sealed = cipher::seal(key, &nonce, &out, &presence.text());
-        out.extend_from_slice(&sealed);
-        let signature = self.identity().sign(LABEL, &out);
-        out.extend_from_slice(&signature);
-        Ok(Some(out))
+        let origin = Origin {
+            space: self.space(),
+            epoch,
+            device: presence.device,
+        };
+        let (at, text) = (millis(presence.at).to_be_bytes(), presence.text());
+        FORM.seal(origin, &at, &text, key, self.identity(), random)
+            .map(Some)
     }
 
     /// What the other devices of the space have open now; `None` when the remote keeps no such thing. What is old, is not
@@ -174,23 +166,23 @@ impl SyncEngine {
     }
 
     fn open_presence(&self, device: DeviceId, sealed: &[u8]) -> Option<Presence> {
-        let (signed, signature) = sealed.split_last_chunk::<SIGNATURE>()?;
-        let (head, text) = signed.split_at_checked(HEADER)?;
-        let mut reader = Reader::new(head);
-        if reader.take(MAGIC.len())? != MAGIC || reader.u8()? != VERSION {
-            return None;
-        }
-        let (space, epoch, author) = (reader.id()?, Epoch::read(&mut reader)?, reader.device()?);
-        let (at, nonce) = (reader.u64()?, reader.array()?);
+        let (frame, at) = FORM
+            .read(sealed, "it is no presence", |reader| reader.u64())
+            .ok()?;
+        let Origin {
+            space,
+            epoch,
+            device: author,
+        } = frame.origin;
         let member = self.roster().member(author)?;
         let counts = space == self.space()
             && author == device
             && self.roster().is_active(author)
-            && cipher::is_signed(&member.public.signing, LABEL, signed, signature);
+            && frame.is_signed(&member.public.signing);
         if !counts {
             return None;
         }
-        let plain = cipher::open(self.ring().key(epoch)?, &nonce, head, text)?;
+        let plain = frame.open(self.ring().key(epoch)?)?;
         Presence::read(device, time(at), &plain)
     }
 }

@@ -56,6 +56,15 @@ impl<T> Default for Listing<T> {
     }
 }
 
+impl<T> Listing<T> {
+    /// Tells of a name that this program does not write, unless there are enough of them.
+    pub(crate) fn tell_strange(&mut self, shown: impl FnOnce() -> String) {
+        if self.strange.len() < STRANGE_MAX {
+            self.strange.push(shown().escape_debug().to_string());
+        }
+    }
+}
+
 /// The most foreign names that a listing tells of.
 pub const STRANGE_MAX: usize = 8;
 

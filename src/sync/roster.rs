@@ -6,14 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bytes::Reader;
-use super::cipher::{self, SIGNATURE};
+use super::cipher::SIGNATURE;
+use super::frame::Form;
 use super::identity::{Identity, Public};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::time::Time;
 
-const MAGIC: &[u8; 4] = b"QDro";
-const VERSION: u8 = 1;
-const LABEL: &str = "quarterdeck sync roster 1";
+const FORM: Form = Form {
+    magic: b"QDro",
+    label: "quarterdeck sync roster 1",
+};
 /// The most hashes that a retirement keeps.
 const KEEPS_MAX: usize = 4096;
 
@@ -65,9 +67,7 @@ impl Statement {
     /// Makes and signs a statement. `space` is left out when it founds one.
     pub fn sign(space: Option<EntityId>, at: Time, claim: Claim, identity: &Identity) -> Self {
         let space = space.unwrap_or(EntityId::from_bytes([0; 16]));
-        let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(MAGIC);
-        bytes.push(VERSION);
+        let mut bytes = FORM.begin();
         bytes.extend_from_slice(space.as_bytes());
         bytes.extend_from_slice(identity.device().0.as_bytes());
         bytes.extend_from_slice(&u64::try_from(at.0).unwrap_or(0).to_be_bytes());
@@ -93,8 +93,7 @@ impl Statement {
                 keeps.iter().for_each(|hash| bytes.extend_from_slice(hash));
             }
         }
-        let signature = identity.sign(LABEL, &bytes);
-        bytes.extend_from_slice(&signature);
+        FORM.sign(&mut bytes, identity);
         Self {
             space,
             author: identity.device(),
@@ -108,9 +107,7 @@ impl Statement {
     /// Reads a statement. Whether its author may say so, and did, is for [`Roster::of`] to find.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        if reader.take(MAGIC.len())? != MAGIC || reader.u8()? != VERSION {
-            return None;
-        }
+        FORM.begins(&mut reader)?;
         let (space, author, at) = (reader.id()?, reader.device()?, reader.u64()?);
         let claim = match reader.u8()? {
             1 => Claim::Founded(Public::read(&mut reader)?),
@@ -152,10 +149,7 @@ impl Statement {
     }
 
     fn is_signed_by(&self, key: &[u8; 32]) -> bool {
-        let Some((signed, signature)) = self.bytes.split_last_chunk::<SIGNATURE>() else {
-            return false;
-        };
-        cipher::is_signed(key, LABEL, signed, signature)
+        FORM.is_signed(key, &self.bytes)
     }
 }
 

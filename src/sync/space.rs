@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Report, Round, SyncEngine, found, heard, within};
+use super::engine::{Round, SyncEngine, found, heard, within};
 use super::identity::{Identity, Public};
 use super::names::{ObjectKind, ObjectName};
 use super::pairing::{self, Admission, Code, Joiner, Proof};
@@ -196,14 +196,14 @@ pub async fn prove(
 /// # Errors
 /// The bag cannot be written.
 pub async fn clear_pairing(code: &Code, remote: &dyn Remote) -> Result<(), RemoteError> {
-    for name in [code.request_name(), code.answer_name(), code.proof_name()] {
-        within(
-            DEADLINE,
-            remote,
-            "clearing the request away",
-            remote.delete_object(&name),
-        )
-        .await?;
+    let names = [code.request_name(), code.answer_name(), code.proof_name()];
+    clear_away(&names, remote).await
+}
+
+async fn clear_away(names: &[ObjectName], remote: &dyn Remote) -> Result<(), RemoteError> {
+    for name in names {
+        let gone = remote.delete_object(name);
+        within(DEADLINE, remote, "clearing the request away", gone).await?;
     }
     Ok(())
 }
@@ -284,14 +284,7 @@ pub async fn enter(
     random: &mut dyn Random,
 ) -> Result<SyncEngine, SyncError> {
     let mut engine = SyncEngine::open(folder, admission.space, store).await?;
-    let mut report = Report::default();
-    let mut cx = Round {
-        store,
-        remote,
-        now,
-        random,
-        report: &mut report,
-    };
+    let mut cx = Round::new(store, remote, now, random);
     engine.look_through(&mut cx).await?;
     let by = engine
         .roster()
@@ -311,15 +304,8 @@ pub async fn enter(
              `qd sync now` there, then `qd sync join` here again",
         ));
     }
-    for name in [code.request_name(), code.answer_name()] {
-        within(
-            DEADLINE,
-            remote,
-            "clearing the request away",
-            remote.delete_object(&name),
-        )
-        .await?;
-    }
+    // The proof is left for whoever waits for it.
+    clear_away(&[code.request_name(), code.answer_name()], remote).await?;
     Ok(engine)
 }
 
@@ -402,14 +388,7 @@ impl SyncEngine {
         now: Time,
         random: &mut dyn Random,
     ) -> Result<(), SyncError> {
-        let mut report = Report::default();
-        let mut cx = Round {
-            store,
-            remote,
-            now,
-            random,
-            report: &mut report,
-        };
+        let mut cx = Round::new(store, remote, now, random);
         self.look_through(&mut cx).await?;
         match self.roster().member(device.device) {
             Some(member) if member.public != device || member.retired.is_some() => {
@@ -446,14 +425,7 @@ impl SyncEngine {
         now: Time,
         random: &mut dyn Random,
     ) -> Result<(), SyncError> {
-        let mut report = Report::default();
-        let mut cx = Round {
-            store,
-            remote,
-            now,
-            random,
-            report: &mut report,
-        };
+        let mut cx = Round::new(store, remote, now, random);
         self.look_through(&mut cx).await?;
         if !self.roster().is_active(device) {
             return Err(SyncError::refused(format!(
@@ -484,14 +456,7 @@ impl SyncEngine {
         now: Time,
         random: &mut dyn Random,
     ) -> Result<(), SyncError> {
-        let mut report = Report::default();
-        let mut cx = Round {
-            store,
-            remote,
-            now,
-            random,
-            report: &mut report,
-        };
+        let mut cx = Round::new(store, remote, now, random);
         self.look_through(&mut cx).await?;
         if !self.roster().is_active(self.identity().device()) {
             return Err(SyncError::refused(Trouble::Retired.to_string()));

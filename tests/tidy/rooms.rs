@@ -86,7 +86,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["src/sync/"]),
     ("ed25519_dalek", &["src/sync/"]),
     ("curve25519_dalek", &["src/sync/"]),
-    ("zstd", &["src/sync/segment.rs"]),
+    ("zstd", &["src/sync/frame.rs"]),
     ("tokio_postgres", &["src/sync/postgres/"]),
     ("tokio_postgres_rustls", &["src/sync/postgres/"]),
     ("rustls", &["src/sync/postgres/"]),

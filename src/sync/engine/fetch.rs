@@ -330,7 +330,7 @@ impl SyncEngine {
             .roster
             .member(device)
             .ok_or(Trouble::UnknownDevice { device })?;
-        if !header.check(&member.public.signing, sealed) && !planted!(self, SignatureIgnored) {
+        if !header.check(&member.public.signing) && !planted!(self, SignatureIgnored) {
             return Err(bad("its signature is wrong"));
         }
         let key = self
@@ -341,7 +341,7 @@ impl SyncEngine {
                 first: header.first,
                 epoch: header.epoch.to_string(),
             })?;
-        let segment = header.open(key, sealed).map_err(bad)?;
+        let segment = header.open(key).map_err(bad)?;
         Ok(Piece {
             before: segment.before,
             ops: segment.ops,

@@ -246,15 +246,9 @@ impl SyncEngine {
         now: Time,
         random: &mut dyn Random,
     ) -> Report {
-        let mut report = Report::default();
-        let mut cx = Round {
-            store,
-            remote,
-            now,
-            random,
-            report: &mut report,
-        };
+        let mut cx = Round::new(store, remote, now, random);
         let result = self.steps(&mut cx).await;
+        let mut report = cx.report;
         report.error = result.err();
         let known = heard(|reply| store.known(reply)).await.unwrap_or_default();
         let own = known
@@ -431,10 +425,26 @@ pub(crate) struct Round<'a> {
     pub(crate) remote: &'a dyn Remote,
     pub(crate) now: Time,
     pub(crate) random: &'a mut dyn Random,
-    pub(crate) report: &'a mut Report,
+    /// What it did and found so far.
+    report: Report,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    pub(crate) fn new(
+        store: &'a Store,
+        remote: &'a dyn Remote,
+        now: Time,
+        random: &'a mut dyn Random,
+    ) -> Self {
+        Self {
+            store,
+            remote,
+            now,
+            random,
+            report: Report::default(),
+        }
+    }
+
     fn strange(&mut self, names: Vec<String>) {
         let troubles = names.into_iter().map(|name| Trouble::Strange { name });
         self.report.troubles.extend(troubles);

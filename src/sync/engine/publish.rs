@@ -181,15 +181,14 @@ impl SyncEngine {
                 device: self.identity.device(),
                 seq: self.published,
             };
-            within(
-                self.limits.deadline,
-                cx.remote,
-                "setting the head",
-                cx.remote.set_head(head),
-            )
-            .await?;
+            self.set_head(cx, head).await?;
         }
         Ok(())
+    }
+
+    async fn set_head(&self, cx: &Round<'_>, head: Head) -> Result<(), RemoteError> {
+        let reply = cx.remote.set_head(head);
+        within(self.limits.deadline, cx.remote, "setting the head", reply).await
     }
 
     async fn send(
@@ -206,13 +205,7 @@ impl SyncEngine {
             self.set_published(cx, last).await?;
         }
         if planted!(self, HeadBeforeSegment) {
-            within(
-                self.limits.deadline,
-                cx.remote,
-                "setting the head",
-                cx.remote.set_head(head),
-            )
-            .await?;
+            self.set_head(cx, head).await?;
         }
         let patience = self.patience(sealed.len());
         let reply = cx.remote.publish(name, sealed, head);

@@ -20,7 +20,6 @@ use super::names::{Head, ObjectKind, ObjectName, SegmentName};
 use super::random::{SystemRandom, draw};
 use super::remote::{
     Listing, OBJECT_MAX, Objects, Presences, Put, Remote, RemoteError, Reply, SEGMENT_MAX,
-    STRANGE_MAX,
 };
 use super::wanted;
 use crate::domain::ids::DeviceId;
@@ -403,14 +402,11 @@ fn sift<'a, T>(
         }
         match std::str::from_utf8(name).ok().and_then(&parse) {
             Some(ours) => listing.names.push(ours),
-            None if listing.strange.len() < STRANGE_MAX => {
+            None => listing.tell_strange(|| {
                 let text: String = String::from_utf8_lossy(name).chars().take(SAID).collect();
                 let shown = folder.rsplit('/').next().unwrap_or(folder);
-                listing
-                    .strange
-                    .push(format!("{shown}/{text}").escape_debug().to_string());
-            }
-            None => {}
+                format!("{shown}/{text}")
+            }),
         }
     }
     listing.strange.sort();

@@ -25,7 +25,7 @@ pub use self::surroundings::Surroundings;
 use super::names::{Head, ObjectKind, ObjectName, SegmentName};
 use super::remote::{
     Listing, OBJECT_MAX, OBJECTS_MAX, Objects, PRESENCE_MAX, PRESENCES_MAX, Presences, Put, Remote,
-    RemoteError, Reply, SEGMENT_MAX, STRANGE_MAX,
+    RemoteError, Reply, SEGMENT_MAX,
 };
 use crate::domain::ids::{DeviceId, EntityId};
 
@@ -181,13 +181,6 @@ fn put_of(written: u64) -> Put {
     }
 }
 
-/// Adds a name that this program does not write.
-fn strange<T>(listing: &mut Listing<T>, shown: impl FnOnce() -> String) {
-    if listing.strange.len() < STRANGE_MAX {
-        listing.strange.push(shown().escape_debug().to_string());
-    }
-}
-
 impl Remote for PostgresRemote {
     fn place(&self) -> String {
         self.calls.address.place()
@@ -206,9 +199,8 @@ impl Remote for PostgresRemote {
                         device: DeviceId(id),
                         seq,
                     }),
-                    _ => strange(&mut listing, || {
-                        format!("head/{}-{seq}", String::from_utf8_lossy(&id))
-                    }),
+                    _ => listing
+                        .tell_strange(|| format!("head/{}-{seq}", String::from_utf8_lossy(&id))),
                 }
             }
             Ok(listing)
@@ -230,7 +222,7 @@ impl Remote for PostgresRemote {
                 };
                 match SegmentName::parse(device, &name) {
                     Some(name) => listing.names.push(name),
-                    None => strange(&mut listing, || format!("{device}/{name}")),
+                    None => listing.tell_strange(|| format!("{device}/{name}")),
                 }
             }
             listing.names.sort_unstable();
@@ -305,7 +297,7 @@ impl Remote for PostgresRemote {
                 let name: String = self.field(row, 0)?;
                 match ObjectName::parse(kind, &name) {
                     Some(name) => listing.names.push(name),
-                    None => strange(&mut listing, || format!("{}/{name}", kind.word())),
+                    None => listing.tell_strange(|| format!("{}/{name}", kind.word())),
                 }
             }
             Ok(listing)

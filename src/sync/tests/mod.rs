@@ -2,6 +2,7 @@
 
 mod ages;
 mod early;
+mod golden;
 mod hostile;
 mod model;
 mod simulation;
