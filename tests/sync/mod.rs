@@ -3,6 +3,7 @@
 mod blobs;
 mod conformance;
 mod exams;
+mod flushes;
 mod host_shells;
 mod host_slow;
 mod host_ssh;
