@@ -1,6 +1,7 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
 mod blobs;
+mod blobs_kill;
 mod conformance;
 mod exams;
 mod flushes;
