@@ -38,6 +38,9 @@ pub struct SyncStatus {
     pub error: Option<String>,
     /// What is not in order and does not stop the rest.
     pub troubles: Vec<String>,
+    /// Why a recording of this device has not gone into the space, or away from it; it is tried again after the next round.
+    #[serde(default)]
+    pub recording_error: Option<String>,
     /// Recordings that are in the space.
     #[serde(default)]
     pub recordings: u64,
@@ -134,10 +137,22 @@ impl SyncStatus {
         }
     }
 
+    /// Everything that is not in order, what stops rounds first.
+    pub fn all_troubles(&self) -> impl Iterator<Item = &String> {
+        let rounds = self.error.iter().chain(&self.troubles);
+        rounds.chain(&self.recording_error)
+    }
+
+    /// What is wrong, as the edge of the screen and the line under a session show it; `None` when nothing is.
+    pub fn trouble(&self) -> Option<String> {
+        let wrong = !self.fault.is_empty();
+        wrong.then(|| format!("sync: {}", self.fault))
+    }
+
     /// Own changes that wait, and how long ago a round got through, as the edge of the screen shows it: `sync 3↑ 2m`.
     pub fn cell(&self, now: Time, up: &str) -> String {
-        if !self.fault.is_empty() {
-            return format!("sync: {}", self.fault);
+        if let Some(trouble) = self.trouble() {
+            return trouble;
         }
         let mut words = "sync".to_owned();
         if self.pending > 0 {
@@ -207,6 +222,7 @@ pub(crate) mod tests {
             fault: String::new(),
             error: None,
             troubles: Vec::new(),
+            recording_error: None,
             recordings: 2,
             recording_bytes: 3 << 20,
             devices: vec![device("lap1", "lap1", true), device("desk", "", false)],

@@ -172,11 +172,14 @@ impl DirectoryRemote {
     /// Creates `path` with these bytes unless it is there; durable when it answers.
     fn create_file(&self, path: &Path, bytes: &[u8]) -> io::Result<Put> {
         let folder = path.parent().unwrap_or(path);
+        let mode = if self.is_shared() { 0o640 } else { 0o600 };
+        if let Some(put) = create_unnamed(path, folder, bytes, mode)? {
+            return Ok(put);
+        }
         let mut part = tempfile::Builder::new()
             .prefix(".part-")
             .tempfile_in(folder)?;
         part.write_all(bytes)?;
-        let mode = if self.is_shared() { 0o640 } else { 0o600 };
         part.as_file()
             .set_permissions(Permissions::from_mode(mode))?;
         part.as_file().sync_all()?;
@@ -278,6 +281,37 @@ fn probe<T>(
 ) -> impl FnOnce(DirectoryRemote) -> Result<T, RemoteError> + Send + 'static {
     let look = look.clone();
     move |_| Ok(look())
+}
+
+/// Creates `path` from a file that has no name until it is whole, so that nothing is left of a process that is killed
+/// meanwhile. `None` where the file system or the machine cannot do that: NFS, FAT, no `/proc`.
+#[cfg(target_os = "linux")]
+fn create_unnamed(path: &Path, folder: &Path, bytes: &[u8], mode: u32) -> io::Result<Option<Put>> {
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+    use std::os::fd::AsRawFd;
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let Ok(file) = openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR) else {
+        return Ok(None);
+    };
+    let mut file = File::from(file);
+    file.write_all(bytes)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    // The way that open(2) shows for those who may not link by the descriptor alone.
+    let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let put = match linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+        Ok(()) => Put::Created,
+        Err(rustix::io::Errno::EXIST) => Put::Exists,
+        Err(_) => return Ok(None),
+    };
+    // What is there already may be of a moment ago and not yet durable.
+    File::open(folder)?.sync_all()?;
+    Ok(Some(put))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn create_unnamed(_: &Path, _: &Path, _: &[u8], _: u32) -> io::Result<Option<Put>> {
+    Ok(None)
 }
 
 #[cfg(target_os = "linux")]

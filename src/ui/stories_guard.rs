@@ -198,6 +198,30 @@ fn signs_and_warnings_are_seen_in_a_pane() {
     assert!(at(23).contains("bastion: panic"), "{}", at(23));
 }
 
+/// A pane covers the bar where sync is told, so its own line says what is wrong, after all that matters more.
+#[test]
+fn trouble_with_sync_is_seen_in_a_pane_and_takes_nobody_s_room() {
+    let mut sync = crate::domain::sync::tests::sample(NOW);
+    let mut line = |fault: &str, cols| {
+        let mut model = model();
+        fault.clone_into(&mut sync.fault);
+        model.sync = Some(sync.clone());
+        let scene = Scene::with(model, cols, 24, Caps::default()).keys("3 Enter");
+        let text = scene.text();
+        text.lines().nth(23).unwrap_or_default().to_owned()
+    };
+    let well = line("", 80);
+    assert!(!well.contains("sync"), "{well}");
+    let ill = line("unreachable", 80);
+    for part in ["12ms", "recording", "sync: unreachable", "Ctrl-]"] {
+        assert!(ill.contains(part), "{ill}");
+    }
+    // Where there is no room for all, sync goes first.
+    let narrow = line("unreachable", 58);
+    assert!(narrow.contains("12ms  recording"), "{narrow}");
+    assert!(!narrow.contains("sync"), "{narrow}");
+}
+
 #[test]
 fn a_folder_of_a_host_is_named_as_with_scp() {
     let scene = Scene::new(80, 24)

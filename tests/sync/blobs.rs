@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::use_verbs::{Pair, until};
 use crate::support::pty::Terminal;
 
-fn configure(pair: &Pair, name: &str, text: &str) {
+pub(super) fn configure(pair: &Pair, name: &str, text: &str) {
     let folder = pair.home(name).join("config");
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join("config.toml"), text).expect("the settings");
 }
 
-fn window(pair: &Pair, name: &str) -> Terminal {
+pub(super) fn window(pair: &Pair, name: &str) -> Terminal {
     let home = pair.home(name).display().to_string();
     let variables = [("SHELL", "/bin/sh"), ("LC_ALL", "C.UTF-8")];
     let size = Size { cols: 80, rows: 24 };
@@ -26,7 +26,7 @@ fn window(pair: &Pair, name: &str) -> Terminal {
 }
 
 /// Runs a command in a shell on this machine, in the app of `name`, and ends the shell.
-fn session(pair: &Pair, terminal: &mut Terminal, words: &str) {
+pub(super) fn session(pair: &Pair, terminal: &mut Terminal, words: &str) {
     let ended = |rows: &Value| {
         let rows = rows.as_array().cloned().unwrap_or_default();
         rows.iter().filter(|row| !row["closed"].is_null()).count()
@@ -54,7 +54,7 @@ fn parts(pair: &Pair) -> Vec<PathBuf> {
 }
 
 /// References of the sessions that a device knows, the oldest first.
-fn references(pair: &Pair, name: &str) -> Vec<String> {
+pub(super) fn references(pair: &Pair, name: &str) -> Vec<String> {
     let rows = pair.json(name, &["session", "ls"]);
     let mut rows = rows.as_array().cloned().unwrap_or_default();
     rows.sort_by_key(|row| row["opened"].as_str().unwrap_or_default().to_owned());
@@ -62,18 +62,18 @@ fn references(pair: &Pair, name: &str) -> Vec<String> {
     rows.iter().map(reference).collect()
 }
 
-fn shared(pair: &Pair, name: &str) -> Value {
+pub(super) fn shared(pair: &Pair, name: &str) -> Value {
     pair.json(name, &["sync", "status"])["recordings"].clone()
 }
 
-fn fetched(pair: &Pair) -> usize {
+pub(super) fn fetched(pair: &Pair) -> usize {
     let folder = pair.home("b").join("data/recordings/fetched");
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let whole = |name: &Path| name.extension().is_some_and(|end| end == "cast");
     files.filter(|entry| whole(&entry.path())).count()
 }
 
-fn export(pair: &Pair, name: &str, reference: &str) -> String {
+pub(super) fn export(pair: &Pair, name: &str, reference: &str) -> String {
     pair.fine(name, &["session", "export", reference, "--format", "cast"])
 }
 

@@ -1,8 +1,10 @@
 //! Sync as the program uses it: two stores, a folder between them, a code, and what they then have in common.
 
 mod blobs;
+mod blobs_kill;
 mod conformance;
 mod exams;
+mod flushes;
 mod host_shells;
 mod host_slow;
 mod host_ssh;

@@ -18,7 +18,7 @@ const SIZE: Size = Size {
 };
 
 /// Two homes that find the hosts of the lab, and a place on one of them.
-fn pair(lab: &Lab, place: &str) -> Result<Pair, Failed> {
+pub(super) fn pair(lab: &Lab, place: &str) -> Result<Pair, Failed> {
     let mut pair = Pair::new();
     pair.place = Some(place.to_owned());
     for name in ["a", "b"] {
@@ -61,7 +61,7 @@ fn both_ways(pair: &Pair) {
     assert!(text.contains(&pair.place()), "{text}");
 }
 
-fn place_of(host: &str, folder: &Path) -> String {
+pub(super) fn place_of(host: &str, folder: &Path) -> String {
     format!("ssh://{host}{}", folder.display())
 }
 

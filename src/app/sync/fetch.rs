@@ -200,7 +200,10 @@ impl Worker {
                 drop(std::fs::remove_file(&begun));
                 return Err("its parts are not together what the device recorded".to_owned());
             }
-            std::fs::rename(&begun, &whole)
+            // What has its own name is taken for whole, also after a power cut.
+            File::open(&begun)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| std::fs::rename(&begun, &whole))
                 .map_err(|why| format!("{} cannot be made: {why}", whole.display()))
         });
         let checked = self.front.attend(checking).await;

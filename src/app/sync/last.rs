@@ -35,6 +35,8 @@ pub(super) struct Last {
     pub(super) error: Option<String>,
     /// What is not in order.
     pub(super) troubles: Vec<String>,
+    /// Why a recording of this device waits to go into the space. Rounds leave it as it is.
+    pub(super) recording: Option<String>,
 }
 
 impl Last {
@@ -86,6 +88,7 @@ impl Last {
             fault: fault(report),
             error: report.error.as_ref().map(ToString::to_string),
             troubles,
+            recording: self.recording.clone(),
         }
     }
 
@@ -211,6 +214,17 @@ mod tests {
             last = last.after(&report, Time(7), false);
             assert_eq!(last.early, expected, "{report:?}");
         }
+    }
+
+    #[test]
+    fn why_a_recording_waits_outlives_rounds() {
+        let why = Some("no room".to_owned());
+        let last = Last {
+            recording: why.clone(),
+            ..Last::default()
+        };
+        let last = last.after(&Report::default(), Time(7), false);
+        assert_eq!((last.recording.clone(), last.words()), (why, None));
     }
 
     #[test]

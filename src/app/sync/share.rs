@@ -178,14 +178,36 @@ impl Worker {
 
     /// One step: a look, a part that goes, a part that is removed.
     pub(super) async fn share_step(&mut self) {
-        let Err(why) = self.try_share().await else {
-            return;
-        };
-        self.sharing.halted = true;
-        let words = format!("a recording waits to go into the space: {why}");
-        if why != SyncError::Elsewhere && words != self.sharing.told {
-            self.sharing.told.clone_from(&words);
-            self.front.tell(SyncFact::Troubles(vec![words])).await;
+        let before = self.why_sharing_waits();
+        if let Err(why) = self.try_share().await {
+            self.sharing.halted = true;
+            let words = format!("a recording waits to go into the space: {why}");
+            // The other process does it, and says so if it cannot.
+            if why != SyncError::Elsewhere {
+                self.sharing_waits(Some(words.clone()));
+                if words != self.sharing.told {
+                    self.sharing.told.clone_from(&words);
+                    self.front.tell(SyncFact::Troubles(vec![words])).await;
+                }
+            }
+        }
+        if self.why_sharing_waits() != before {
+            self.publish(false).await;
+        }
+    }
+
+    /// Why a recording waits, as it is told by whoever looks at sync.
+    fn why_sharing_waits(&self) -> Option<String> {
+        self.space.as_ref()?.last.recording.clone()
+    }
+
+    /// Remembers it, also for processes that only look.
+    fn sharing_waits(&mut self, why: Option<String>) {
+        if let Some(space) = &mut self.space
+            && space.last.recording != why
+        {
+            space.last.recording = why;
+            space.last.keep(&self.folder);
         }
     }
 
@@ -209,6 +231,9 @@ impl Worker {
             self.sharing.due = false;
             self.sharing.looked = Some(Instant::now());
             self.sharing.todo = self.look_for_recordings().await?;
+            if self.sharing.todo.is_empty() {
+                self.sharing_waits(None);
+            }
             return Ok(());
         }
         if look::pending(&self.store, &live.engine).await > 0 {
@@ -239,6 +264,7 @@ impl Worker {
         match more {
             Ok(more) => {
                 self.sharing.told.clear();
+                self.sharing_waits(None);
                 if let Some(more) = more {
                     self.sharing.todo.push_front(more);
                 }

@@ -80,6 +80,7 @@ impl Space {
             fault: last.fault,
             error: last.error,
             troubles: last.troubles,
+            recording_error: last.recording,
             recordings,
             recording_bytes,
             devices,

@@ -69,7 +69,7 @@ pub(super) fn status_text(status: Option<&SyncStatus>, style: Style) -> String {
         let words = recordings_words(status);
         say(&mut out, format_args!("shared   {words}"));
     }
-    for trouble in status.error.iter().chain(&status.troubles) {
+    for trouble in status.all_troubles() {
         say(&mut out, format_args!("trouble  {}", text::line(trouble)));
     }
     if !status.devices.is_empty() {
@@ -159,6 +159,10 @@ mod tests {
             fault: "unreachable".to_owned(),
             error: Some("/srv/bag cannot be reached: it is not mounted".to_owned()),
             troubles: vec!["logs/x in the remote is not ours and was left alone".to_owned()],
+            recording_error: Some(
+                "a recording waits to go into the space: /srv/bag cannot be written: no room"
+                    .to_owned(),
+            ),
             recordings: 2,
             recording_bytes: 3 << 20,
             devices: vec![device("lap1", "lap1", true), device("old", "old", false)],

@@ -1,6 +1,7 @@
 //! Exams of sync that take processes, time or a million operations. Each has a short form in the suite; the long ones run by
 //! name, see docs/developers/testing.md.
 
+mod first;
 mod growth;
 mod kills;
 

@@ -3,6 +3,7 @@
 use super::dress;
 use crate::domain::connection::ConnectionState;
 use crate::domain::forward::{ForwardRow, ForwardState};
+use crate::domain::sync::SyncStatus;
 use crate::model::{Level, Notice, SessionState, SessionView};
 use crate::ui::text;
 use crate::ui::views::words::plural;
@@ -53,6 +54,9 @@ pub(super) fn parts(cx: Cx<'_>, session: &SessionView) -> (Vec<String>, usize) {
         parts.push("recording".to_owned());
     }
     let needed = parts.len();
+    // Trouble with sync is on no other line of this screen; how safe and how near the session is goes first.
+    let sync = cx.model.sync.as_ref();
+    parts.extend(sync.and_then(SyncStatus::trouble));
     if !session.reference.is_empty() {
         parts.push(session.reference.clone());
     }

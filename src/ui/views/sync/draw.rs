@@ -61,12 +61,12 @@ pub(super) fn head(cx: Cx<'_>, status: &SyncStatus, writer: &mut Writer) {
 
 /// What is not in order, with what to do about it.
 pub(super) fn troubles(status: &SyncStatus, writer: &mut Writer) {
-    let count = status.troubles.len() + usize::from(status.error.is_some());
+    let count = status.all_troubles().count();
     if count == 0 {
         return;
     }
     writer.heading(&plural(count, "trouble"), "troubles");
-    for trouble in status.error.iter().chain(&status.troubles) {
+    for trouble in status.all_troubles() {
         writer.text(trouble, 0, Role::Warn);
     }
 }
