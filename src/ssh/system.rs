@@ -181,11 +181,20 @@ async fn drive(
     let mut exit = std::pin::pin!(exit);
     let mut ended: Option<Exit> = None;
     let mut until: Option<Instant> = None;
+    // What a program wrote before its end is in the queue, or on its way there. Whoever holds the terminal then and writes
+    // on gets no more time than that takes.
+    let mut rest = output.max_capacity() + 2;
     loop {
         let due = reader.due();
         tokio::select! {
             piece = output.recv() => match piece {
-                Some(piece) => reader.feed(&piece),
+                Some(piece) => {
+                    reader.feed(&piece);
+                    if ended.is_some() && rest > 0 {
+                        rest -= 1;
+                        until = Some(Instant::now() + GRACE);
+                    }
+                }
                 None => return match ended {
                     Some(ended) => ended,
                     None => told(&mut exit).await,
@@ -371,7 +380,7 @@ async fn drain(
     }
 }
 
-/// How long pipes are read after the program has ended.
+/// How long nothing may come from the pipes of a program that has ended until they are no longer read.
 const PIPES: Duration = Duration::from_millis(500);
 
 struct Running {
@@ -392,6 +401,8 @@ impl Running {
         let mut open = self.streams > 0;
         // Set once the program has ended while somebody still holds its pipes, as a ControlPersist master does.
         let mut ended: Option<(Exit, Instant)> = None;
+        // As for a pane: what it wrote before its end, and not for ever what others write.
+        let mut rest = self.pieces.max_capacity() + 16;
         loop {
             if let (Some((exit, _)), false) = (&ended, open) {
                 // Only now everything that it said is known.
@@ -401,10 +412,16 @@ impl Running {
             tokio::select! {
                 biased;
                 piece = self.pieces.recv(), if open => match piece {
-                    Some((stream, data)) => if let Some(exit) = self.take(stream, &data).await {
-                        self.end().await;
-                        return exit;
-                    },
+                    Some((stream, data)) => {
+                        if let Some(exit) = self.take(stream, &data).await {
+                            self.end().await;
+                            return exit;
+                        }
+                        if let (Some((_, at)), 1..) = (&mut ended, rest) {
+                            rest -= 1;
+                            *at = Instant::now();
+                        }
+                    }
                     None => open = false,
                 },
                 status = self.child.wait(), if ended.is_none() => {
