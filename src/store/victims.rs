@@ -292,8 +292,12 @@ fn parts(conn: &Connection, event: &[u8; 16], found: &mut Found) -> Outcome<()> 
 }
 
 fn take_one(conn: &Connection, device: &[u8; 16], seq: i64, found: &mut Found) -> Outcome<()> {
+    // Its log may not have come as far yet.
     let op = conn
-        .prepare_cached("SELECT dev, seq, hlc, body FROM op WHERE dev = ?1 AND seq = ?2")?
+        .prepare_cached(
+            "SELECT dev, seq, hlc, body FROM op WHERE dev = ?1 AND seq = ?2
+             UNION ALL SELECT dev, seq, hlc, body FROM early WHERE dev = ?1 AND seq = ?2",
+        )?
         .query_row(params![device, seq], super::purge::logged)?;
     // What is blank or cannot be read has nothing to give away that this program knows of.
     if matches!(Op::decode(&op.body), Ok(Some(_))) {
