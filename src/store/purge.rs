@@ -426,6 +426,14 @@ pub(super) fn own(conn: &Connection, device: DeviceId, last: u64) -> Outcome<Vec
     Ok(found)
 }
 
+/// How many operations of all devices were purged, whether they are here or not. It moves with every purge that is heard of.
+pub(super) fn count(conn: &Connection) -> Outcome<u64> {
+    let count: i64 = conn
+        .prepare_cached("SELECT count(*) FROM purged")?
+        .query_row([], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
 /// Remembers a login, for whoever asks with which credential something was done.
 pub(super) fn login(
     conn: &Connection,

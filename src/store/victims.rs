@@ -196,10 +196,13 @@ fn session(conn: &Connection, id: EntityId, shown: &str) -> Outcome<Found> {
         [id.as_bytes()],
         |row| row.get(0),
     )?;
+    let usual = format!("{id}.cast");
+    let other = recording.filter(|name| *name != usual);
+    let recordings = std::iter::once(usual).chain(other).collect();
     let mut found = Found {
         what: format!("the recording of {shown} and what was noted of it"),
-        // A session may have been recorded later than from its start; its file has this name then.
-        recordings: vec![recording.unwrap_or_else(|| format!("{id}.cast"))],
+        // A session may have been recorded later than from its start, and one that was fetched has this name too.
+        recordings,
         ticket: ticket_of(conn, "session", id)?,
         ..Found::default()
     };

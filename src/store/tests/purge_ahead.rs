@@ -6,6 +6,8 @@ use super::purge::{SECRET, chains, device, fill, holds, log_of, purge, sound};
 use super::*;
 use crate::domain::audit::{AuditFact, Login};
 use crate::domain::op::is_blank;
+use crate::store::doctor;
+use crate::store::read::Scene;
 
 /// Three devices on empty stores.
 fn three(homes: &[tempfile::TempDir; 3]) -> Result<[Store; 3], StoreError> {
@@ -121,11 +123,19 @@ fn one_entry_that_is_shown_ahead_of_its_log_can_be_purged() -> Tested {
         assert!(purge(&c, id, None)?.operations >= 1);
     }
     let left = show(&c, &reference)?;
-    assert!(left.entries.iter().all(|entry| !entry.text.contains(SECRET)));
+    assert!(
+        left.entries
+            .iter()
+            .all(|entry| !entry.text.contains(SECRET))
+    );
     assert_eq!((left.title.as_str(), left.tags.len()), ("one", 1));
     c.absorb_wait(log_of(&a, a.device())?)?;
     let left = show(&c, &reference)?;
-    assert!(left.entries.iter().all(|entry| !entry.text.contains(SECRET)));
+    assert!(
+        left.entries
+            .iter()
+            .all(|entry| !entry.text.contains(SECRET))
+    );
     sound(&c)
 }
 
@@ -179,7 +189,11 @@ fn a_log_that_brings_blanks_takes_away_what_was_shown() -> Tested {
     assert!(blanks.iter().filter(|op| is_blank(&op.body)).count() >= 6);
     c.absorb_wait(blanks)?;
     assert_eq!(early(&c)?, 0);
-    assert_eq!(shows(homes[2].path())?, [""; 0], "before any purge is known");
+    assert_eq!(
+        shows(homes[2].path())?,
+        [""; 0],
+        "before any purge is known"
+    );
     let folded = dump(homes[2].path())?;
     c.rebuild_wait()?;
     assert_eq!(difference(&folded, &dump(homes[2].path())?), [""; 0]);
@@ -226,4 +240,28 @@ fn a_purge_ahead_of_its_log_removes_nothing() -> Tested {
         [""; 0]
     );
     sound(&c)
+}
+
+/// A connection remembers how the index was laid out; a purge lays it out anew, and the check must see that.
+#[test]
+fn the_index_is_no_damage_because_another_connection_changed_it() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let store = device(folder.path(), 0)?;
+    let conn = raw(folder.path())?;
+    let scene = Scene {
+        conn: &conn,
+        folder: folder.path(),
+        now: NOW,
+    };
+    let is_sound = || -> Tested {
+        let snapshot = conn.unchecked_transaction()?;
+        let report = doctor::contents(scene).map_err(|_| "the check failed")?;
+        assert!(report.ok, "{report:?}");
+        Ok(snapshot.finish()?)
+    };
+    // Each write is a piece of the index; the purge makes one of them all.
+    let reference = fill(&store)?;
+    is_sound()?;
+    purge(&store, &reference, None)?;
+    is_sound()
 }

@@ -13,6 +13,9 @@ use crate::sync::SyncError;
 use crate::sync::names::SegmentName;
 use crate::sync::remote::Put;
 
+/// The fact that tells of how many purges this device's excerpts know, in 8 bytes.
+const WITHDRAWN: &str = "withdrawn";
+
 /// The fact that tells which own operations are blank in the remote: their numbers, 8 bytes each.
 const BLANKED: &str = "blanked";
 
@@ -31,7 +34,6 @@ impl SyncEngine {
             .flat_map(|(_, bytes)| bytes.chunks_exact(8))
             .filter_map(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)))
             .collect();
-        let mut again = false;
         while let Some(seq) = purged.iter().copied().find(|seq| !done.contains(seq)) {
             let names = self.list(cx, device, 1).await?.names;
             let old = holding(&names, seq, published);
@@ -52,11 +54,26 @@ impl SyncEngine {
             done.extend(purged.iter().filter(|seq| (from..=to).contains(seq)));
             let bytes = done.iter().flat_map(|seq| seq.to_be_bytes()).collect();
             heard(|reply| cx.store.keep(vec![(fact.clone(), Some(bytes))], reply)).await?;
-            again = true;
         }
-        if again {
-            self.withdraw_excerpts(cx).await?;
+        Ok(())
+    }
+
+    /// Removes own excerpts when something was purged since they were made, whoever wrote it: an excerpt holds operations of
+    /// everybody, and nobody but its maker removes it.
+    pub(super) async fn withdraw_purged(&mut self, cx: &mut Round<'_>) -> Result<(), SyncError> {
+        let purges = heard(|reply| cx.store.purges(reply)).await?;
+        let fact = format!("{WITHDRAWN}/{}", self.identity.device());
+        let kept = heard(|reply| cx.store.kept(&fact, reply)).await?;
+        let known = kept
+            .first()
+            .and_then(|(_, bytes)| bytes.as_slice().try_into().ok());
+        if purges == known.map_or(0, u64::from_be_bytes) {
+            return Ok(());
         }
+        self.withdraw_excerpts(cx).await?;
+        // Only now: whoever is cut before this withdraws them again.
+        let number = Some(purges.to_be_bytes().to_vec());
+        heard(|reply| cx.store.keep(vec![(fact, number)], reply)).await?;
         Ok(())
     }
 
@@ -154,8 +171,9 @@ impl SyncEngine {
         name: SegmentName,
         sealed: Vec<u8>,
     ) -> Result<Put, SyncError> {
+        let patience = self.patience(sealed.len());
         let reply = cx.remote.put_new(name, sealed);
-        Ok(within(self.limits.deadline, cx.remote, "sending a pack", reply).await?)
+        Ok(within(patience, cx.remote, "sending a pack", reply).await?)
     }
 }
 

@@ -4,6 +4,7 @@ mod ages;
 mod early;
 mod hostile;
 mod model;
+mod purge;
 mod simulation;
 mod slow;
 mod world;
