@@ -147,7 +147,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::field_reassign_with_default, reason = "its other fields are its own")]
     fn a_backlog_is_looked_at_after_each_round_that_sent_something() {
         let folder = Path::new("/nowhere");
         let mut sharing = Sharing::default();

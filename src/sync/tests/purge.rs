@@ -321,3 +321,29 @@ async fn a_purge_that_was_cut_anywhere_is_finished_by_the_next_round() -> Tested
     assert_eq!(differ, [""; 0]);
     Ok(())
 }
+
+/// The small segments stand beside their pack for a day, and both hold what is purged meanwhile.
+#[tokio::test]
+async fn segments_that_wait_to_be_removed_are_mended_too() -> Tested {
+    let mut scene = Scene::new().await?;
+    let (bag, mut dice) = (scene.bag.clone(), Dice(11));
+    let mut references = Vec::new();
+    for number in 0..6 {
+        let body = format!("secret{number}zq7xk");
+        references.push(scene.owner.add(&format!("ticket {number}"), &body)?);
+        scene.owner.fine(&bag, &mut dice).await;
+    }
+    for number in 0..6 {
+        let held = scene
+            .owner
+            .held(&bag, &format!("secret{number}zq7xk"))
+            .await?;
+        assert!(!held.is_empty(), "{number}");
+    }
+    for reference in &references {
+        scene.owner.purge(reference)?;
+    }
+    scene.owner.fine(&bag, &mut dice).await;
+    assert_eq!(scene.owner.held(&bag, "zq7xk").await?, [""; 0]);
+    Ok(())
+}
