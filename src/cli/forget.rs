@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::app::clock;
-use crate::app::recordings::place;
+use crate::app::recordings::{fetched, place};
 use crate::app::start::{self, Refused};
 use crate::command::{Answer, CareCommand, Globals, Outcome};
 use crate::domain::audit::Purged;
@@ -70,10 +70,10 @@ fn recordings(folder: &Path, data: &Path, done: &mut Purged) -> u8 {
             ));
             continue;
         }
-        let removed = place(folder, &name).and_then(|path| match std::fs::remove_file(path) {
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(why) => Err(why.to_string()),
-            Ok(()) => Ok(true),
+        let removed = place(folder, &name).and_then(|own| {
+            let here = unlink(&own)?;
+            // It was made elsewhere and fetched.
+            Ok(unlink(&fetched(folder).join(&name))? || here)
         });
         match removed {
             Ok(true) => done.recordings.push(name),
@@ -86,6 +86,15 @@ fn recordings(folder: &Path, data: &Path, done: &mut Purged) -> u8 {
         }
     }
     exit
+}
+
+/// Removes a file, and says whether it was there.
+fn unlink(path: &Path) -> Result<bool, String> {
+    match std::fs::remove_file(path) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(why) => Err(why.to_string()),
+        Ok(()) => Ok(true),
+    }
 }
 
 /// What may hold the content still: named, because a purge must not promise more than it does.

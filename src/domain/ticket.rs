@@ -191,6 +191,19 @@ pub struct Claimed {
     pub device: DeviceId,
     /// What that device is called.
     pub by: String,
+    /// Who wrote it, as the entry about the same edit says; `None` when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     /// When, by that device's clock.
     pub at: Time,
+}
+
+impl Claimed {
+    /// Who wrote it and where, for people.
+    pub fn origin(&self) -> String {
+        match &self.who {
+            Some(who) => format!("{who} on {}", self.by),
+            None => format!("on {}", self.by),
+        }
+    }
 }

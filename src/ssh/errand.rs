@@ -153,6 +153,15 @@ impl Errands {
             .unwrap_or_else(PoisonError::into_inner) = asking;
     }
 
+    /// On whose behalf they are run now.
+    pub fn asking(&self) -> Asking {
+        *self
+            .shared
+            .asking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where they lead.
     pub fn host(&self) -> &str {
         &self.shared.target.name

@@ -28,6 +28,11 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("runs", "SELECT * FROM run", "id"),
     ("steps", "SELECT * FROM run_step", "run, host, step"),
     ("sessions", "SELECT * FROM session", "id"),
+    (
+        "recordings in the space",
+        "SELECT * FROM session_shared",
+        "id, dev",
+    ),
     ("entries", "SELECT * FROM case_event", "id"),
     ("parts of entries", "SELECT * FROM case_part", "id, hlc, dev, seq"),
     ("purges", "SELECT * FROM purged", "dev, seq, digest"),
@@ -64,9 +69,25 @@ fn fold(conn: &Connection) -> Outcome<Connection> {
             into.execute(params![n, dev, seq, hlc, body, hash])?;
         }
     }
+    copy_early(conn, &other)?;
     log::rebuild(&other)?;
     other.execute_batch("COMMIT")?;
     Ok(other)
+}
+
+/// What is shown ahead of its log is folded too, so it belongs to the comparison.
+fn copy_early(conn: &Connection, other: &Connection) -> Outcome<()> {
+    let mut from = conn.prepare("SELECT dev, seq, hlc, body, maker FROM early ORDER BY n")?;
+    let mut into = other
+        .prepare("INSERT INTO early (dev, seq, hlc, body, maker) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut rows = from.query([])?;
+    while let Some(row) = rows.next()? {
+        let (seq, hlc): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let (dev, body, maker): (Vec<u8>, Vec<u8>, Vec<u8>) =
+            (row.get(0)?, row.get(3)?, row.get(4)?);
+        into.execute(params![dev, seq, hlc, body, maker])?;
+    }
+    Ok(())
 }
 
 /// How many rows there are, and the hash of all their cells.

@@ -120,6 +120,8 @@ pub(super) enum Look {
     Excerpt { own: DeviceId, published: u64 },
     /// What of a log was purged.
     Purged { device: DeviceId, last: u64 },
+    /// How much was purged of all logs.
+    Purges,
     /// Recordings of sessions of this device that ended.
     Own {
         device: DeviceId,
@@ -138,6 +140,7 @@ pub(super) enum Found {
     Early(u64),
     Excerpt(Excerpt),
     Purged(Vec<u64>),
+    Purges(u64),
     Own(Vec<OwnRecording>),
     Tally(u64, u64),
 }
@@ -165,6 +168,7 @@ pub(super) fn look(conn: &Connection, look: &Look) -> Outcome<Found> {
         } => piece(conn, *device, *from, *limit, *bytes).map(Found::Piece),
         Look::Kept(prefix) => kept(conn, prefix).map(Found::Kept),
         Look::Purged { device, last } => purge::own(conn, *device, *last).map(Found::Purged),
+        Look::Purges => purge::count(conn).map(Found::Purges),
         Look::Heads => Ok(Found::Heads(log::heads(conn)?)),
         Look::Early => early::count(conn).map(Found::Early),
         Look::Excerpt { own, published } => {

@@ -12,7 +12,7 @@ use super::failure::{Failure, Outcome};
 use super::fold::Fold;
 use super::{carry, log, purge};
 use crate::domain::ids::{DeviceId, EntityId};
-use crate::domain::op::{Hlc, digest};
+use crate::domain::op::{Hlc, digest, is_blank};
 use crate::domain::time::Time;
 
 /// Operations ahead of their logs, on somebody's word.
@@ -85,7 +85,7 @@ pub(super) fn take(conn: &Connection, device: DeviceId, now: Time, ahead: &Ahead
                 ahead.maker.0.as_bytes()
             ])?;
         if new > 0 {
-            fold.op(op)?;
+            fold_one(&mut fold, op)?;
             clock.hear(now, op.hlc);
             fresh += 1;
         }
@@ -97,29 +97,57 @@ pub(super) fn take(conn: &Connection, device: DeviceId, now: Time, ahead: &Ahead
     Ok(fresh)
 }
 
-/// An operation took its place in its log, so the early one goes. Answers whose word it was if that one was another.
-pub(super) fn arrived(conn: &Connection, op: &Logged) -> Outcome<Option<DeviceId>> {
+/// Folds what is ahead of its log. A purge waits for its log: what it removes could not come back, should somebody's word
+/// about it prove untrue.
+fn fold_one(fold: &mut Fold<'_>, op: &Logged) -> Outcome<()> {
+    if purge::is_purge(&op.body) {
+        return Ok(());
+    }
+    fold.op(op)
+}
+
+/// What came of the early operation when its log brought the true one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Arrival {
+    /// Whose word was another.
+    pub(super) contradicted: Option<DeviceId>,
+    /// The log brought a blank: what this was about shows what is gone, and must be folded anew.
+    pub(super) emptied: Option<purge::Thing>,
+}
+
+/// An operation took its place in its log, so the early one goes.
+pub(super) fn arrived(conn: &Connection, op: &Logged) -> Outcome<Arrival> {
     let (device, seq) = (op.device.0.as_bytes(), op.seq.cast_signed());
-    let early: Option<(bool, [u8; 16])> = conn
+    let early: Option<(Vec<u8>, bool, [u8; 16])> = conn
         .prepare_cached("SELECT body, hlc = ?3, maker FROM early WHERE dev = ?1 AND seq = ?2")?
         .query_row(params![device, seq, op.hlc.0.cast_signed()], |row| {
-            let body: Vec<u8> = row.get(0)?;
-            // A purge may have blanked one of the two.
-            let same = digest(&body) == digest(&op.body) && row.get(1)?;
-            Ok((same, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((same, maker)) = early else {
-        return Ok(None);
+    let Some((body, stamped, maker)) = early else {
+        return Ok(Arrival::default());
     };
     conn.prepare_cached("DELETE FROM early WHERE dev = ?1 AND seq = ?2")?
         .execute(params![device, seq])?;
-    if same {
-        return Ok(None);
+    // A purge may have blanked one of the two.
+    if !stamped || digest(&body) != digest(&op.body) {
+        let maker = DeviceId(EntityId::from_bytes(maker));
+        note(conn, maker, op)?;
+        return Ok(Arrival {
+            contradicted: Some(maker),
+            emptied: None,
+        });
     }
-    let maker = DeviceId(EntityId::from_bytes(maker));
-    note(conn, maker, op)?;
-    Ok(Some(maker))
+    // The purge may come much later, and it finds the operation blank: nobody else would notice.
+    let emptied = if is_blank(&op.body) && !is_blank(&body) {
+        purge::emptied(conn, op.device, op.hlc, &body)?
+    } else {
+        None
+    };
+    Ok(Arrival {
+        contradicted: None,
+        emptied,
+    })
 }
 
 /// Remembers that `maker` gave another operation than the log has.
@@ -187,12 +215,7 @@ pub(super) fn refold(conn: &Connection, fold: &mut Fold<'_>) -> Outcome<()> {
     let mut statement = conn.prepare("SELECT dev, seq, hlc, body FROM early ORDER BY n")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        fold.op(&Logged {
-            device: DeviceId(EntityId::from_bytes(row.get(0)?)),
-            seq: row.get::<_, i64>(1)?.cast_unsigned(),
-            hlc: Hlc(row.get::<_, i64>(2)?.cast_unsigned()),
-            body: row.get(3)?,
-        })?;
+        fold_one(fold, &purge::logged(row)?)?;
     }
     Ok(())
 }

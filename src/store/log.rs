@@ -59,7 +59,7 @@ pub(super) fn absorb(
     let mut fold = Fold::new(conn);
     let mut clock = clock(conn)?;
     let mut fresh = 0;
-    let mut contradicted = BTreeSet::new();
+    let (mut contradicted, mut emptied) = (BTreeSet::new(), BTreeSet::new());
     for op in ops {
         let op = &*purge::censored(conn, op)?;
         let (seq, hash) = head(conn, op.device)?;
@@ -88,13 +88,18 @@ pub(super) fn absorb(
             )));
         }
         insert(conn, op, &link(&hash, op))?;
-        contradicted.extend(early::arrived(conn, op)?);
+        let arrival = early::arrived(conn, op)?;
+        contradicted.extend(arrival.contradicted);
+        emptied.extend(arrival.emptied);
         fold.op(op)?;
         clock.hear(now, op.hlc);
         fresh += 1;
     }
     fold.finish()?;
     keep_clock(conn, clock)?;
+    if !emptied.is_empty() {
+        purge::refold_all(conn, &emptied)?;
+    }
     early::drop_words(conn, &contradicted)?;
     Ok(fresh)
 }

@@ -186,7 +186,8 @@ pub(super) fn censored<'a>(conn: &Connection, op: &'a Logged) -> Outcome<Cow<'a,
     }))
 }
 
-fn is_purge(body: &[u8]) -> bool {
+/// Whether this is the record of a purge.
+pub(super) fn is_purge(body: &[u8]) -> bool {
     matches!(
         Op::decode(body),
         Ok(Some(Op { change: Change::Record { name, .. }, entity, .. }))
@@ -207,16 +208,24 @@ pub(super) fn fold(conn: &Connection, fields: &BTreeMap<String, Value>) -> Outco
         conn.prepare_cached("INSERT OR IGNORE INTO purged (dev, seq, digest) VALUES (?1, ?2, ?3)")?
             .execute(key)?;
         for table in ["op", "early"] {
-            if let Some(op) = blank_in(conn, table, &target)? {
+            if let Some(things) = blank_in(conn, table, &target)? {
                 blanked = true;
-                touched.extend(op.map(|op| (op.entity, op.id)));
+                touched.extend(things);
             }
         }
     }
     if !blanked {
         return Ok(());
     }
-    for (kind, id) in &touched {
+    refold_all(conn, &touched)
+}
+
+/// A thing as it stands in an operation: its kind and its id.
+pub(super) type Thing = (String, EntityId);
+
+/// Folds things anew after content of theirs went, and sees to it that no page keeps a word of it.
+pub(super) fn refold_all(conn: &Connection, touched: &BTreeSet<Thing>) -> Outcome<()> {
+    for (kind, id) in touched {
         if kind == EntityKind::Case.name() {
             refold_case(conn, *id)?;
         } else {
@@ -230,8 +239,21 @@ pub(super) fn fold(conn: &Connection, fields: &BTreeMap<String, Value>) -> Outco
     Ok(())
 }
 
-/// Blanks an operation where it stands, if it stands there and is not blank. Answers what it said.
-fn blank_in(conn: &Connection, table: &str, target: &Target) -> Outcome<Option<Option<Op>>> {
+/// The body of an operation goes. Answers which thing it was about, if it could be read: that is to be folded anew.
+pub(super) fn emptied(
+    conn: &Connection,
+    device: DeviceId,
+    hlc: Hlc,
+    body: &[u8],
+) -> Outcome<Option<Thing>> {
+    conn.prepare_cached("DELETE FROM login WHERE dev = ?1 AND hlc = ?2")?
+        .execute(params![device.0.as_bytes(), hlc.0.cast_signed()])?;
+    let op = Op::decode(body).ok().flatten();
+    Ok(op.map(|op| (op.entity, op.id)))
+}
+
+/// Blanks an operation where it stands, if it stands there and is not blank. Answers what it was about.
+fn blank_in(conn: &Connection, table: &str, target: &Target) -> Outcome<Option<Option<Thing>>> {
     let key = params![target.device.0.as_bytes(), target.seq.cast_signed()];
     let op: Option<Logged> = conn
         .prepare_cached(&format!(
@@ -245,8 +267,6 @@ fn blank_in(conn: &Connection, table: &str, target: &Target) -> Outcome<Option<O
     if is_blank(&body) || is_purge(&body) {
         return Ok(None);
     }
-    conn.prepare_cached("DELETE FROM login WHERE dev = ?1 AND hlc = ?2")?
-        .execute(params![target.device.0.as_bytes(), hlc.0.cast_signed()])?;
     conn.prepare_cached(&format!(
         "UPDATE {table} SET body = ?3 WHERE dev = ?1 AND seq = ?2"
     ))?
@@ -255,7 +275,7 @@ fn blank_in(conn: &Connection, table: &str, target: &Target) -> Outcome<Option<O
         target.seq.cast_signed(),
         blank(&body)
     ])?;
-    Ok(Some(Op::decode(&body).ok().flatten()))
+    emptied(conn, target.device, hlc, &body).map(Some)
 }
 
 /// Folds an event anew from those of its records that are left.
@@ -404,6 +424,14 @@ pub(super) fn own(conn: &Connection, device: DeviceId, last: u64) -> Outcome<Vec
         }
     }
     Ok(found)
+}
+
+/// How many operations of all devices were purged, whether they are here or not. It moves with every purge that is heard of.
+pub(super) fn count(conn: &Connection) -> Outcome<u64> {
+    let count: i64 = conn
+        .prepare_cached("SELECT count(*) FROM purged")?
+        .query_row([], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
 }
 
 /// Remembers a login, for whoever asks with which credential something was done.

@@ -106,6 +106,17 @@ impl Store {
         });
     }
 
+    /// How many operations of all devices were purged, for all that is known here: another number than before means that
+    /// something was purged since.
+    pub fn purges(&self, reply: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
+        self.look(Look::Purges, move |result| {
+            reply(result.and_then(|found| match found {
+                Found::Purges(count) => Ok(count),
+                _ => Err(StoreError::Closed),
+            }));
+        });
+    }
+
     /// How far each device's log goes here.
     pub fn known(
         &self,

@@ -196,10 +196,13 @@ fn session(conn: &Connection, id: EntityId, shown: &str) -> Outcome<Found> {
         [id.as_bytes()],
         |row| row.get(0),
     )?;
+    let usual = format!("{id}.cast");
+    let other = recording.filter(|name| *name != usual);
+    let recordings = std::iter::once(usual).chain(other).collect();
     let mut found = Found {
         what: format!("the recording of {shown} and what was noted of it"),
-        // A session may have been recorded later than from its start; its file has this name then.
-        recordings: vec![recording.unwrap_or_else(|| format!("{id}.cast"))],
+        // A session may have been recorded later than from its start, and one that was fetched has this name too.
+        recordings,
         ticket: ticket_of(conn, "session", id)?,
         ..Found::default()
     };
@@ -292,8 +295,12 @@ fn parts(conn: &Connection, event: &[u8; 16], found: &mut Found) -> Outcome<()> 
 }
 
 fn take_one(conn: &Connection, device: &[u8; 16], seq: i64, found: &mut Found) -> Outcome<()> {
+    // Its log may not have come as far yet.
     let op = conn
-        .prepare_cached("SELECT dev, seq, hlc, body FROM op WHERE dev = ?1 AND seq = ?2")?
+        .prepare_cached(
+            "SELECT dev, seq, hlc, body FROM op WHERE dev = ?1 AND seq = ?2
+             UNION ALL SELECT dev, seq, hlc, body FROM early WHERE dev = ?1 AND seq = ?2",
+        )?
         .query_row(params![device, seq], super::purge::logged)?;
     // What is blank or cannot be read has nothing to give away that this program knows of.
     if matches!(Op::decode(&op.body), Ok(Some(_))) {

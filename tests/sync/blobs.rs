@@ -184,6 +184,52 @@ fn a_recording_comes_when_it_is_wanted_and_only_as_it_was_made() {
     assert_eq!(shared(&pair, "b"), 1);
 }
 
+/// With an app that runs nobody has to say anything more; without one the next sync does it.
+#[test]
+fn a_recording_that_is_purged_goes_from_the_space_and_from_where_it_was_fetched() {
+    let pair = Pair::new();
+    configure(&pair, "a", "[sync]\nrecordings = \"always\"\n");
+    pair.fine("a", &["server", "start"]);
+    pair.init();
+    pair.pair("b", "lap2");
+    let mut terminal = window(&pair, "a");
+    session(&pair, &mut terminal, "echo first-secret");
+    session(&pair, &mut terminal, "echo other-secret");
+    until("both are in the space, and the log says so", || {
+        shared(&pair, "a") == 2 && pair.json("a", &["sync", "status"])["pending"] == 0
+    });
+    drop(terminal);
+    pair.fine("b", &["sync", "now"]);
+    let both = references(&pair, "b");
+    let [one, two] = both.as_slice() else {
+        unreachable!("two sessions: {both:?}");
+    };
+    pair.fine("b", &["session", "fetch", one]);
+    assert_eq!((fetched(&pair), parts(&pair).len()), (1, 2));
+
+    pair.fine("a", &["--yes", "purge", one]);
+    until("its part is gone, by itself", || parts(&pair).len() == 1);
+    until("and everything went out", || {
+        pair.json("a", &["sync", "status"])["pending"] == 0
+    });
+    assert_eq!(shared(&pair, "a"), 1);
+    pair.fine("a", &["--yes", "server", "stop"]);
+    pair.fine("a", &["--yes", "purge", two]);
+    assert_eq!(parts(&pair).len(), 1, "nothing syncs by itself");
+    pair.fine("a", &["sync", "now"]);
+    assert_eq!(parts(&pair), Vec::<PathBuf>::new());
+
+    pair.fine("b", &["sync", "now"]);
+    assert_eq!(shared(&pair, "b"), 0);
+    let said = pair.refused("b", 1, &["session", "fetch", two]);
+    assert!(said.contains("neither here nor in the space"), "{said}");
+    // Who fetched it has it until it is purged there.
+    assert!(export(&pair, "b", one).contains("first-secret"));
+    let said = pair.fine("b", &["--yes", "purge", one]);
+    assert!(said.contains("recording"), "{said}");
+    assert_eq!(fetched(&pair), 0);
+}
+
 /// The remote loses, swaps, cuts and replaces: it is told each time, and nothing of it is shown.
 fn bad_bags(pair: &Pair, parts: &[PathBuf], reference: &str) {
     let whole: Vec<Vec<u8>> = parts

@@ -352,6 +352,12 @@ fn what_two_devices_wrote_at_once_is_shown_with_both_values_and_settled_by_one()
     pair.init();
     pair.pair("b", "lap2");
     let reference = pair.reference("b");
+    for (name, author) in [("a", "mira"), ("b", "tom")] {
+        let folder = pair.home(name).join("config");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let text = format!("[general]\nauthor = \"{author}\"\n");
+        std::fs::write(folder.join("config.toml"), text).expect("the settings");
+    }
     pair.fine("a", &["ticket", "edit", &reference, "--state", "open"]);
     pair.fine("b", &["ticket", "edit", &reference, "--state", "waiting"]);
     for name in ["a", "b", "a"] {
@@ -363,11 +369,14 @@ fn what_two_devices_wrote_at_once_is_shown_with_both_values_and_settled_by_one()
         let values = values.unwrap_or_default();
         let claims: Vec<_> = values
             .iter()
-            .map(|claim| (claim["value"].as_str(), claim["by"].as_str()))
+            .map(|claim| {
+                let word = |name: &str| claim[name].as_str();
+                (word("value"), word("by"), word("who"))
+            })
             .collect();
         let (here, there) = (
-            (Some("open"), Some("lap1")),
-            (Some("waiting"), Some("lap2")),
+            (Some("open"), Some("lap1"), Some("mira")),
+            (Some("waiting"), Some("lap2"), Some("tom")),
         );
         assert_eq!(claims.len(), 2, "{ticket}");
         assert!(
@@ -376,7 +385,9 @@ fn what_two_devices_wrote_at_once_is_shown_with_both_values_and_settled_by_one()
         );
         let text = pair.fine(name, &["ticket", "show", &reference]);
         assert!(
-            text.contains("(on lap1, ") && text.contains("in force"),
+            text.contains("(mira on lap1, ")
+                && text.contains("(tom on lap2, ")
+                && text.contains("in force"),
             "{text}"
         );
     }

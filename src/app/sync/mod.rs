@@ -7,6 +7,7 @@ mod acts;
 mod ask;
 mod desk;
 mod fetch;
+mod gone;
 pub mod host;
 mod last;
 mod look;

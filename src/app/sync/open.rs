@@ -46,7 +46,10 @@ impl Behalf {
     fn take(&self, errands: Errands) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         errands.ask(asking(now.0));
-        now.1 = Some(errands);
+        if let Some(before) = now.1.replace(errands) {
+            // Whoever holds these still is not told when the request is over.
+            before.ask(Asking::Nobody);
+        }
     }
 }
 
@@ -107,9 +110,7 @@ async fn in_folder(path: PathBuf, wanted: Wanted) -> Result<Box<dyn Remote>, Syn
 
 async fn on_host(words: &str, means: &Means, wanted: Wanted) -> Result<Box<dyn Remote>, SyncError> {
     let address = HostAddress::parse(words).map_err(SyncError::refused)?;
-    let config = config_of(&means.store, &address.host)
-        .await
-        .or_else(|| means.ssh_config.clone());
+    let config = config_of(means, &address.host).await;
     let (remote, errands) = open_host(&means.engine, &address, config);
     means.behalf.take(errands);
     if wanted == Wanted::New {
@@ -118,15 +119,20 @@ async fn on_host(words: &str, means: &Means, wanted: Wanted) -> Result<Box<dyn R
     Ok(Box::new(remote))
 }
 
-/// The ssh_config that a host was imported from, so that the connection is the one that its sessions have.
-async fn config_of(store: &Store, host: &str) -> Option<PathBuf> {
+/// The ssh_config that a host was imported from, so that the connection is the one that its sessions have; the usual one for
+/// all others.
+async fn config_of(means: &Means, host: &str) -> Option<PathBuf> {
     let (tell, told) = tokio::sync::oneshot::channel();
-    store.ask(Ask::Hosts, move |answer| drop(tell.send(answer)));
-    let Ok(Ok(Answer::Hosts(hosts))) = told.await else {
-        // Without an inventory OpenSSH's own file is as good a guess as for any name.
-        return None;
+    means
+        .store
+        .ask(Ask::Hosts, move |answer| drop(tell.send(answer)));
+    let imported = match told.await {
+        Ok(Ok(Answer::Hosts(hosts))) => hosts.into_iter().find(|known| known.name == host),
+        // Without an inventory the usual file is as good a guess as for any name.
+        _ => None,
     };
-    hosts.into_iter().find(|known| known.name == host)?.config
+    let config = imported.and_then(|host| host.config);
+    config.or_else(|| means.ssh_config.clone())
 }
 
 /// The folder that `words` name. One that depends on where somebody stands is refused: another process stands elsewhere.
@@ -153,6 +159,106 @@ fn folder(words: &str, home: &Path) -> Result<PathBuf, SyncError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::host::Target;
+    use crate::domain::ids::EntityId;
+    use crate::domain::op::{Draft, Entity, EntityKind, Value};
+    use crate::domain::time::Time;
+    use crate::ssh::{AgentChoice, EngineOptions, NoCache};
+    use crate::store::Options;
+
+    type Tested = Result<(), Box<dyn std::error::Error>>;
+
+    fn means(
+        folder: &Path,
+        facts: tokio::sync::mpsc::Sender<crate::ssh::SshFact>,
+    ) -> Result<Means, Box<dyn std::error::Error>> {
+        let options = EngineOptions {
+            cache: Arc::new(NoCache),
+            agent: AgentChoice::None,
+            interactive: false,
+            ssh_program: "/nonexistent/ssh".into(),
+            screens: Arc::default(),
+        };
+        Ok(Means {
+            home: folder.to_owned(),
+            engine: Engine::start(options, facts),
+            store: Store::open(
+                folder,
+                || Time(1_795_428_000_000),
+                || [1; 32],
+                Options::default(),
+            )?,
+            ssh_config: Some(PathBuf::from("/usual/ssh_config")),
+            behalf: Behalf::default(),
+        })
+    }
+
+    #[tokio::test]
+    async fn the_ssh_config_is_the_one_that_the_host_came_from() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let (facts, _heard) = tokio::sync::mpsc::channel(8);
+        let mut means = means(folder.path(), facts)?;
+        for (name, config) in [("hub", Some("/fleet/ssh_config")), ("plain", None)] {
+            let entity = Entity {
+                kind: EntityKind::Host,
+                id: EntityId::derived("host", name),
+            };
+            let set = |field: &str, text: &str| Draft::Set {
+                entity,
+                field: field.to_owned(),
+                value: Value::from(text),
+            };
+            let mut drafts = vec![set("name", name)];
+            drafts.extend(config.map(|config| set("config", config)));
+            means.store.append_wait(drafts.into())?;
+        }
+        for (host, config) in [
+            ("hub", "/fleet/ssh_config"),
+            ("plain", "/usual/ssh_config"),
+            ("unknown", "/usual/ssh_config"),
+            // A part of a name is another host.
+            ("hu", "/usual/ssh_config"),
+        ] {
+            let found = config_of(&means, host).await;
+            assert_eq!(found.as_deref(), Some(Path::new(config)), "{host}");
+        }
+        means.ssh_config = None;
+        assert_eq!(config_of(&means, "plain").await, None);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn only_the_remote_that_is_open_asks_and_only_for_a_request() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let (facts, _heard) = tokio::sync::mpsc::channel(8);
+        let means = means(folder.path(), facts)?;
+        let errands = || {
+            let target = Target {
+                name: "hub".to_owned(),
+                config: None,
+            };
+            means.engine.errands(target)
+        };
+        let (first, second) = (errands(), errands());
+        let wish = Asking::Request(ReqId(7));
+        // In the background nobody is asked, whatever the handle said before.
+        first.ask(wish);
+        means.behalf.take(first.clone());
+        assert_eq!(first.asking(), Asking::Nobody);
+        means.behalf.of(Some(ReqId(7)));
+        assert_eq!(first.asking(), wish);
+        // One that is opened for the request asks for it, and the one before does not any more.
+        means.behalf.take(second.clone());
+        assert_eq!((first.asking(), second.asking()), (Asking::Nobody, wish));
+        means.clone().behalf.of(None);
+        assert_eq!(second.asking(), Asking::Nobody, "all copies are one");
+        // What it was opened with counts, too.
+        let address = "ssh://hub/~/bag";
+        means.behalf.of(Some(ReqId(8)));
+        drop(open_remote(address, &means, Wanted::There).await?);
+        assert_eq!(second.asking(), Asking::Nobody);
+        Ok(())
+    }
 
     #[test]
     fn words_name_folders_and_nothing_depends_on_where_one_stands() {

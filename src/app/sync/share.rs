@@ -40,40 +40,43 @@ const SINCE: &str = "blob/since";
 /// What is to be done.
 #[derive(Default)]
 pub(super) struct Sharing {
-    todo: VecDeque<Task>,
+    pub(super) todo: VecDeque<Task>,
     /// It is to be looked what there is to do.
     due: bool,
-    looked: Option<Instant>,
+    /// There is something to do, and it is to be looked which recordings went meanwhile: those come first.
+    pub(super) went: bool,
+    pub(super) looked: Option<Instant>,
     /// Something failed, or changes wait to go out: nothing more until a round got through.
     halted: bool,
     /// What was told of failures.
     told: String,
 }
 
-enum Task {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Task {
     Cut(Cut),
     Remove(Removal),
 }
 
 /// A recording that goes into the space.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Cut {
-    session: SessionId,
-    path: PathBuf,
-    shared: SharedRecording,
+pub(super) struct Cut {
+    pub(super) session: SessionId,
+    pub(super) path: PathBuf,
+    pub(super) shared: SharedRecording,
     /// Parts that are in the bag.
-    done: u32,
+    pub(super) done: u32,
 }
 
 /// Parts that go from the bag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Removal {
-    session: SessionId,
-    shared: SharedRecording,
+pub(super) struct Removal {
+    pub(super) session: SessionId,
+    pub(super) shared: SharedRecording,
     /// Parts that may be there still.
-    left: u32,
+    pub(super) left: u32,
     /// The log says that it can be fetched.
-    listed: bool,
+    pub(super) listed: bool,
 }
 
 impl Sharing {
@@ -81,12 +84,15 @@ impl Sharing {
     pub(super) fn after_round(&mut self, published: u64) {
         self.halted = false;
         let long_ago = self.looked.is_none_or(|at| at.elapsed() >= LOOK);
-        self.due |= self.todo.is_empty() && (published > 0 || long_ago);
+        let moved = published > 0 || long_ago;
+        // A backlog is not gone through anew for every change, since each recording in it would be read again.
+        self.due |= moved && self.todo.is_empty();
+        self.went |= moved && !self.todo.is_empty();
     }
 
     /// Whether there is something to do now.
     pub(super) fn wants(&self) -> bool {
-        !self.halted && (self.due || !self.todo.is_empty())
+        !self.halted && (self.due || self.went || !self.todo.is_empty())
     }
 
     /// Everything is looked at again, at once.
@@ -141,12 +147,24 @@ impl Cut {
 }
 
 impl Removal {
-    fn of(session: SessionId, shared: SharedRecording, listed: bool) -> Self {
+    /// All parts of a recording.
+    pub(super) fn of(session: SessionId, shared: SharedRecording, listed: bool) -> Self {
         Self {
             session,
             left: shared.parts().unwrap_or(0),
             shared,
             listed,
+        }
+    }
+}
+
+impl Removal {
+    /// The parts of one that is on its way: those that are in the bag, and the next, whose answer may have got lost.
+    pub(super) fn of_begun(cut: Cut) -> Self {
+        let removal = Self::of(cut.session, cut.shared, false);
+        Self {
+            left: cut.done.saturating_add(1).min(removal.left),
+            ..removal
         }
     }
 }
@@ -235,6 +253,9 @@ impl Worker {
                 self.sharing_waits(None);
             }
             return Ok(());
+        }
+        if self.sharing.went {
+            return self.look_for_gone().await;
         }
         if look::pending(&self.store, &live.engine).await > 0 {
             // What people write goes first.
@@ -458,7 +479,7 @@ fn blob(shared: &SharedRecording, part: u32) -> BlobPart {
     }
 }
 
-fn broke(why: &tokio::task::JoinError) -> SyncError {
+pub(super) fn broke(why: &tokio::task::JoinError) -> SyncError {
     SyncError::Local {
         attempt: "reading a recording".to_owned(),
         why: why.to_string(),
@@ -510,14 +531,8 @@ fn tasks(
         }
     }
     // What was begun and is not to go on: its recording went, or the settings say no.
-    for (session, cut) in begun {
-        let left = cut.done.saturating_add(1);
-        let parts = cut.shared.parts().unwrap_or(0);
-        let removal = Removal::of(session, cut.shared, false);
-        tasks.push_front(Task::Remove(Removal {
-            left: left.min(parts),
-            ..removal
-        }));
+    for cut in begun.into_values() {
+        tasks.push_front(Task::Remove(Removal::of_begun(cut)));
     }
     (tasks, done)
 }

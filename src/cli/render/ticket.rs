@@ -102,9 +102,9 @@ fn disputes(out: &mut String, ticket: &Ticket, style: Style) {
             say(
                 out,
                 format_args!(
-                    "  {} {value}  (on {}, {} ago{force})",
+                    "  {} {value}  ({}, {} ago{force})",
                     text::line(&dispute.field),
-                    text::line(&claimed.by),
+                    text::line(&claimed.origin()),
                     short(style.now.since(claimed.at))
                 ),
             );

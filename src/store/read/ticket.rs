@@ -1,11 +1,11 @@
 //! Reads tickets.
 
 use rusqlite::types::Value as Cell;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::{device, entry};
 use crate::domain::ids::{DeviceId, EntityId, TicketId};
-use crate::domain::op::Value;
+use crate::domain::op::{Stamp, Value};
 use crate::domain::query::Query;
 use crate::domain::sync::short_device;
 use crate::domain::ticket::{Claimed, Dispute, Priority, Ticket, TicketKind, TicketState};
@@ -95,7 +95,7 @@ pub(super) fn one(conn: &Connection, text: &str) -> Outcome<Ticket> {
     complete(conn, &mut ticket)?;
     ticket.entries = entry::of_ticket(conn, id)?;
     if !ticket.conflicts.is_empty() {
-        ticket.disputes = disputes(conn, text)?;
+        ticket.disputes = disputes(conn, id)?;
     }
     Ok(ticket)
 }
@@ -123,23 +123,42 @@ pub(super) fn conflicts(conn: &Connection, text: &str) -> Outcome<Vec<Conflict>>
 }
 
 /// The same for people: who wrote each value, and when.
-fn disputes(conn: &Connection, text: &str) -> Outcome<Vec<Dispute>> {
+fn disputes(conn: &Connection, id: EntityId) -> Outcome<Vec<Dispute>> {
     let names = device::names(conn)?;
     let called = |id: DeviceId| names.get(&id).cloned();
-    let conflicts = conflicts(conn, text)?.into_iter().map(|conflict| Dispute {
-        values: conflict
-            .values
-            .into_iter()
-            .map(|(stamp, value)| Claimed {
-                value: shown(&conflict.field, &value),
+    let mut disputes = Vec::new();
+    for field in conflict_fields(conn, id)? {
+        let mut values = Vec::new();
+        for (stamp, written) in fold::register(conn, "ticket", id, &field)?.heads() {
+            values.push(Claimed {
+                value: shown(&field, &Value::from_cbor(&written.value)),
                 device: stamp.device,
                 by: called(stamp.device).unwrap_or_else(|| short_device(stamp.device)),
+                who: editor(conn, id, stamp, written.seq)?,
                 at: stamp.hlc.time(),
-            })
-            .collect(),
-        field: conflict.field,
-    });
-    Ok(conflicts.collect())
+            });
+        }
+        disputes.push(Dispute { field, values });
+    }
+    Ok(disputes)
+}
+
+/// Who made an edit: an operation names nobody, but the entry about the edit was written with it, in the same millisecond,
+/// right after its fields.
+fn editor(conn: &Connection, id: EntityId, stamp: Stamp, seq: u64) -> Outcome<Option<String>> {
+    let millis = (stamp.hlc.0 >> 16).cast_signed();
+    let author: Option<String> = conn
+        .prepare_cached(
+            "SELECT e.author FROM case_event e JOIN case_part p ON p.id = e.id
+             WHERE e.ticket = ?1 AND e.kind = 'edit' AND p.dev = ?2 AND p.seq > ?3 AND (p.hlc >> 16) = ?4
+             ORDER BY p.seq LIMIT 1",
+        )?
+        .query_row(
+            params![id.as_bytes(), stamp.device.0.as_bytes(), seq.cast_signed(), millis],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(author.filter(|author| !author.is_empty()))
 }
 
 /// A value of a field as people write it.

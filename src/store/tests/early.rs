@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::op::Hlc;
 
-fn wait<T: Send + 'static>(
+pub(super) fn wait<T: Send + 'static>(
     ask: impl FnOnce(Box<dyn FnOnce(Result<T, StoreError>) + Send>),
 ) -> Result<T, StoreError> {
     let (answer, slot) = sync_channel(1);
@@ -61,17 +61,17 @@ fn log(store: &Store, device: DeviceId) -> Result<Piece, StoreError> {
     wait(|reply| store.piece(device, 1, (u32::MAX, usize::MAX), reply))
 }
 
-fn excerpt(store: &Store, published: u64) -> Result<Excerpt, StoreError> {
+pub(super) fn excerpt(store: &Store, published: u64) -> Result<Excerpt, StoreError> {
     wait(|reply| store.excerpt(store.device(), published, reply))
 }
 
-fn ahead(store: &Store, maker: DeviceId, ops: Vec<Logged>) -> Result<u64, StoreError> {
+pub(super) fn ahead(store: &Store, maker: DeviceId, ops: Vec<Logged>) -> Result<u64, StoreError> {
     let facts = vec![("early/log/x".to_owned(), Some(vec![1]))];
     let ahead = Ahead { maker, ops, facts };
     wait(|reply| store.ahead(ahead, reply))
 }
 
-fn early(store: &Store) -> Result<u64, StoreError> {
+pub(super) fn early(store: &Store) -> Result<u64, StoreError> {
     wait(|reply| store.early_count(reply))
 }
 

@@ -10,6 +10,7 @@ mod files;
 mod merge;
 mod power;
 mod purge;
+mod purge_ahead;
 mod rows;
 mod search;
 mod things;
@@ -149,6 +150,7 @@ pub(crate) fn dump(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
         "run",
         "run_step",
         "session",
+        "session_shared",
         "case_event",
         "case_part",
         "login",

@@ -8,9 +8,9 @@ use crate::domain::op::is_blank;
 use crate::domain::run::{CellState, RunFact, RunState, Tally};
 
 /// What must be nowhere afterwards; its parts are no words of anything else.
-const SECRET: &str = "hunter2zq7xk";
+pub(super) const SECRET: &str = "hunter2zq7xk";
 
-fn device(folder: &Path, number: u8) -> Result<Store, StoreError> {
+pub(super) fn device(folder: &Path, number: u8) -> Result<Store, StoreError> {
     let seed: fn() -> [u8; 32] = match number {
         0 => || [10; 32],
         1 => || [11; 32],
@@ -19,7 +19,7 @@ fn device(folder: &Path, number: u8) -> Result<Store, StoreError> {
     Store::open(folder, now, seed, Options::default())
 }
 
-fn purge(store: &Store, what: &str, field: Option<&str>) -> Result<Purged, StoreError> {
+pub(super) fn purge(store: &Store, what: &str, field: Option<&str>) -> Result<Purged, StoreError> {
     store.purge_wait(Purge {
         what: what.to_owned(),
         field: field.map(str::to_owned),
@@ -27,7 +27,7 @@ fn purge(store: &Store, what: &str, field: Option<&str>) -> Result<Purged, Store
     })
 }
 
-fn log_of(store: &Store, device: DeviceId) -> Result<Vec<Logged>, StoreError> {
+pub(super) fn log_of(store: &Store, device: DeviceId) -> Result<Vec<Logged>, StoreError> {
     match store.ask_wait(Ask::Log {
         device,
         from: 1,
@@ -38,14 +38,14 @@ fn log_of(store: &Store, device: DeviceId) -> Result<Vec<Logged>, StoreError> {
     }
 }
 
-fn chains(store: &Store) -> Result<Vec<ChainReport>, StoreError> {
+pub(super) fn chains(store: &Store) -> Result<Vec<ChainReport>, StoreError> {
     match store.ask_wait(Ask::Chains)? {
         Answer::Chains(chains) => Ok(chains),
         other => unreachable!("chains were asked, not {other:?}"),
     }
 }
 
-fn sound(store: &Store) -> Tested {
+pub(super) fn sound(store: &Store) -> Tested {
     match store.ask_wait(Ask::Doctor)? {
         Answer::Doctor(report) => assert!(report.ok, "{report:?}"),
         other => unreachable!("the doctor was asked, not {other:?}"),
@@ -54,7 +54,7 @@ fn sound(store: &Store) -> Tested {
 }
 
 /// Whether the files of a closed store hold these bytes. Closed: nobody's locks are dropped by reading it.
-fn holds(folder: &Path, secret: &str) -> Result<Vec<String>, std::io::Error> {
+pub(super) fn holds(folder: &Path, secret: &str) -> Result<Vec<String>, std::io::Error> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -72,7 +72,7 @@ fn holds(folder: &Path, secret: &str) -> Result<Vec<String>, std::io::Error> {
 }
 
 /// A ticket whose title, body, old body, comment and entry hold the secret.
-fn fill(store: &Store) -> Result<String, StoreError> {
+pub(super) fn fill(store: &Store) -> Result<String, StoreError> {
     let mut case = CaseEvent::new(
         EntityId::derived("case", "one"),
         NOW,

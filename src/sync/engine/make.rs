@@ -119,7 +119,7 @@ impl SyncEngine {
         Ok(listing.names)
     }
 
-    /// Removes all own excerpts, since they may hold what was purged; a new one is made when it is due.
+    /// Removes all own excerpts, since they may hold what was purged; a new one is made when it is due, which may be now.
     pub(super) async fn withdraw_excerpts(&mut self, cx: &mut Round<'_>) -> Result<(), SyncError> {
         let names = self.list_excerpts(cx).await?;
         self.clear_own(cx, &names, u64::MAX).await?;

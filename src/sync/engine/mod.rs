@@ -287,6 +287,7 @@ impl SyncEngine {
         self.tend(cx).await?;
         self.publish(cx, &heads).await?;
         self.send_blanks(cx).await?;
+        self.withdraw_purged(cx).await?;
         self.compact(cx).await?;
         self.leave_excerpt(cx, &heads).await
     }

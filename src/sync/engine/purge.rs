@@ -13,12 +13,15 @@ use crate::sync::SyncError;
 use crate::sync::names::SegmentName;
 use crate::sync::remote::Put;
 
+/// The fact that tells of how many purges this device's excerpts know, in 8 bytes.
+const WITHDRAWN: &str = "withdrawn";
+
 /// The fact that tells which own operations are blank in the remote: their numbers, 8 bytes each.
 const BLANKED: &str = "blanked";
 
 impl SyncEngine {
     /// Sends blanks for what was purged since the last time.
-    pub(super) async fn send_blanks(&mut self, cx: &mut Round<'_>) -> Result<(), SyncError> {
+    pub(super) async fn send_blanks(&self, cx: &mut Round<'_>) -> Result<(), SyncError> {
         let (device, published) = (self.identity.device(), self.published);
         let purged = heard(|reply| cx.store.purged(device, published, reply)).await?;
         if purged.is_empty() {
@@ -31,7 +34,6 @@ impl SyncEngine {
             .flat_map(|(_, bytes)| bytes.chunks_exact(8))
             .filter_map(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)))
             .collect();
-        let mut again = false;
         while let Some(seq) = purged.iter().copied().find(|seq| !done.contains(seq)) {
             let names = self.list(cx, device, 1).await?.names;
             let old = holding(&names, seq, published);
@@ -42,21 +44,42 @@ impl SyncEngine {
                 // What was written is not what is there; the next round tries again.
                 return Ok(());
             };
-            for (_, _, name) in old {
-                if !made.contains(&name) {
-                    let reply = cx.remote.delete_own(name);
+            for (_, _, name) in &old {
+                if !made.contains(name) {
+                    let reply = cx.remote.delete_own(*name);
                     within(self.limits.deadline, cx.remote, "removing a segment", reply).await?;
                 }
             }
             done.insert(seq);
-            done.extend(purged.iter().filter(|seq| (from..=to).contains(seq)));
+            // Segments overlap, after a cut and while small ones stay beside their pack: a number that another one holds as
+            // well is not done yet.
+            let mended = |seq: &u64| {
+                let mut holders = holding(&names, *seq, published).into_iter();
+                (from..=to).contains(seq) && holders.all(|holder| old.contains(&holder))
+            };
+            done.extend(purged.iter().copied().filter(mended));
             let bytes = done.iter().flat_map(|seq| seq.to_be_bytes()).collect();
             heard(|reply| cx.store.keep(vec![(fact.clone(), Some(bytes))], reply)).await?;
-            again = true;
         }
-        if again {
-            self.withdraw_excerpts(cx).await?;
+        Ok(())
+    }
+
+    /// Removes own excerpts when something was purged since they were made, whoever wrote it: an excerpt holds operations of
+    /// everybody, and nobody but its maker removes it.
+    pub(super) async fn withdraw_purged(&mut self, cx: &mut Round<'_>) -> Result<(), SyncError> {
+        let purges = heard(|reply| cx.store.purges(reply)).await?;
+        let fact = format!("{WITHDRAWN}/{}", self.identity.device());
+        let kept = heard(|reply| cx.store.kept(&fact, reply)).await?;
+        let known = kept
+            .first()
+            .and_then(|(_, bytes)| bytes.as_slice().try_into().ok());
+        if purges == known.map_or(0, u64::from_be_bytes) {
+            return Ok(());
         }
+        self.withdraw_excerpts(cx).await?;
+        // Only now: whoever is cut before this withdraws them again.
+        let number = Some(purges.to_be_bytes().to_vec());
+        heard(|reply| cx.store.keep(vec![(fact, number)], reply)).await?;
         Ok(())
     }
 
@@ -154,8 +177,9 @@ impl SyncEngine {
         name: SegmentName,
         sealed: Vec<u8>,
     ) -> Result<Put, SyncError> {
+        let patience = self.patience(sealed.len());
         let reply = cx.remote.put_new(name, sealed);
-        Ok(within(self.limits.deadline, cx.remote, "sending a pack", reply).await?)
+        Ok(within(patience, cx.remote, "sending a pack", reply).await?)
     }
 }
 

@@ -5,6 +5,7 @@ mod early;
 mod golden;
 mod hostile;
 mod model;
+mod purge;
 mod simulation;
 mod slow;
 mod world;

@@ -82,7 +82,7 @@ fn disputes(cx: Cx<'_>, ticket: &Ticket, writer: &mut Writer) {
             let when =
                 format!("{} ago", age(cx.model.now, claimed.at)).replace("now ago", "just now");
             let force = if index == 0 { ", in force" } else { "" };
-            let words = format!("{value}  (on {}, {when}{force})", claimed.by);
+            let words = format!("{value}  ({}, {when}{force})", claimed.origin());
             writer.field(
                 if index == 0 { &dispute.field } else { "or" },
                 &words,
