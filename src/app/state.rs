@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::command::Info;
-use crate::config::{Alerts, BROADCAST_MINUTES, Recording, WindowSize};
+use crate::config::{Alerts, BROADCAST_MINUTES, Reconnect, Recording, WindowSize};
 use crate::domain::case::CaseEvent;
 use crate::domain::environment::Environments;
 use crate::domain::files::CopyProgress;
@@ -92,6 +92,8 @@ pub struct Guarding {
     pub broadcast_ms: u64,
     /// How a session calls.
     pub alerts: Alerts,
+    /// What becomes of panes whose connection was lost.
+    pub reconnect: Reconnect,
 }
 
 impl Default for Guarding {
@@ -100,6 +102,7 @@ impl Default for Guarding {
             environments: Environments::default(),
             broadcast_ms: BROADCAST_MINUTES * 60_000,
             alerts: Alerts::default(),
+            reconnect: Reconnect::default(),
         }
     }
 }

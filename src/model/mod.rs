@@ -10,6 +10,7 @@ mod filter;
 mod guard;
 mod inflight;
 mod keys;
+mod lost;
 mod reel;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -42,6 +43,7 @@ pub use filter::{Filter, Hit};
 pub use guard::{Broadcast, Broadcasting, Monitor, Receivers};
 pub use inflight::{Flight, Inflight};
 pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
+pub use lost::Lost;
 pub use reel::{Found, FoundRow, Reel};
 
 /// How many samples of a host are kept for its sparkline; older ones are forgotten.
@@ -342,6 +344,10 @@ pub struct SessionView {
     pub instead: Option<SessionId>,
     /// Why it could not be opened anew after it had ended.
     pub failed: Option<String>,
+    /// Its connection was lost: what is done about it.
+    pub lost: Option<Lost>,
+    /// It opens by itself: nothing that is typed meanwhile is meant for it.
+    pub quiet: bool,
 }
 
 impl SessionView {
@@ -364,6 +370,8 @@ impl SessionView {
             exit: None,
             instead: None,
             failed: None,
+            lost: None,
+            quiet: false,
         }
     }
 }

@@ -104,6 +104,8 @@ pub(crate) struct Inlets {
     pub(crate) predict: Predict,
     /// What it goes on from.
     pub(crate) heir: Option<Heir>,
+    /// Nobody asked for it: no person is asked anything, and a host that is in trouble is left alone.
+    pub(crate) quiet: bool,
 }
 
 /// Runs the session to its end and returns the last fact about it.
@@ -132,8 +134,16 @@ async fn live(
     pane: Pane,
     mut inlets: Inlets,
 ) -> (Exit, Recorded, Option<Remains>) {
+    let quiet = inlets.quiet;
+    let channel = async {
+        if quiet {
+            return manager.background(&pane.target, Use::Session).await;
+        }
+        let asking = Asking::Session(pane.session);
+        manager.channel(&pane.target, asking, Use::Session).await
+    };
     let opened = tokio::select! {
-        opened = manager.channel(&pane.target, Asking::Session(pane.session), Use::Session) => opened,
+        opened = channel => opened,
         () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default(), None),
     };
     let (held, settings) = match opened {
@@ -173,6 +183,12 @@ async fn live(
         )
         .await;
     let (recorded, remains) = reader.finish(inlets.views, inlets.close).await;
+    // Only when the connection broke: a channel that its host closed ends on a connection that is well.
+    if matches!(exit, Exit::Unreachable(_)) && slot.link().is_lost() {
+        let session = pane.session;
+        // It fails only when the loop is gone.
+        facts.send(SshFact::SessionLost { session }).await.ok();
+    }
     (exit, recorded, remains)
 }
 

@@ -83,6 +83,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             recording::tick(state, fx);
             script::tick(state, fx);
             settings::tick(state, fx);
+            layout::retry(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -328,6 +329,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::Connected { target, info } => {
             ssh::connected(state, &target, &info, fx);
             care::connected(state, &target, &info, fx);
+            layout::host_answered(state, &target.name, fx);
             connections::look(state, fx);
         }
         SshFact::Disconnected { target, reason } => {
@@ -365,6 +367,8 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             _ => {}
         },
         SshFact::SessionOpened { session, agent } => session::opened(state, session, agent, fx),
+        SshFact::SessionLost { session } => layout::lost(state, session, fx),
+        SshFact::Reach { req, state: reach } => layout::reached(state, req, reach, fx),
         SshFact::SessionClosed {
             session,
             exit,

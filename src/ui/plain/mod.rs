@@ -2,6 +2,7 @@
 //! what of it is news is said; so every view and every dialog speaks, and none has to know of this.
 
 mod looking;
+mod lost;
 mod pane;
 #[cfg(test)]
 mod tests;
