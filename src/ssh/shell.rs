@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::domain::host::Target;
 use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
-use crate::term::{Emulator, Look, Modes, Size};
+use crate::term::{Emulator, Look, Modes, Size, Stroke};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
@@ -44,6 +44,10 @@ pub(crate) const VIEWS: usize = 256;
 /// How many answers of the terminal wait for a host that does not read. When it is full they are dropped: whoever asks
 /// without reading the answers has no use for them.
 const REPLIES: usize = 64;
+
+/// How many keys wait until the reader sees them, before the next output. When it is full the next is not told: then the line
+/// is not what was told of it, and is not taken for a command.
+const STROKES: usize = 256;
 
 /// The shortest time between two screens.
 const FRAME: Duration = Duration::from_millis(16);
@@ -273,6 +277,8 @@ pub(crate) struct Reader<'a> {
     echo: Echo,
     /// What it goes on from, until it does.
     pub(crate) heir: Option<Heir>,
+    /// What goes to the program, as far as it makes a line.
+    strokes: mpsc::Receiver<Stroke>,
 }
 
 impl<'a> Reader<'a> {
@@ -290,6 +296,7 @@ impl<'a> Reader<'a> {
         }
         let (modes, current) = watch::channel(Modes::default());
         let (replies, waiting) = mpsc::channel(REPLIES);
+        let (stroked, strokes) = mpsc::channel(STROKES);
         let news = Arc::new(News::new(lends));
         let mut telling = JoinSet::new();
         telling.spawn(news::tell(Arc::clone(&news), frame.session, facts.clone()));
@@ -311,11 +318,13 @@ impl<'a> Reader<'a> {
             gauge: Arc::default(),
             echo: Echo::default(),
             heir: None,
+            strokes,
         };
         let answers = Answers {
             replies: waiting,
             modes: current,
             teller: None,
+            strokes: stroked,
         };
         (reader, answers)
     }
@@ -418,7 +427,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        // An answer to a key comes after the key, so it is told first.
+        while let Ok(stroke) = self.strokes.try_recv() {
+            self.emulator.typed(stroke);
+        }
         self.emulator.feed(bytes);
+        self.emulator.settle_typed();
         // A marker stands before the output of its command.
         for command in self.emulator.take_commands() {
             self.tape.mark(&command);

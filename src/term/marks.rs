@@ -24,6 +24,8 @@ pub(super) struct Marks {
     /// The commands that began since they were last taken.
     begun: VecDeque<String>,
     pub(super) state: ShellState,
+    /// The shell sets marks itself.
+    exact: bool,
 }
 
 impl Marks {
@@ -41,15 +43,39 @@ impl Marks {
                 ShellState::Ready(None)
             }
         };
+        self.exact = true;
         let Some(at) = at else { return };
         // A prompt that is drawn again stands where it stood.
         if self.kept.iter().rev().take(8).any(|old| *old == (at, mark)) {
             return;
         }
+        self.keep(at, mark);
+    }
+
+    fn keep(&mut self, at: At, mark: Mark) {
         if self.kept.len() >= KEPT {
             self.kept.pop_front();
         }
         self.kept.push_back((at, mark));
+    }
+
+    /// Whether the shell sets marks itself, so that nobody has to guess.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Another shell writes from now on, which may set none.
+    pub(super) fn start_over(&mut self) {
+        (self.state, self.exact) = (ShellState::Unknown, false);
+    }
+
+    /// A command that was typed where the shell marks nothing; its text begins at `at`. How the shell is remains unknown.
+    pub(super) fn typed(&mut self, at: At, text: &str) {
+        self.begin(text);
+        let (line, _) = at;
+        self.keep((line, 0), Mark::Prompt);
+        self.keep(at, Mark::Input);
+        self.keep((line + 1, 0), Mark::Output);
     }
 
     /// A command begins to run; what was typed after the prompt is its label.

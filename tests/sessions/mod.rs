@@ -14,3 +14,4 @@ mod record;
 mod script;
 mod slow;
 mod streams;
+mod typed;
