@@ -25,7 +25,7 @@ use crate::ui::{Keymap, Theme, Ui, View, Want};
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
 use super::update::{
-    Again, FileOrder, Member, SettingsFile, SyncOrder, Tabs, Takers, Waits, Watched,
+    Again, FileOrder, Member, SettingsFile, Source, SyncOrder, Tabs, Takers, Waits, Watched,
 };
 
 /// What a process is told when it starts.
@@ -250,6 +250,8 @@ pub struct State {
     pub(crate) settings: SettingsFile,
     /// Whose terminal a copied text is for.
     pub(crate) takers: Takers,
+    /// Where the event comes from that is being taken in.
+    pub(crate) source: Source,
     /// What the last window showed when it was closed: the next one begins there.
     pub(crate) left_at: Option<View>,
 }
@@ -483,6 +485,7 @@ impl State {
             quit_asked: None,
             settings: SettingsFile::default(),
             takers: Takers::default(),
+            source: Source::default(),
             left_at: None,
             again: BTreeMap::new(),
             orders: BTreeMap::new(),

@@ -31,6 +31,7 @@ mod run;
 mod script;
 mod session;
 mod settings;
+mod source;
 mod ssh;
 mod stats;
 mod sync;
@@ -50,6 +51,7 @@ pub(crate) use recording::FOUND;
 pub(crate) use script::Waits;
 pub(crate) use session::HERE;
 pub(crate) use settings::SettingsFile;
+pub(crate) use source::Source;
 pub(crate) use sync::SyncOrder;
 pub(crate) use takers::Takers;
 
@@ -73,6 +75,7 @@ use super::state::{Call, State};
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut fx = Vec::new();
     let fx = &mut fx;
+    state.source = source::of(&event);
     match event {
         Event::Tick(now) => {
             state.model.now = now;
