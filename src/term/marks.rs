@@ -39,9 +39,10 @@ impl Marks {
             (Mark::Done(status), _) => ShellState::Ready(status),
             (Mark::Output, _) => ShellState::Running,
             (Mark::Prompt | Mark::Input, ShellState::Ready(status)) => ShellState::Ready(status),
-            (Mark::Prompt | Mark::Input, ShellState::Unknown | ShellState::Running) => {
-                ShellState::Ready(None)
-            }
+            (
+                Mark::Prompt | Mark::Input,
+                ShellState::Unknown | ShellState::Typed | ShellState::Running,
+            ) => ShellState::Ready(None),
         };
         self.exact = true;
         let Some(at) = at else { return };
@@ -69,9 +70,10 @@ impl Marks {
         (self.state, self.exact) = (ShellState::Unknown, false);
     }
 
-    /// A command that was typed where the shell marks nothing; its text begins at `at`. How the shell is remains unknown.
+    /// A command that was typed where the shell marks nothing; its text begins at `at`.
     pub(super) fn typed(&mut self, at: At, text: &str) {
         self.begin(text);
+        self.state = ShellState::Typed;
         let (line, _) = at;
         self.keep((line, 0), Mark::Prompt);
         self.keep(at, Mark::Input);

@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(marked(&mut emulator), ["echo one", "seq 3"]);
         assert_eq!(
             emulator.screen().shell,
-            ShellState::Unknown,
+            ShellState::Typed,
             "nobody knows how it ended"
         );
         let output = emulator.look(Look::Do(Deed::YankOutput));

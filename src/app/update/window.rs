@@ -402,7 +402,7 @@ pub(super) fn screen_changed(state: &mut State, id: SessionId, screen: Arc<Scree
     if let Some(view) = state.model.session_mut(id) {
         view.last_exit = match screen.shell {
             ShellState::Ready(status) => status,
-            ShellState::Unknown | ShellState::Running => None,
+            ShellState::Unknown | ShellState::Typed | ShellState::Running => None,
         };
         view.screen = Some(screen);
     }
