@@ -288,6 +288,7 @@ pub(super) fn guarding(settings: &Settings) -> Guarding {
         environments: settings.environments.clone(),
         broadcast_ms: u64::try_from(settings.session.broadcast.as_millis()).unwrap_or(300_000),
         alerts: settings.alerts,
+        reconnect: settings.session.reconnect,
     }
 }
 

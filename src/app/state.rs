@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::command::Info;
-use crate::config::{Alerts, BROADCAST_MINUTES, Recording, WindowSize};
+use crate::config::{Alerts, BROADCAST_MINUTES, Reconnect, Recording, WindowSize};
 use crate::domain::case::CaseEvent;
 use crate::domain::environment::Environments;
 use crate::domain::files::CopyProgress;
@@ -25,7 +25,7 @@ use crate::ui::{Keymap, Theme, Ui, View, Want};
 use super::event::{Caller, LineId};
 use super::purpose::{Gather, Purpose};
 use super::update::{
-    Again, FileOrder, Member, SettingsFile, SyncOrder, Tabs, Takers, Waits, Watched,
+    Again, FileOrder, Member, SettingsFile, Source, SyncOrder, Tabs, Takers, Waits, Watched,
 };
 
 /// What a process is told when it starts.
@@ -92,6 +92,8 @@ pub struct Guarding {
     pub broadcast_ms: u64,
     /// How a session calls.
     pub alerts: Alerts,
+    /// What becomes of panes whose connection was lost.
+    pub reconnect: Reconnect,
 }
 
 impl Default for Guarding {
@@ -100,6 +102,7 @@ impl Default for Guarding {
             environments: Environments::default(),
             broadcast_ms: BROADCAST_MINUTES * 60_000,
             alerts: Alerts::default(),
+            reconnect: Reconnect::default(),
         }
     }
 }
@@ -247,6 +250,8 @@ pub struct State {
     pub(crate) settings: SettingsFile,
     /// Whose terminal a copied text is for.
     pub(crate) takers: Takers,
+    /// Where the event comes from that is being taken in.
+    pub(crate) source: Source,
     /// What the last window showed when it was closed: the next one begins there.
     pub(crate) left_at: Option<View>,
 }
@@ -480,6 +485,7 @@ impl State {
             quit_asked: None,
             settings: SettingsFile::default(),
             takers: Takers::default(),
+            source: Source::default(),
             left_at: None,
             again: BTreeMap::new(),
             orders: BTreeMap::new(),

@@ -134,10 +134,12 @@ pub fn parse_line(text: &str) -> Result<Parsed, ParseError> {
     let mut words = line::split(text).map_err(plain)?;
     match words.first().map(String::as_str) {
         Some("q" | "q!" | "quit" | "wq" | "qa") => words = vec!["quit".to_owned()],
+        // As tmux has it.
+        Some("show-messages") => words = vec!["view".to_owned(), "messages".to_owned()],
         Some("t") => words.splice(0..1, ["ticket".to_owned()]).for_each(drop),
         Some(
             noun @ ("tickets" | "hosts" | "sessions" | "runs" | "runbooks" | "connections"
-            | "forwards" | "alarms" | "home" | "sync"),
+            | "forwards" | "alarms" | "home" | "sync" | "messages"),
         ) if words.len() == 1 => {
             words = vec!["view".to_owned(), noun.to_owned()];
         }

@@ -29,6 +29,8 @@ pub enum ScreenCommand {
     Forwards,
     /// Shows the host keys that changed.
     Alarms,
+    /// Shows what was said: notices and warnings.
+    Messages,
     /// Goes to how sync is.
     Sync,
     /// Opens a ticket about the selected alarm.
@@ -199,6 +201,14 @@ pub(super) const ROWS: &[Row] = &[
         &[],
         &[],
         |_| Ok(Command::Screen(V::Sync)),
+    ),
+    Row::key(
+        "view.messages",
+        "messages",
+        "Shows what was said: the last 500 notices and warnings, with their time and source.",
+        &[Scope::Global, Scope::Prefix],
+        &["~"],
+        |_| Ok(Command::Screen(V::Messages)),
     ),
     Row::key(
         "alarm.ticket",

@@ -20,4 +20,4 @@ pub use rows::{ROWS, Row};
 pub use settings::{
     General, Health, Limit, Recording, Runbooks, Session, Settings, Share, Ssh, Sync, WindowSize,
 };
-pub use slow::{Predict, Screen};
+pub use slow::{Predict, Reconnect, Screen};

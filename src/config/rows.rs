@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::environment::Environment;
 use super::guard::Desktop;
 use super::settings::Settings;
-use super::slow::{self, Predict};
+use super::slow::{self, Predict, Reconnect};
 use super::values::{
     bytes, chord, days, filled, folders, kind, names, number, path, program, quoted, size, span,
     span_text, yes_or_no,
@@ -302,6 +302,15 @@ pub const ROWS: &[Row] = &[
         show: |settings| quoted(settings.session.predict.word()),
         set: |settings, value, _| {
             Predict::read(value).map(|predict| settings.session.predict = predict)
+        },
+    },
+    Row {
+        section: "session",
+        name: "reconnect",
+        help: "What a pane does whose connection was lost, once its host answers again: auto (ask on production hosts, else open), ask (r opens a shell), open (a shell opens by itself) or off (nothing is tried).",
+        show: |settings| quoted(settings.session.reconnect.word()),
+        set: |settings, value, _| {
+            Reconnect::read(value).map(|reconnect| settings.session.reconnect = reconnect)
         },
     },
     Row {

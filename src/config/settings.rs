@@ -15,7 +15,7 @@ use super::error::Error;
 use super::guard::{self, Alerts};
 use super::paths::Paths;
 use super::rows::{self, Place, ROWS, Row};
-use super::slow::{Predict, Screen};
+use super::slow::{Predict, Reconnect, Screen};
 use crate::domain::environment::Environments;
 use crate::domain::key::Key;
 use crate::domain::look::CopyKeys;
@@ -124,6 +124,8 @@ pub struct Session {
     pub copy_command: Vec<String>,
     /// When typed characters are shown before the host has echoed them.
     pub predict: Predict,
+    /// What becomes of panes whose connection was lost.
+    pub reconnect: Reconnect,
 }
 
 words!(
@@ -234,6 +236,7 @@ impl Settings {
                 copy_keys: None,
                 copy_command: Vec::new(),
                 predict: Predict::default(),
+                reconnect: Reconnect::default(),
             },
             screen: Screen::default(),
             environments: Environments::default(),

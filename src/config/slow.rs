@@ -35,6 +35,50 @@ impl Predict {
     }
 }
 
+/// What becomes of panes whose connection was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reconnect {
+    /// As [`Reconnect::Ask`] on production hosts, as [`Reconnect::Open`] on others.
+    #[default]
+    Auto,
+    /// The host is tried again; a person opens the shell.
+    Ask,
+    /// The host is tried again, and a shell opens when it answers.
+    Open,
+    /// Nothing is tried.
+    Off,
+}
+
+impl Reconnect {
+    /// As it is written in the settings.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Ask => "ask",
+            Self::Open => "open",
+            Self::Off => "off",
+        }
+    }
+
+    /// What holds for a host.
+    #[must_use]
+    pub const fn on(self, production: bool) -> Self {
+        match (self, production) {
+            (Self::Auto, true) => Self::Ask,
+            (Self::Auto, false) => Self::Open,
+            (set, _) => set,
+        }
+    }
+
+    pub(super) fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let all = [Self::Auto, Self::Ask, Self::Open, Self::Off];
+        let found = value
+            .as_str()
+            .and_then(|text| all.into_iter().find(|one| one.word() == text));
+        found.ok_or_else(|| "expected \"auto\", \"ask\", \"open\" or \"off\"".to_owned())
+    }
+}
+
 /// How a window deals with its terminal. `None` is automatic: what is measured decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Screen {

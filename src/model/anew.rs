@@ -10,6 +10,11 @@ impl Model {
         sessions.find(|session| session.instead == Some(ended))
     }
 
+    /// The same, if a person asked for it: what is typed meanwhile is meant for that one.
+    pub fn awaited(&self, ended: SessionId) -> Option<&SessionView> {
+        self.successor(ended).filter(|coming| !coming.quiet)
+    }
+
     /// Whether a session has no pane of its own yet, because that of the one it follows is still there.
     pub fn is_coming(&self, session: &SessionView) -> bool {
         session

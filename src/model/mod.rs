@@ -10,6 +10,8 @@ mod filter;
 mod guard;
 mod inflight;
 mod keys;
+mod lost;
+mod notices;
 mod reel;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -42,13 +44,12 @@ pub use filter::{Filter, Hit};
 pub use guard::{Broadcast, Broadcasting, Monitor, Receivers};
 pub use inflight::{Flight, Inflight};
 pub use keys::{ALARMS, KeyAlarm, KeyOffer, OFFERS};
+pub use lost::Lost;
+pub use notices::{NOTICES, Notices, Told};
 pub use reel::{Found, FoundRow, Reel};
 
 /// How many samples of a host are kept for its sparkline; older ones are forgotten.
 pub const SERIES: usize = 120;
-
-/// How many notices are kept; older ones are forgotten (the log has them).
-pub const NOTICES: usize = 200;
 
 /// How many words of servers are kept; the oldest are forgotten.
 pub const SAID: usize = 20;
@@ -342,6 +343,10 @@ pub struct SessionView {
     pub instead: Option<SessionId>,
     /// Why it could not be opened anew after it had ended.
     pub failed: Option<String>,
+    /// Its connection was lost: what is done about it.
+    pub lost: Option<Lost>,
+    /// It opens by itself: nothing that is typed meanwhile is meant for it.
+    pub quiet: bool,
 }
 
 impl SessionView {
@@ -364,6 +369,8 @@ impl SessionView {
             exit: None,
             instead: None,
             failed: None,
+            lost: None,
+            quiet: false,
         }
     }
 }
@@ -442,39 +449,6 @@ impl HostHealth {
     /// The latest sample.
     pub fn latest(&self) -> Option<&Sample> {
         self.series.back()
-    }
-}
-
-/// What was said to the user, newest last; at most [`NOTICES`], the oldest is forgotten.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Notices {
-    rows: VecDeque<Notice>,
-    count: u64,
-}
-
-impl Notices {
-    /// Says something.
-    pub fn push(&mut self, notice: Notice) {
-        if self.rows.len() >= NOTICES {
-            self.rows.pop_front();
-        }
-        self.rows.push_back(notice);
-        self.count += 1;
-    }
-
-    /// How many were ever said: tells a new one from one that was seen.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// The last thing said.
-    pub fn last(&self) -> Option<&Notice> {
-        self.rows.back()
-    }
-
-    /// Oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Notice> {
-        self.rows.iter()
     }
 }
 

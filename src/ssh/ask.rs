@@ -94,6 +94,25 @@ pub enum SshAsk {
         /// The one that has ended.
         after: SessionId,
     },
+    /// The pane that is opened next under this name is opened for nobody: no person is asked anything, and it keeps to the
+    /// pauses of background work.
+    Quietly {
+        /// The session that will be opened.
+        session: SessionId,
+    },
+    /// Tries in the background to reach a host again, asking nobody, with growing pauses, until it answers or only a person can
+    /// go on; told by [`super::SshFact::Reach`].
+    Reach {
+        /// Names the request in every fact about it.
+        req: ReqId,
+        /// Where.
+        target: Target,
+    },
+    /// Ends that; nothing more is told of it.
+    ReachStop {
+        /// The request.
+        req: ReqId,
+    },
     /// When typed characters are shown before a host has echoed them, in panes that are opened from now on.
     Predict {
         /// When.
@@ -347,6 +366,9 @@ impl fmt::Debug for SshAsk {
             Self::Raw { session, bytes } => write!(f, "Raw({session}, {} bytes)", bytes.len()),
             Self::Revive { session, .. } => write!(f, "Revive({session})"),
             Self::Follow { session, after } => write!(f, "Follow({session}, {after})"),
+            Self::Quietly { session } => write!(f, "Quietly({session})"),
+            Self::Reach { req, target } => write!(f, "Reach({req:?}, {})", target.name),
+            Self::ReachStop { req } => write!(f, "ReachStop({req:?})"),
             Self::Mouse { session, .. } => write!(f, "Mouse({session})"),
             Self::Focus { session, gained } => write!(f, "Focus({session}, {gained})"),
             Self::Resize { session, size } => write!(f, "Resize({session}, {size:?})"),

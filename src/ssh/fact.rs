@@ -102,6 +102,18 @@ pub enum SshFact {
         /// Whether the host may use our agent.
         agent: bool,
     },
+    /// The connection of a session broke by itself; its end follows.
+    SessionLost {
+        /// The session.
+        session: SessionId,
+    },
+    /// How far it is with a host that is tried again in the background.
+    Reach {
+        /// The request, as in [`super::SshAsk::Reach`].
+        req: ReqId,
+        /// How far; nothing comes after an answer or after a person is needed.
+        state: Reach,
+    },
     /// A session ended, or never came up; the last fact about it.
     SessionClosed {
         /// The session.
@@ -291,6 +303,19 @@ pub enum SshFact {
         /// Why.
         why: String,
     },
+}
+
+/// How far it is with a host that is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It is being tried.
+    Trying,
+    /// The next attempt comes after this pause.
+    Waiting(std::time::Duration),
+    /// A connection is there.
+    Answered,
+    /// It was not let in, or cannot be trusted, without a person: why, in words.
+    Person(String),
 }
 
 /// What a pane shows.

@@ -151,6 +151,11 @@ impl Link {
         !self.parts.handle.is_closed() && !self.ended.by_us()
     }
 
+    /// Whether it broke by itself.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.parts.handle.is_closed() && !self.ended.by_us()
+    }
+
     pub(crate) fn has_room(&self) -> bool {
         self.spare.is_there() || self.slots.has_room()
     }

@@ -58,7 +58,7 @@ pub use errand::{Errand, Errands, Mishap};
 pub use error::Error;
 pub use fact::{
     Asking, Capture, ConnectionInfo, FileListing, KeyRow, KeySource, KeysReport, ProbeReply,
-    QuestionId, QuestionKind, SshFact, Stream,
+    QuestionId, QuestionKind, Reach, SshFact, Stream,
 };
 pub use screens::Screens;
 pub use stamps::FileStamp;

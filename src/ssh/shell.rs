@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::domain::host::Target;
 use crate::domain::ids::SessionId;
 use crate::domain::run::Exit;
-use crate::term::{Emulator, Look, Modes, Size};
+use crate::term::{Emulator, Look, Modes, Size, Stroke};
 
 use super::ask::{Along, ExecSpec, Manner, Sink, Stdin};
 use super::capture;
@@ -44,6 +44,10 @@ pub(crate) const VIEWS: usize = 256;
 /// How many answers of the terminal wait for a host that does not read. When it is full they are dropped: whoever asks
 /// without reading the answers has no use for them.
 const REPLIES: usize = 64;
+
+/// How many keys wait until the reader sees them, before the next output. When it is full the next is not told: then the line
+/// is not what was told of it, and is not taken for a command.
+const STROKES: usize = 256;
 
 /// The shortest time between two screens.
 const FRAME: Duration = Duration::from_millis(16);
@@ -104,6 +108,8 @@ pub(crate) struct Inlets {
     pub(crate) predict: Predict,
     /// What it goes on from.
     pub(crate) heir: Option<Heir>,
+    /// Nobody asked for it: no person is asked anything, and a host that is in trouble is left alone.
+    pub(crate) quiet: bool,
 }
 
 /// Runs the session to its end and returns the last fact about it.
@@ -132,8 +138,16 @@ async fn live(
     pane: Pane,
     mut inlets: Inlets,
 ) -> (Exit, Recorded, Option<Remains>) {
+    let quiet = inlets.quiet;
+    let channel = async {
+        if quiet {
+            return manager.background(&pane.target, Use::Session).await;
+        }
+        let asking = Asking::Session(pane.session);
+        manager.channel(&pane.target, asking, Use::Session).await
+    };
     let opened = tokio::select! {
-        opened = manager.channel(&pane.target, Asking::Session(pane.session), Use::Session) => opened,
+        opened = channel => opened,
         () = closed(&mut inlets.close) => return (Exit::Cancelled, Recorded::default(), None),
     };
     let (held, settings) = match opened {
@@ -173,6 +187,12 @@ async fn live(
         )
         .await;
     let (recorded, remains) = reader.finish(inlets.views, inlets.close).await;
+    // Only when the connection broke: a channel that its host closed ends on a connection that is well.
+    if matches!(exit, Exit::Unreachable(_)) && slot.link().is_lost() {
+        let session = pane.session;
+        // It fails only when the loop is gone.
+        facts.send(SshFact::SessionLost { session }).await.ok();
+    }
     (exit, recorded, remains)
 }
 
@@ -257,6 +277,8 @@ pub(crate) struct Reader<'a> {
     echo: Echo,
     /// What it goes on from, until it does.
     pub(crate) heir: Option<Heir>,
+    /// What goes to the program, as far as it makes a line.
+    strokes: mpsc::Receiver<Stroke>,
 }
 
 impl<'a> Reader<'a> {
@@ -274,6 +296,7 @@ impl<'a> Reader<'a> {
         }
         let (modes, current) = watch::channel(Modes::default());
         let (replies, waiting) = mpsc::channel(REPLIES);
+        let (stroked, strokes) = mpsc::channel(STROKES);
         let news = Arc::new(News::new(lends));
         let mut telling = JoinSet::new();
         telling.spawn(news::tell(Arc::clone(&news), frame.session, facts.clone()));
@@ -295,11 +318,13 @@ impl<'a> Reader<'a> {
             gauge: Arc::default(),
             echo: Echo::default(),
             heir: None,
+            strokes,
         };
         let answers = Answers {
             replies: waiting,
             modes: current,
             teller: None,
+            strokes: stroked,
         };
         (reader, answers)
     }
@@ -402,7 +427,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        // An answer to a key comes after the key, so it is told first.
+        while let Ok(stroke) = self.strokes.try_recv() {
+            self.emulator.typed(stroke);
+        }
         self.emulator.feed(bytes);
+        self.emulator.settle_typed();
         // A marker stands before the output of its command.
         for command in self.emulator.take_commands() {
             self.tape.mark(&command);

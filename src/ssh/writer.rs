@@ -5,8 +5,8 @@ use russh::client::Msg;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::key::Key;
-use crate::term::Modes;
 use crate::term::encode::{self, Focus, MouseEvent};
+use crate::term::{Modes, Stroke};
 
 use super::echo::Teller;
 
@@ -28,6 +28,16 @@ impl PaneInput {
             Self::Raw(_) => "Raw",
             Self::Mouse(_) => "Mouse",
             Self::Focus(_) => "Focus",
+        }
+    }
+
+    /// What it does to the line that is typed into.
+    fn stroke(&self) -> Option<Stroke> {
+        match self {
+            Self::Key(key) => Some(Stroke::of(*key)),
+            Self::Paste(text) => Some(Stroke::of_text(text)),
+            Self::Raw(bytes) => Some(Stroke::of_text(&String::from_utf8_lossy(bytes))),
+            Self::Mouse(_) | Self::Focus(_) => None,
         }
     }
 
@@ -67,6 +77,8 @@ pub(crate) struct Answers {
     pub(crate) modes: watch::Receiver<Modes>,
     /// Tells the reading half of keys, where it shows them before the host does.
     pub(crate) teller: Option<Teller>,
+    /// Tells the reading half what makes a line, for shells that mark nothing.
+    pub(crate) strokes: mpsc::Sender<Stroke>,
 }
 
 impl Answers {
@@ -80,6 +92,10 @@ impl Answers {
                 let modes = *self.modes.borrow();
                 if let Some(teller) = &mut self.teller {
                     teller.typed(&input);
+                }
+                if let Some(stroke) = input.stroke() {
+                    // See STROKES for why a full queue does no harm.
+                    self.strokes.try_send(stroke).ok();
                 }
                 Some(input.bytes(modes))
             }

@@ -1,8 +1,8 @@
 //! A terminal goes on after its program has ended: another one writes below what the first one showed.
 
 use super::emulator::Emulator;
-use super::look::ShellState;
 use super::screen::Row;
+use super::typed::Typing;
 
 impl Emulator {
     /// Another program begins here. Nothing that the first one asked of the terminal holds; what it showed stays, below it
@@ -16,7 +16,8 @@ impl Emulator {
         let line = crate::domain::text::line(words);
         let below = self.below();
         self.feed(format!("{below}\x1b[2m{line}\x1b[m\r\n\x1b]2;\x07").as_bytes());
-        self.past.marks.state = ShellState::Unknown;
+        self.past.marks.start_over();
+        self.past.typing = Typing::default();
         // Whoever the first program called was called then.
         drop(self.take_notices());
         drop(self.take_replies());

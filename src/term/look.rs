@@ -96,6 +96,8 @@ pub enum ShellState {
     /// It sent no marks yet.
     #[default]
     Unknown,
+    /// It sent no marks; commands are known by what was typed, and nothing is known of how they ended.
+    Typed,
     /// It waits for a command; the last one ended with this status, if one ran and the shell said.
     Ready(Option<i32>),
     /// A command runs.

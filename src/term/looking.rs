@@ -6,6 +6,7 @@ use super::copy::{Copy, Line, Lines, Place, Step};
 use super::emulator::Emulator;
 use super::grid::Grid;
 use super::look::{Copied, Keep, Look};
+use super::marks::At;
 use super::past::{Past, Reading, Rows};
 use super::screen::Screen;
 use crate::domain::look::{Deed, Motion};
@@ -82,14 +83,19 @@ impl Emulator {
     /// The number of the line that the cursor is in, counted from the first that was ever written; none in a full-screen
     /// program.
     pub(super) fn line_of_cursor(&mut self) -> Option<u64> {
+        self.place_of_cursor().map(|(line, _)| line)
+    }
+
+    /// The same with the cells before the cursor.
+    pub(super) fn place_of_cursor(&mut self) -> Option<At> {
         let mut foothold = self.past.foothold;
         let grid = self.grid();
         if grid.alternate() {
             return None;
         }
-        let (line, _) = foothold.find(&grid, self.past.history.end(), false);
+        let place = foothold.find(&grid, self.past.history.end(), false);
         self.past.foothold = foothold;
-        Some(line)
+        Some(place)
     }
 
     /// How many lines there were up to the last that holds anything.
@@ -135,7 +141,11 @@ impl Emulator {
         let place = |(line, col)| Place { line, col };
         let (from, to) = self.past.marks.output()?;
         let end = Place {
-            line: lines.end(),
+            // Where nobody marks prompts, the line of the cursor is taken for one.
+            line: match self.past.marks.is_exact() {
+                true => lines.end(),
+                false => lines.cursor().0,
+            },
             col: 0,
         };
         let (from, to) = (place(from), to.map_or(end, place));

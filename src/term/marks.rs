@@ -24,6 +24,8 @@ pub(super) struct Marks {
     /// The commands that began since they were last taken.
     begun: VecDeque<String>,
     pub(super) state: ShellState,
+    /// The shell sets marks itself.
+    exact: bool,
 }
 
 impl Marks {
@@ -37,19 +39,45 @@ impl Marks {
             (Mark::Done(status), _) => ShellState::Ready(status),
             (Mark::Output, _) => ShellState::Running,
             (Mark::Prompt | Mark::Input, ShellState::Ready(status)) => ShellState::Ready(status),
-            (Mark::Prompt | Mark::Input, ShellState::Unknown | ShellState::Running) => {
-                ShellState::Ready(None)
-            }
+            (
+                Mark::Prompt | Mark::Input,
+                ShellState::Unknown | ShellState::Typed | ShellState::Running,
+            ) => ShellState::Ready(None),
         };
+        self.exact = true;
         let Some(at) = at else { return };
         // A prompt that is drawn again stands where it stood.
         if self.kept.iter().rev().take(8).any(|old| *old == (at, mark)) {
             return;
         }
+        self.keep(at, mark);
+    }
+
+    fn keep(&mut self, at: At, mark: Mark) {
         if self.kept.len() >= KEPT {
             self.kept.pop_front();
         }
         self.kept.push_back((at, mark));
+    }
+
+    /// Whether the shell sets marks itself, so that nobody has to guess.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Another shell writes from now on, which may set none.
+    pub(super) fn start_over(&mut self) {
+        (self.state, self.exact) = (ShellState::Unknown, false);
+    }
+
+    /// A command that was typed where the shell marks nothing; its text begins at `at`.
+    pub(super) fn typed(&mut self, at: At, text: &str) {
+        self.begin(text);
+        self.state = ShellState::Typed;
+        let (line, _) = at;
+        self.keep((line, 0), Mark::Prompt);
+        self.keep(at, Mark::Input);
+        self.keep((line + 1, 0), Mark::Output);
     }
 
     /// A command begins to run; what was typed after the prompt is its label.

@@ -27,6 +27,7 @@ mod outbox;
 mod past;
 pub mod predict;
 mod screen;
+mod typed;
 pub mod watch;
 
 pub use emulator::Emulator;
@@ -36,6 +37,8 @@ pub use outbox::{Mark, Notice};
 pub use screen::{
     Cell, Color, CursorShape, Glyph, Keyboard, Modes, Mouse, Row, Screen, Size, Style, Underline,
 };
+
+pub use typed::Stroke;
 
 #[cfg(test)]
 mod checks;

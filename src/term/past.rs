@@ -8,6 +8,7 @@ use super::look::{Keep, ShellState};
 use super::marks::{At, Marks};
 use super::outbox::Mark;
 use super::screen::{Cell, Screen};
+use super::typed::Typing;
 use std::sync::Arc;
 
 /// The rows that stay in the grid as cells, beyond the screen.
@@ -42,6 +43,8 @@ pub(super) trait Rows {
 pub(super) struct Past {
     pub(super) history: History,
     pub(super) marks: Marks,
+    /// What was typed, as long as the shell marks nothing.
+    pub(super) typing: Typing,
     pub(super) foothold: Foothold,
     pub(super) keep: Keep,
     pub(super) copy: Option<Copy>,
@@ -55,6 +58,7 @@ impl Default for Past {
         Self {
             history: History::new(keep.bytes),
             marks: Marks::default(),
+            typing: Typing::default(),
             foothold: Foothold::default(),
             keep,
             copy: None,
@@ -100,6 +104,7 @@ impl Past {
         self.foothold.forget();
         self.marks.cut(self.history.end());
         self.marks.state = ShellState::Unknown;
+        self.typing = Typing::default();
         self.copy = None;
     }
 
@@ -151,12 +156,17 @@ impl Past {
                 join(grid, piece, &mut cells);
                 cells
             }
-            None => self.reading(grid).line(line).cells,
+            None => self.cells_of(grid, line),
         };
         let to = to.min((line + 1, 0));
         let end = if to.0 == line { to.1 } else { cells.len() };
         let typed = cells.get(col..end.min(cells.len())).unwrap_or_default();
         typed.iter().map(|cell| cell.text.as_str()).collect()
+    }
+
+    /// What stands in a line.
+    pub(super) fn cells_of(&self, grid: &impl Rows, line: u64) -> Vec<Cell> {
+        self.reading(grid).line(line).cells
     }
 
     /// All lines, the oldest first.

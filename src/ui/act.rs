@@ -205,6 +205,7 @@ impl Ui {
             S::Connections => self.open(model, View::Connections),
             S::Forwards => self.open(model, View::Forwards),
             S::Alarms => self.open(model, View::Alarms),
+            S::Messages => self.open(model, View::Messages),
             S::Sync => self.open(model, View::Sync),
             S::AlarmTicket => return self.alarm_ticket(model),
             S::Sort if self.view == View::Files => self.views.files.sort(),

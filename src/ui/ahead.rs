@@ -81,7 +81,7 @@ impl Ui {
         let opening = |state: &SessionState| matches!(state, SessionState::Opening(_));
         let session = model.session(id);
         session.is_some_and(|session| opening(&session.state))
-            || model.successor(id).is_some()
+            || model.awaited(id).is_some()
             || self
                 .ahead
                 .as_ref()
@@ -140,7 +140,7 @@ impl Ui {
 
 /// The session that keys in this pane are for: the one that is to take its place, or its own.
 fn heir(model: &Model, pane: SessionId) -> Option<SessionId> {
-    Some(model.successor(pane).map_or(pane, |session| session.id))
+    Some(model.awaited(pane).map_or(pane, |session| session.id))
 }
 
 impl Ahead {

@@ -207,6 +207,7 @@ fn hints(view: &View) -> &'static [&'static str] {
         ],
         View::Alarms => &["alarm.ticket", "session.open", "view.back"],
         View::Sync => &["view.back", "prompt"],
+        View::Messages => &["list.filter", "list.match", "view.back", "prompt"],
     }
 }
 

@@ -178,7 +178,7 @@ impl Ui {
             .and_then(|session| session.screen.as_ref());
         let unmarked = screen.is_none_or(|screen| screen.shell == ShellState::Unknown);
         if unmarked {
-            let why = "This shell marks no prompts (OSC 133); the user guide on sessions has a snippet for it.";
+            let why = "No command was seen here yet; this shell marks none (OSC 133, see the user guide on sessions).";
             self.refused = Some(why.to_owned());
         }
         unmarked

@@ -31,6 +31,8 @@ mod stories_guard;
 #[cfg(test)]
 mod stories_links;
 #[cfg(test)]
+mod stories_messages;
+#[cfg(test)]
 mod stories_panes;
 #[cfg(test)]
 mod stories_tabs;
@@ -294,7 +296,7 @@ impl Ui {
                 vec![Want::Connections]
             }
             View::Files => self.views.files.wants(),
-            View::Alarms | View::Found | View::Sync => Vec::new(),
+            View::Alarms | View::Found | View::Sync | View::Messages => Vec::new(),
             View::Recording(reference) => vec![Want::Recording(reference.clone())],
             View::Runs => vec![Want::Runs],
             View::Run(reference) => vec![Want::Run(reference.clone())],

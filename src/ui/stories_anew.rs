@@ -2,8 +2,8 @@
 
 use super::scenes::Scene;
 use super::*;
-use crate::model::SessionView;
 use crate::model::sample::session_id;
+use crate::model::{Lost, SessionView};
 
 /// The ended session on the screen, with another one on its way to its place.
 fn scene(cols: u16) -> Scene {
@@ -72,5 +72,48 @@ fn a_pane_that_could_not_be_opened_again_says_why() {
         );
         scene.press("x Enter");
         assert!(scene.intents.is_empty(), "typed on: {:?}", scene.intents);
+    }
+}
+
+#[test]
+fn a_lost_pane_says_what_is_done_and_takes_no_keys_for_a_shell_that_opens_by_itself() {
+    for cols in [80, 200] {
+        let mut scene = scene(cols);
+        let now = scene.model.now;
+        if let Some(session) = scene.model.session_mut(session_id("coming")) {
+            session.quiet = true;
+        }
+        for (lost, wanted) in [
+            (Lost::Waiting(now.plus(8_000)), "next try in 8 s · r now"),
+            (Lost::Answers, "The host answers again · r opens a shell"),
+            (Lost::Opening, "a shell opens by itself"),
+            (
+                Lost::Person("no key fits".to_owned()),
+                "Connection lost; press r",
+            ),
+        ] {
+            if let Some(session) = scene.model.session_mut(session_id("ended")) {
+                session.lost = Some(lost);
+            }
+            let text = scene.text();
+            assert!(text.contains(wanted), "{text}");
+            assert!(
+                text.contains("Enter close") && text.contains("Esc leave"),
+                "{text}"
+            );
+        }
+        scene.press("l s");
+        assert!(scene.intents.is_empty(), "{:?}", scene.intents);
+        scene.model.now = scene.model.now.plus(5_000);
+        scene.press("r");
+        let again = |intent: &Intent| {
+            matches!(
+                intent,
+                Intent::Command(crate::command::Command::Layout(
+                    crate::command::LayoutCommand::Reopen(_)
+                ))
+            )
+        };
+        assert!(scene.intents.iter().any(again), "{:?}", scene.intents);
     }
 }

@@ -50,6 +50,8 @@ pub enum View {
     Alarms,
     /// How sync is.
     Sync,
+    /// What was said.
+    Messages,
 }
 
 impl View {
@@ -72,7 +74,7 @@ impl View {
     /// The tab this view belongs to; `None` for the first screen.
     pub fn tab(&self) -> Option<usize> {
         match self {
-            Self::Home | Self::Alarms | Self::Sync => None,
+            Self::Home | Self::Alarms | Self::Sync | Self::Messages => None,
             Self::Tickets | Self::Case(_) => Some(0),
             Self::Hosts | Self::Host(_) | Self::Files => Some(1),
             Self::Sessions | Self::Pane(_) | Self::Recording(_) | Self::Found => Some(2),
@@ -97,6 +99,7 @@ impl View {
             Self::Files => "files".to_owned(),
             Self::Alarms => "changed host keys".to_owned(),
             Self::Sync => "sync".to_owned(),
+            Self::Messages => "messages".to_owned(),
             Self::Connection { host, .. } => host.clone(),
             Self::Case(name)
             | Self::Host(name)
@@ -123,7 +126,7 @@ impl View {
             Self::Run(_) => &[Scope::Run, Scope::List, Scope::Global],
             Self::Books | Self::Book(_) => &[Scope::Books, Scope::List, Scope::Global],
             Self::Recording(_) => &[Scope::Recording, Scope::List, Scope::Global],
-            Self::Found | Self::Sync => &[Scope::List, Scope::Global],
+            Self::Found | Self::Sync | Self::Messages => &[Scope::List, Scope::Global],
             Self::Connections | Self::Connection { .. } => {
                 &[Scope::Connections, Scope::List, Scope::Global]
             }

@@ -1,5 +1,6 @@
 //! Sessions as people and scripts use them: panes, layouts, copy mode, recordings, slow links.
 
+mod again;
 mod anew;
 mod benches;
 mod copy;
@@ -13,3 +14,4 @@ mod record;
 mod script;
 mod slow;
 mod streams;
+mod typed;

@@ -45,6 +45,8 @@ struct Steps {
 
 struct Shared {
     line: Line,
+    /// Nobody answers connections that come, until somebody mends it.
+    broken: watch::Sender<bool>,
     stalled: watch::Sender<bool>,
     cuts: watch::Sender<u64>,
     accepted: AtomicUsize,
@@ -78,6 +80,7 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             line,
+            broken: watch::channel(false).0,
             stalled: watch::channel(false).0,
             cuts: watch::channel(0).0,
             accepted: AtomicUsize::new(0),
@@ -92,6 +95,14 @@ impl Proxy {
     /// Breaks every connection that is there now.
     pub(crate) fn cut(&self) {
         self.shared.cut();
+    }
+
+    /// Breaks every connection that is there now, and answers none that come; or lets those through again that come then.
+    pub(crate) fn broken(&self, broken: bool) {
+        self.shared.broken.send_replace(broken);
+        if broken {
+            self.shared.cut();
+        }
     }
 
     /// Nothing moves any more, and nobody is told.
@@ -163,6 +174,11 @@ async fn serve(listener: TcpListener, server: u16, shared: Arc<Shared>) {
 async fn talk(mut client: TcpStream, server: u16, shared: Arc<Shared>) -> Option<()> {
     if shared.line.mute {
         return std::future::pending().await;
+    }
+    let mut broken = shared.broken.subscribe();
+    if *broken.borrow_and_update() {
+        broken.changed().await.ok()?;
+        return None;
     }
     client.set_nodelay(true).ok()?;
     client.write_all(&shared.line.before).await.ok()?;

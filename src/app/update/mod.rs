@@ -31,6 +31,7 @@ mod run;
 mod script;
 mod session;
 mod settings;
+mod source;
 mod ssh;
 mod stats;
 mod sync;
@@ -50,6 +51,7 @@ pub(crate) use recording::FOUND;
 pub(crate) use script::Waits;
 pub(crate) use session::HERE;
 pub(crate) use settings::SettingsFile;
+pub(crate) use source::Source;
 pub(crate) use sync::SyncOrder;
 pub(crate) use takers::Takers;
 
@@ -73,6 +75,7 @@ use super::state::{Call, State};
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut fx = Vec::new();
     let fx = &mut fx;
+    state.source = source::of(&event);
     match event {
         Event::Tick(now) => {
             state.model.now = now;
@@ -83,6 +86,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             recording::tick(state, fx);
             script::tick(state, fx);
             settings::tick(state, fx);
+            layout::retry(state, fx);
         }
         Event::Window(id, event) => window::happened(state, id, event, fx),
         Event::Asked { caller, command } => gather::begin(state, Gather::new(caller, *command), fx),
@@ -328,6 +332,7 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
         SshFact::Connected { target, info } => {
             ssh::connected(state, &target, &info, fx);
             care::connected(state, &target, &info, fx);
+            layout::host_answered(state, &target.name, fx);
             connections::look(state, fx);
         }
         SshFact::Disconnected { target, reason } => {
@@ -365,6 +370,8 @@ fn connection(state: &mut State, fact: SshFact, fx: &mut Vec<Effect>) {
             _ => {}
         },
         SshFact::SessionOpened { session, agent } => session::opened(state, session, agent, fx),
+        SshFact::SessionLost { session } => layout::lost(state, session, fx),
+        SshFact::Reach { req, state: reach } => layout::reached(state, req, reach, fx),
         SshFact::SessionClosed {
             session,
             exit,

@@ -22,6 +22,9 @@ use super::{fetched, gather, recording, reply, script};
 /// The size of a pane that no window has measured yet.
 pub(super) const UNSEEN: Size = Size { cols: 80, rows: 24 };
 
+/// Sessions that are lost within so many milliseconds are lost together.
+const TOGETHER: u64 = 2_000;
+
 /// What a shell on this machine is listed under, instead of a host.
 pub(crate) const HERE: &str = "this machine";
 
@@ -244,6 +247,9 @@ pub(super) fn launch(
         recorded = view.recording;
     }
     let recording = recorded.then_some(recording);
+    if state.model.session(id).is_some_and(|view| view.quiet) {
+        fx.push(Effect::Ssh(SshAsk::Quietly { session: id }));
+    }
     let after = state.model.session(id).and_then(|view| view.instead);
     fx.extend(after.map(|after| Effect::Ssh(SshAsk::Follow { session: id, after })));
     // What is asked for now is what it has, so that a window that shows it later can tell the difference.
@@ -368,7 +374,12 @@ pub(super) fn closed(
     }
     // The pane that it should have taken the place of says it itself.
     if matches!(exit, Exit::Unreachable(_)) && !told {
-        super::warn(state, format!("{}: {words}", live.host));
+        let words = format!("{}: {words}", live.host);
+        // Many sessions on one connection are lost together; that is one thing to say.
+        let said = state.model.notices.last();
+        if said.is_none_or(|said| said.text != words || now.since(said.at) > TOGETHER) {
+            super::warn(state, words);
+        }
     }
 }
 

@@ -278,7 +278,9 @@ pub(super) fn open(state: &mut State, id: WindowId, view: View) {
 /// Says something at the bottom of every window.
 pub(super) fn say(state: &mut State, level: Level, text: String) {
     let at = state.model.now;
-    state.model.notices.push(Notice { at, level, text });
+    let source = super::source::words(state);
+    let notice = Notice { at, level, text };
+    state.model.notices.push_from(notice, source);
 }
 
 /// Shows what came of a command: a line where a line is enough, a view where there is one, else a text over the view.
@@ -400,7 +402,7 @@ pub(super) fn screen_changed(state: &mut State, id: SessionId, screen: Arc<Scree
     if let Some(view) = state.model.session_mut(id) {
         view.last_exit = match screen.shell {
             ShellState::Ready(status) => status,
-            ShellState::Unknown | ShellState::Running => None,
+            ShellState::Unknown | ShellState::Typed | ShellState::Running => None,
         };
         view.screen = Some(screen);
     }

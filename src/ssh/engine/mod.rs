@@ -3,15 +3,16 @@
 mod execs;
 mod panes;
 mod probes;
+mod reach;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::config::Predict;
 use crate::domain::connection::ConnectionRow;
@@ -122,6 +123,10 @@ struct Running {
     probes: HashMap<HostId, mpsc::Sender<ReqId>>,
     /// Set to true to stop it.
     copies: HashMap<ReqId, watch::Sender<bool>>,
+    /// Hosts that are tried again in the background; dropping a sender ends that.
+    reaches: HashMap<ReqId, oneshot::Sender<()>>,
+    /// Panes that are to be opened without asking anybody.
+    quiet: HashSet<SessionId>,
     /// Patterns of the hosts that are reached by the system's `ssh`.
     system: Vec<String>,
     /// Sessions must be recorded.
@@ -216,6 +221,9 @@ impl Engine {
                 size,
             } => inner.revive(session, recording, size),
             SshAsk::Follow { session, after } => inner.follow(session, after),
+            SshAsk::Quietly { session } => drop(inner.lock().quiet.insert(session)),
+            SshAsk::Reach { req, target } => inner.reach(req, target),
+            SshAsk::ReachStop { req } => drop(inner.lock().reaches.remove(&req)),
             SshAsk::Predict { when } => inner.lock().predict = when,
             SshAsk::Key { session, key } => inner.pane(session, PaneInput::Key(key)),
             SshAsk::Paste { session, text } => inner.pane(session, PaneInput::Paste(text)),

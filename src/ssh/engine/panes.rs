@@ -149,6 +149,7 @@ impl Inner {
             };
             running.panes.insert(session, door);
             let heir = running.heirs.remove(&session);
+            let quiet = running.quiet.remove(&session);
             Some(Inlets {
                 heir,
                 inputs: typed,
@@ -156,6 +157,7 @@ impl Inner {
                 close: closed,
                 gauge,
                 predict: running.predict,
+                quiet,
             })
         }
     }

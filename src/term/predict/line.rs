@@ -18,7 +18,7 @@ pub(super) fn is_open(screen: &Screen) -> bool {
 }
 
 /// Whether what stands before the cursor asks for a secret.
-pub(super) fn asks_for_secret(screen: &Screen) -> bool {
+pub(in crate::term) fn asks_for_secret(screen: &Screen) -> bool {
     const ALWAYS: &[&str] = &["assword", "assphrase", "asscode", "asswort"];
     const ASKED: &[&str] = &[" pin", "pin:", "secret", "token", "otp"];
     let Some(place) = screen.cursor else {

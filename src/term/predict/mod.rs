@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthChar;
 
+pub(super) use line::asks_for_secret;
+
 use super::screen::{Cell, Glyph, Mouse, Row, Screen, Style};
 use crate::domain::key::{Key, KeyCode};
 

@@ -239,6 +239,7 @@ fn candidates(line: &str, model: &Model) -> Vec<String> {
                     "connections",
                     "forwards",
                     "alarms",
+                    "messages",
                 ]
                 .map(str::to_owned),
             );

@@ -2,6 +2,7 @@
 //! what of it is news is said; so every view and every dialog speaks, and none has to know of this.
 
 mod looking;
+mod lost;
 mod pane;
 #[cfg(test)]
 mod tests;
@@ -185,7 +186,8 @@ impl Ui {
     fn say_view(&mut self, plain: &mut Plain, model: &Model) {
         let words = self.words_of_view(model);
         let place = self.views.moves(&self.view).and_then(|list| list.place());
-        let selected = words.selected.clone().unwrap_or_default();
+        let message = self.views.messages.spoken(&self.view, model);
+        let selected = message.or(words.selected.clone()).unwrap_or_default();
         let list = !matches!(
             self.view,
             View::Home

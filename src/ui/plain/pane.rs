@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Said;
 use super::looking::Looking;
+use super::lost::Losses;
 use crate::domain::ids::SessionId;
 use crate::domain::time::Time;
 use crate::model::{Model, SessionState};
@@ -27,6 +28,8 @@ pub(super) struct Heard {
     said: Option<String>,
     full: bool,
     ended: bool,
+    /// What was said of its lost connection.
+    lost: Losses,
 }
 
 impl Heard {
@@ -70,6 +73,7 @@ impl Heard {
         {
             said.line(&format!("The session has ended: {why}"));
         }
+        self.lost.hear(said, session.lost.as_ref(), model.now);
     }
 
     fn look(&mut self, said: &mut Said, screen: &Screen, now: Time) {

@@ -12,6 +12,7 @@ pub(crate) mod found;
 pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod hosts;
+pub(crate) mod messages;
 pub(crate) mod pane;
 pub(crate) mod recording;
 pub(crate) mod run;
@@ -72,6 +73,7 @@ pub(crate) struct Views {
     pub(crate) files: files::FilesPage,
     pub(crate) alarms: alarms::AlarmList,
     pub(crate) sync: sync::SyncPage,
+    pub(crate) messages: messages::MessageList,
 }
 
 impl Views {
@@ -89,6 +91,7 @@ impl Views {
             View::Files => self.files.sync(model),
             View::Alarms => self.alarms.sync(model),
             View::Found => self.found.sync(model),
+            View::Messages => self.messages.sync(model),
             // Documents adopt their lines when they are laid out: they need the width.
             View::Home
             | View::Case(_)
@@ -122,6 +125,7 @@ impl Views {
             View::Files => self.files.layout(cx.model, area),
             View::Alarms => self.alarms.layout(area),
             View::Found => self.found.layout(area),
+            View::Messages => self.messages.layout(area),
             View::Sync => self.sync.layout(cx, area),
         }
     }
@@ -152,6 +156,7 @@ impl Views {
             View::Files => self.files.draw(cx, painter),
             View::Alarms => self.alarms.draw(cx, painter),
             View::Found => self.found.draw(cx, painter),
+            View::Messages => self.messages.draw(cx, painter),
             View::Sync => self.sync.draw(painter),
         }
         None
@@ -178,6 +183,7 @@ impl Views {
             View::Files => self.files.side_mut(),
             View::Alarms => &mut self.alarms.list,
             View::Found => &mut self.found.list,
+            View::Messages => &mut self.messages.list,
             View::Sync => &mut self.sync.doc,
         })
     }
@@ -192,6 +198,7 @@ impl Views {
             | View::Forwards
             | View::Found
             | View::Sync
+            | View::Messages
             | View::Alarms => {}
             View::Home
             | View::Tickets
@@ -240,6 +247,7 @@ impl Views {
             View::Files => self.files.side().query(),
             View::Alarms => self.alarms.list.query(),
             View::Found => self.found.list.query(),
+            View::Messages => self.messages.list.query(),
             View::Sync => self.sync.doc.filter().query(),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {
                 return None;
@@ -263,6 +271,7 @@ impl Views {
             View::Files => self.files.side_mut().set_query(query),
             View::Alarms => self.alarms.list.set_query(query),
             View::Found => self.found.list.set_query(query),
+            View::Messages => self.messages.list.set_query(query),
             View::Sync => self.sync.doc.list().set_query(query),
             View::Home | View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => {}
         }
@@ -307,6 +316,7 @@ impl Views {
             | View::Files
             | View::Found
             | View::Sync
+            | View::Messages
             | View::Alarms => None,
         }
     }
@@ -393,6 +403,7 @@ impl Views {
             ),
             View::Forwards => words::counted(&self.forwards.list, "forward"),
             View::Found => self.found.summary(model),
+            View::Messages => words::counted(&self.messages.list, "message"),
             View::Alarms => words::counted(&self.alarms.list, "alarm"),
             View::Files => self.files.summary(),
             View::Recording(_) => self.recording.scroll.place().unwrap_or_default(),
@@ -424,6 +435,7 @@ impl Views {
             View::Files => self.files.click(position),
             View::Alarms => self.alarms.click(position),
             View::Found => self.found.click(position),
+            View::Messages => self.messages.click(position),
             View::Sync => self.sync.doc.click(position.y),
             View::Pane(_) | View::Recording(_) | View::Run(_) | View::Book(_) => false,
         }
@@ -451,6 +463,7 @@ impl Views {
             | View::Found
             | View::Sync
             | View::Alarms => {}
+            View::Messages => self.messages.opened(),
         }
     }
 }

@@ -9,15 +9,27 @@ use crate::domain::ids::SessionId;
 use crate::model::{Level, SessionState};
 use crate::ui::View;
 
-use super::{forget, put, settle, wake};
+use super::{forget, put, rejoin, settle, wake};
 
 /// Opens an ended session anew where it was; nothing happens to one that lives or is being opened.
 pub(super) fn reopen(state: &mut State, caller: Caller, id: SessionId, fx: &mut Vec<Effect>) {
+    rejoin::wanted(state, id);
+    begin(state, caller, id, fx);
+}
+
+/// Whether something is on its way to the place of an ended session.
+pub(super) fn is_under_way(state: &State, id: SessionId) -> bool {
     let spot = Spot::Instead(id);
     let same = |command: &Command| matches!(command, Command::Layout(LayoutCommand::Put { spot: known, .. }) if *known == spot);
     let under_way =
         |purpose: &Purpose| matches!(purpose, Purpose::Gather(gather, _) if same(&gather.command));
-    if state.inflight.find(under_way).is_some() || state.model.successor(id).is_some() {
+    state.inflight.find(under_way).is_some() || state.model.successor(id).is_some()
+}
+
+/// The same, whoever wants it.
+pub(super) fn begin(state: &mut State, caller: Caller, id: SessionId, fx: &mut Vec<Effect>) {
+    let spot = Spot::Instead(id);
+    if is_under_way(state, id) {
         return;
     }
     let ended = state
@@ -40,8 +52,9 @@ pub(super) fn coming(
     if state.model.tab_of(old).is_none() || state.model.session(old).is_none() {
         return false;
     }
+    let quiet = rejoin::is_quiet(state, old);
     if let Some(view) = state.model.session_mut(new) {
-        view.instead = Some(old);
+        (view.instead, view.quiet) = (Some(old), quiet);
     }
     if let Some(view) = state.model.session_mut(old) {
         view.failed = None;
@@ -56,6 +69,7 @@ pub(super) fn coming(
 /// The shell of a session is there: it takes the place that it was meant for, and its windows.
 pub(in crate::app::update) fn arrived(state: &mut State, new: SessionId, fx: &mut Vec<Effect>) {
     state.tabs.halves.remove(&new);
+    rejoin::came(state, new);
     let Some(view) = state.model.session_mut(new) else {
         return;
     };
@@ -100,11 +114,16 @@ pub(in crate::app::update) fn failed(
         settle(state, fx);
         return true;
     }
-    let old = state.model.session(new).and_then(|view| view.instead);
-    let Some(view) = old.and_then(|old| state.model.session_mut(old)) else {
+    let coming = state.model.session(new);
+    let quiet = coming.is_some_and(|view| view.quiet);
+    let Some(old) = coming.and_then(|view| view.instead) else {
+        return false;
+    };
+    let Some(view) = state.model.session_mut(old) else {
         return false;
     };
     view.failed = Some(why.to_owned());
+    rejoin::fell(state, old, why, quiet, fx);
     forget(state, new, fx);
     settle(state, fx);
     true

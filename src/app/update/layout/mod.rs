@@ -7,6 +7,7 @@ mod anew;
 mod everywhere;
 mod keep;
 mod named;
+mod rejoin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(super) use everywhere::agreed as agreed_everywhere;
 pub(super) use keep::{keep, kept};
 pub(crate) use named::Wanted;
 pub(super) use named::{answered, confirmed, start};
+pub(super) use rejoin::{answered as host_answered, lost, tick as retry, told as reached};
 
 /// What is known of tabs besides the tabs themselves.
 #[derive(Debug, Default)]
@@ -54,6 +56,7 @@ pub(crate) struct Tabs {
     /// Questions whether to open all ended sessions again.
     pub(crate) everywhere: BTreeMap<QuestionId, WindowId>,
     queue: everywhere::Queue,
+    rejoin: rejoin::Rejoin,
     keeping: keep::Keeping,
 }
 
@@ -75,6 +78,7 @@ pub(super) fn settle(state: &mut State, fx: &mut Vec<Effect>) {
     follow(state);
     sizes(state, fx);
     everywhere::pump(state, fx);
+    rejoin::pump(state, fx);
 }
 
 /// Every session is in a tab, and no tab has a pane without one.

@@ -4,6 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::Pane;
 use super::dress::{self, Dress};
+use super::lost;
 use super::status;
 use crate::command::Scope;
 use crate::domain::ids::SessionId;
@@ -83,10 +84,17 @@ impl Pane {
             cursor = cursor.or(place.filter(|_| own));
             if let SessionState::Closed(how) = &session.state {
                 let coming = cx.model.successor(*pane);
-                match (coming, &session.failed) {
-                    (Some(coming), _) => draw_coming(coming, area, painter),
-                    (None, Some(why)) => draw_end("Not opened again: ", why, own, area, painter),
-                    (None, None) => draw_end("Ended: ", how, own, area, painter),
+                match (coming, &session.lost, &session.failed) {
+                    (Some(coming), ..) if !coming.quiet => draw_coming(coming, area, painter),
+                    (_, Some(lost), failed) => {
+                        let how = failed.as_ref().unwrap_or(how);
+                        let line = lost::line(lost, how, cx.model.now, own, area.width);
+                        last_row(&line, area, painter);
+                    }
+                    (_, None, Some(why)) => {
+                        draw_end("Not opened again: ", why, own, area, painter);
+                    }
+                    (_, None, None) => draw_end("Ended: ", how, own, area, painter),
                 }
             }
         }

@@ -4,6 +4,7 @@ mod draw;
 mod dress;
 mod frame;
 mod look;
+mod lost;
 mod status;
 
 use ratatui::layout::{Rect, Size};

@@ -82,7 +82,10 @@ impl SessionList {
 fn cells(model: &Model, row: Row<'_>) -> Vec<(String, Role)> {
     match row {
         Row::Live(session) => {
-            let (state, role) = state(&session.state);
+            let (state, role) = match &session.lost {
+                Some(lost) => (lost.brief().to_owned(), Role::Warn),
+                None => state(&session.state),
+            };
             let mut state = state;
             for (on, word) in [
                 (
