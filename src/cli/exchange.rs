@@ -60,7 +60,7 @@ struct Line {
 /// Writes everything into the new folder `to`.
 pub(super) fn export(globals: &Globals, to: &Path) -> Result<Outcome, Refused> {
     let places = start::places(globals)?;
-    let store = start::open_store(&places, true, None)?;
+    let store = start::open_older(&places)?;
     let failed = |why: io::Error| Refused {
         text: format!(
             "the store could not be exported to {}: {why}; what is there is not whole",
