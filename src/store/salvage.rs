@@ -133,7 +133,7 @@ fn each(conn: &Connection, first: i64, end: i64, found: &mut BTreeMap<(DeviceId,
     };
     let first = first.max(0);
     for n in first..end.min(first.saturating_add(EACH_MAX)) {
-        if let Ok(op) = statement.query_row([n], |row| purge::logged(row)) {
+        if let Ok(op) = statement.query_row([n], purge::logged) {
             found.entry((op.device, op.seq)).or_insert(op);
         }
     }
