@@ -213,9 +213,14 @@ fn a_backup_is_there_after_a_power_cut() {
     let file = folder.join("safe.db").display().to_string();
     flushes(&day, &["backup", &file]);
     let trace = std::fs::read_to_string(day.folder().join("trace")).expect("it was written");
+    // The last of each: the journal of the copy flushes the folder too, before the copy has its name.
     let flushed = |end: &str| {
-        let wanted = |line: &&str| line.contains("sync(") && line.contains(end);
-        trace.lines().position(|line| wanted(&line))
+        let wanted = |line: &str| line.contains("sync(") && line.contains(end);
+        let lines = trace.lines().enumerate();
+        lines
+            .filter(|(_, line)| wanted(line))
+            .last()
+            .map(|(at, _)| at)
     };
     let bytes = flushed(".part>").unwrap_or_else(|| unreachable!("its bytes: {trace}"));
     let name = flushed("copies>").unwrap_or_else(|| unreachable!("its name: {trace}"));
