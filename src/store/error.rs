@@ -122,8 +122,8 @@ pub enum StoreError {
     },
     /// Another process made something else of the file while this one had it open.
     #[error(
-        "{} {what} while this program had it open, so what was asked was not done; end this program (`qd server stop` \
-         ends the app) and start it again, everything acknowledged before is safe", path.display()
+        "{what}; end this program (`qd server stop` ends the app) and start it again. What was asked was not done, \
+         everything acknowledged before is safe in {}", path.display()
     )]
     Changed {
         /// The file.

@@ -42,20 +42,18 @@ impl Watch {
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
             .map_err(|why| Failure::Sql(why).at(&self.path))?;
         let what = if found > self.known {
-            format!(
-                "was brought to schema {found} by a newer Quarterdeck (this program knows {})",
-                self.known
-            )
+            // Short, so that a narrow window shows what to do as well.
+            "a newer Quarterdeck upgraded the store"
         } else if found < self.known {
-            format!("was given the older schema {found} by a restore")
+            "a restore put an older schema here"
         } else if identity(&self.path) != self.file {
-            "was put away and replaced by another file".to_owned()
+            "the store was put away and replaced"
         } else {
             return Ok(());
         };
         Err(StoreError::Changed {
             path: self.path.clone(),
-            what,
+            what: what.to_owned(),
         })
     }
 
