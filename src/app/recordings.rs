@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::command::ExportFormat;
+use crate::domain::files::is_plain_name;
 use crate::domain::ids::EntityId;
 use crate::domain::recording::{Keeping, Kept, Reason, size_words, surplus};
 use crate::domain::session::SessionRow;
@@ -136,7 +137,7 @@ pub fn file_name(session: &SessionRow) -> String {
 /// # Errors
 /// The name is none, in words.
 pub fn place(folder: &Path, name: &str) -> Result<PathBuf, String> {
-    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+    if !is_plain_name(name) {
         return Err(format!("{name:?} is no name of a recording"));
     }
     Ok(folder.join(name))

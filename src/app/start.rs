@@ -262,6 +262,24 @@ pub fn open_store(
             read_only,
             changed,
             output_days: places.settings.store.output_days,
+            ..store::Options::default()
+        },
+    )?)
+}
+
+/// Opens the store of these places for reading, also when a program of before wrote it and none has brought it up to date.
+///
+/// # Errors
+/// There is none, it is not ours, or it is newer than this program.
+pub fn open_older(places: &Places) -> Result<Store, StartError> {
+    Ok(Store::open(
+        &places.paths.data,
+        clock::now,
+        // Nothing is written, so no id is drawn.
+        || [0; 32],
+        store::Options {
+            older: true,
+            ..store::Options::default()
         },
     )?)
 }

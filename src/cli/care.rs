@@ -34,8 +34,7 @@ pub(super) fn run(
 /// Copies the store while others go on with it, and reads the copy back.
 fn backup(globals: &Globals, file: &Path) -> Result<Outcome, Refused> {
     let places = start::places(globals)?;
-    let store = start::open_store(&places, true, None)?;
-    store.backup_wait(file).map_err(refused)?;
+    store::backup(&places.paths.data, file).map_err(refused)?;
     let report = store::verify(file, clock::now()).map_err(refused)?;
     if !report.ok {
         return Ok(findings(report));
@@ -91,6 +90,8 @@ fn repair(globals: &Globals) -> Result<Outcome, Refused> {
         return Err(usage("a repair changes the store; leave out --read-only"));
     }
     let places = start::places(globals)?;
+    // Before anything is opened for writing: not even a migration may touch a damaged file.
+    let kept = store::before_repair(&places.paths.data, clock::now()).map_err(refused)?;
     let store = start::open_store(&places, false, None)?;
     let count = store.rebuild_wait().map_err(refused)?;
     // A store of an early version is written anew once, so that free pages can go.
@@ -107,12 +108,16 @@ fn repair(globals: &Globals) -> Result<Outcome, Refused> {
             name: "repair".to_owned(),
             ok: true,
             detail: format!(
-                "lists, fields and search index were made anew from {count} operations{}",
+                "lists, fields and search index were made anew from {count} operations{}{}",
                 if anew {
                     "; the file was written anew without free pages"
                 } else {
                     ""
-                }
+                },
+                kept.map_or_else(String::new, |kept| format!(
+                    "; the log is not whole, so the store of before is kept in {}",
+                    kept.display()
+                ))
             ),
         },
     );

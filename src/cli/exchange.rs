@@ -16,7 +16,8 @@ use serde_json::json;
 
 use crate::app::start::{self, Refused};
 use crate::command::{Answer, Globals, Outcome};
-use crate::domain::ids::DeviceId;
+use crate::domain::files::is_plain_name;
+use crate::domain::ids::{DeviceId, REFERENCE_MAX};
 use crate::domain::op::Hlc;
 use crate::domain::query::Query;
 use crate::domain::ticket::Ticket;
@@ -33,6 +34,9 @@ const PIECE: u32 = 1_000;
 
 /// The longest line that is read: an operation holds at most what one step of a run wrote.
 const LINE: u64 = 64 * 1024 * 1024;
+
+/// No reference of ours is longer; one that is leaves no room for an id behind it in a name.
+const REFERENCE_LONG: usize = 64;
 
 /// What a folder must hold.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +60,7 @@ struct Line {
 /// Writes everything into the new folder `to`.
 pub(super) fn export(globals: &Globals, to: &Path) -> Result<Outcome, Refused> {
     let places = start::places(globals)?;
-    let store = start::open_store(&places, true, None)?;
+    let store = start::open_older(&places)?;
     let failed = |why: io::Error| Refused {
         text: format!(
             "the store could not be exported to {}: {why}; what is there is not whole",
@@ -202,14 +206,15 @@ fn write_tickets(store: &Store, to: &Path) -> Result<usize, Broken> {
     };
     let count = rows.len();
     for row in rows {
-        let ticket = match store.ask_wait(Ask::Ticket {
-            reference: row.reference.clone(),
-        }) {
-            Ok(store::Answer::Ticket(ticket)) => *ticket,
-            // Two tickets with one reference: the page has what it has.
-            Err(StoreError::Ambiguous { .. }) => row,
+        // By its whole id: a reference is a field, so somebody may have written anything into it, or the same into two.
+        let whole = Ask::Ticket {
+            reference: format!("T-{}", row.id.0.base32(REFERENCE_MAX)),
+        };
+        let ticket = match store.ask_wait(whole) {
+            Ok(store::Answer::Ticket(ticket)) if ticket.id == row.id => *ticket,
+            // Another's reference is spelt like this id: the page has what the list has.
+            Ok(_) | Err(StoreError::Ambiguous { .. }) => row,
             Err(why) => return Err(why.into()),
-            Ok(_) => continue,
         };
         write_ticket(&folder, &ticket)?;
     }
@@ -217,11 +222,15 @@ fn write_tickets(store: &Store, to: &Path) -> Result<usize, Broken> {
 }
 
 fn write_ticket(folder: &Path, ticket: &Ticket) -> io::Result<()> {
-    let mut place = folder.join(&ticket.reference);
+    // A reference that is no name of a folder comes from a device that nobody should trust; the id cannot be chosen so.
+    let id = ticket.id.to_string();
+    let plain = |name: &&String| is_plain_name(name) && name.len() <= REFERENCE_LONG;
+    let name = Some(&ticket.reference).filter(plain).unwrap_or(&id);
+    let mut place = folder.join(name);
     let made = DirBuilder::new().mode(0o700).create(&place);
     match made {
         Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
-            place = folder.join(format!("{}-{}", ticket.reference, ticket.id));
+            place = folder.join(format!("{name}-{id}"));
             DirBuilder::new().mode(0o700).create(&place)?;
         }
         other => other?,
@@ -340,4 +349,92 @@ fn each(from: &Path, mut take: impl FnMut(Logged) -> Result<(), String>) -> Resu
         .map_err(at)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::EntityId;
+    use crate::domain::op::{Draft, Entity, EntityKind, Value};
+    use crate::domain::time::Time;
+    use crate::store::{Batch, Options};
+
+    const NOW: Time = Time(1_795_428_000_000);
+
+    /// Every path below `folder`.
+    fn below(folder: &Path) -> io::Result<Vec<String>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                found.extend(below(&path)?);
+            }
+            found.push(path.display().to_string());
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn a_reference_that_leads_elsewhere_makes_nothing_there()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let home = tempfile::tempdir()?;
+        let store = Store::open(
+            &home.path().join("data"),
+            || NOW,
+            || [1; 32],
+            Options::default(),
+        )?;
+        let abs = home.path().join("abs").display().to_string();
+        let long = "T".repeat(300);
+        let bad = [
+            "../../up", &abs, "a/b", "", "..", ".hidden", "a\0b", &long, "T-SAME", "T-SAME",
+        ];
+        for (number, reference) in bad.into_iter().enumerate() {
+            let id = EntityId::derived("ticket", &number.to_string());
+            let entity = Entity {
+                kind: EntityKind::Ticket,
+                id,
+            };
+            let set = |field: &str, value: &str| Draft::Set {
+                entity,
+                field: field.to_owned(),
+                value: Value::from(value),
+            };
+            let drafts = vec![
+                set("title", &format!("number {number}")),
+                set("ref", reference),
+            ];
+            store.append_wait(Batch::from(drafts))?;
+        }
+        let outer = home.path().join("outer");
+        let to = outer.join("export");
+        std::fs::create_dir_all(&to)?;
+        let Ok(count) = write_tickets(&store, &to) else {
+            return Err("the export ends well".into());
+        };
+        assert_eq!(count, bad.len());
+        assert!(!Path::new(&abs).exists() && !outer.join("up").exists());
+        let pages = below(&outer)?;
+        let inside = to.join("tickets").display().to_string();
+        let pages: Vec<_> = pages
+            .iter()
+            .filter(|path| path.ends_with("ticket.json"))
+            .collect();
+        assert_eq!(pages.len(), bad.len(), "each has a page of its own");
+        for path in pages {
+            assert!(path.starts_with(&inside), "{path}");
+            let rest = path.trim_start_matches(&inside);
+            assert_eq!(rest.matches('/').count(), 2, "{path}");
+        }
+        let texts: Vec<String> = below(&to)?
+            .iter()
+            .filter(|path| path.ends_with("ticket.txt"))
+            .map(std::fs::read_to_string)
+            .collect::<Result<_, _>>()?;
+        for number in 0..bad.len() {
+            let title = format!("number {number}");
+            assert!(texts.iter().any(|text| text.contains(&title)), "{title}");
+        }
+        Ok(())
+    }
 }

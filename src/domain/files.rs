@@ -13,6 +13,18 @@ pub struct Place {
     pub path: String,
 }
 
+/// The longest name in a folder that every file system takes, in bytes (`NAME_MAX` of limits.h(0p)).
+pub const NAME_MAX: usize = 255;
+
+/// Whether `name`, whoever wrote it, is one that a file of ours may have: it leads to no other folder, is not hidden, and
+/// holds nothing that acts on a terminal. The one guard for names that come out of the store.
+pub fn is_plain_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= NAME_MAX
+        && !name.starts_with('.')
+        && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control())
+}
+
 /// What a name in a folder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,4 +117,32 @@ pub struct CopyReport {
     pub stopped: bool,
     /// Why a connection was lost on the way; partial files are kept.
     pub lost: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_no_plain_one() {
+        for (name, plain) in [
+            ("T-7K3F", true),
+            ("3f.cast", true),
+            ("möbel 2", true),
+            ("", false),
+            (".", false),
+            ("..", false),
+            ("../../x", false),
+            ("/abs", false),
+            ("a/b", false),
+            ("a\\b", false),
+            (".ssh", false),
+            ("a\0b", false),
+            ("a\nb", false),
+            ("a\u{1b}[31m", false),
+        ] {
+            assert_eq!(is_plain_name(name), plain, "{name:?}");
+        }
+        assert!(!is_plain_name(&"x".repeat(NAME_MAX + 1)));
+    }
 }

@@ -2,90 +2,63 @@
 //!
 //! The other database is SQLite's own temporary file: it has no name, and it goes when it is closed.
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
+use rusqlite::types::{Value, ValueRef};
 
 use super::failure::Outcome;
+use super::tables::{Sort, TABLES};
 use super::{log, open};
-
-/// The tables that are folded from the log, and how their rows are put in order. Row numbers say only what came first.
-const TABLES: &[(&str, &str, &str)] = &[
-    ("fields", "SELECT * FROM reg", "ent, kind, field, dev"),
-    ("sets", "SELECT * FROM flag", "ent, kind, set_name, member"),
-    (
-        "comments",
-        "SELECT dev, seq, id, ent, kind, sort, author, text, at FROM note",
-        "dev, seq",
-    ),
-    ("conflicts", "SELECT * FROM conflict", "ent, kind, field, dev"),
-    (
-        "tickets",
-        "SELECT id, ref, title, body, state, priority, kind, queue, owner, requester, due, wait_until, created, born,
-         moved, updated, archived FROM ticket",
-        "id",
-    ),
-    ("hosts", "SELECT * FROM host", "id"),
-    ("runs", "SELECT * FROM run", "id"),
-    ("steps", "SELECT * FROM run_step", "run, host, step"),
-    ("sessions", "SELECT * FROM session", "id"),
-    (
-        "recordings in the space",
-        "SELECT * FROM session_shared",
-        "id, dev",
-    ),
-    ("entries", "SELECT * FROM case_event", "id"),
-    ("parts of entries", "SELECT * FROM case_part", "id, hlc, dev, seq"),
-    ("purges", "SELECT * FROM purged", "dev, seq, digest"),
-    ("logins", "SELECT * FROM login", "host, dev, hlc"),
-];
 
 /// The names of the tables whose rows are not what the log says, with how many rows each has and should have.
 pub(super) fn differing(conn: &Connection) -> Outcome<Vec<String>> {
     let other = fold(conn)?;
     let mut names = Vec::new();
-    for (name, rows, order) in TABLES {
+    for table in TABLES {
+        let Sort::Folded { words, rows, order } = table.sort else {
+            continue;
+        };
         let sql = format!("{rows} ORDER BY {order}");
         let (have, want) = (sum(conn, &sql)?, sum(&other, &sql)?);
         if have != want {
-            names.push(format!("{name} ({} rows, {} in the log)", have.0, want.0));
+            names.push(format!("{words} ({} rows, {} in the log)", have.0, want.0));
         }
     }
     Ok(names)
 }
 
-fn fold(conn: &Connection) -> Outcome<Connection> {
+/// All that the store's log says, whatever the store's schema, in a database of the newest schema.
+pub(super) fn fold(conn: &Connection) -> Outcome<Connection> {
     let other = open::temporary()?;
-    {
-        let mut from = conn.prepare("SELECT n, dev, seq, hlc, body, hash FROM op ORDER BY n")?;
-        let mut into = other.prepare(
-            "INSERT INTO op (n, dev, seq, hlc, body, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        let mut rows = from.query([])?;
-        other.execute_batch("BEGIN IMMEDIATE")?;
-        while let Some(row) = rows.next()? {
-            let (n, seq, hlc): (i64, i64, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
-            let (dev, body, hash): (Vec<u8>, Vec<u8>, Vec<u8>) =
-                (row.get(1)?, row.get(4)?, row.get(5)?);
-            into.execute(params![n, dev, seq, hlc, body, hash])?;
-        }
+    other.execute_batch("BEGIN IMMEDIATE")?;
+    carry_over(conn, &other, "op", "n, dev, seq, hlc, body, hash")?;
+    carry_over(conn, &other, "vv", "dev, seq, hash")?;
+    // The first schemas knew nothing ahead of the logs.
+    if has(conn, "early")? {
+        carry_over(conn, &other, "early", "n, dev, seq, hlc, body, maker")?;
     }
-    copy_early(conn, &other)?;
     log::rebuild(&other)?;
     other.execute_batch("COMMIT")?;
     Ok(other)
 }
 
-/// What is shown ahead of its log is folded too, so it belongs to the comparison.
-fn copy_early(conn: &Connection, other: &Connection) -> Outcome<()> {
-    let mut from = conn.prepare("SELECT dev, seq, hlc, body, maker FROM early ORDER BY n")?;
-    let mut into = other
-        .prepare("INSERT INTO early (dev, seq, hlc, body, maker) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let mut rows = from.query([])?;
+/// Whether the schema of this file has a table.
+pub(super) fn has(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+        .exists([table])
+}
+
+/// Copies all rows of a table.
+fn carry_over(from: &Connection, to: &Connection, table: &str, columns: &str) -> Outcome<()> {
+    let mut read = from.prepare(&format!("SELECT {columns} FROM {table}"))?;
+    let count = read.column_count();
+    let marks = vec!["?"; count].join(", ");
+    let mut write = to.prepare(&format!("INSERT INTO {table} ({columns}) VALUES ({marks})"))?;
+    let mut rows = read.query([])?;
     while let Some(row) = rows.next()? {
-        let (seq, hlc): (i64, i64) = (row.get(1)?, row.get(2)?);
-        let (dev, body, maker): (Vec<u8>, Vec<u8>, Vec<u8>) =
-            (row.get(0)?, row.get(3)?, row.get(4)?);
-        into.execute(params![dev, seq, hlc, body, maker])?;
+        let cells: Vec<Value> = (0..count)
+            .map(|column| row.get(column))
+            .collect::<Result<_, _>>()?;
+        write.execute(rusqlite::params_from_iter(cells))?;
     }
     Ok(())
 }

@@ -91,13 +91,45 @@ pub enum StoreError {
     Busy,
     /// The file is damaged.
     #[error(
-        "{} is damaged ({detail}); keep a copy of the file, then restore the last backup with `qd restore FILE`", path.display()
+        "{} is damaged ({detail}); restore the last backup with `qd restore FILE`, or read what can be read into a new file \
+         with `qd doctor --salvage NEW.db`; both leave the damaged file as it is", path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What was found.
         detail: String,
+    },
+    /// The index of words alone is damaged.
+    #[error(
+        "the search index in {} is damaged, so this was not done; `qd doctor --repair` makes it anew from the log", path.display()
+    )]
+    Index {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Damage was met before, and this process writes nothing more.
+    #[error(
+        "{} was found damaged ({detail}), so this program writes nothing more to it and the last change was not stored; \
+         look with `qd doctor`, then restore the last backup with `qd restore FILE` or read what can be read with \
+         `qd doctor --salvage NEW.db`", path.display()
+    )]
+    Halted {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// Another process made something else of the file while this one had it open.
+    #[error(
+        "{what}; end this program (`qd server stop` ends the app) and start it again. What was asked was not done, \
+         everything acknowledged before is safe in {}", path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What became of it, in words.
+        what: String,
     },
     /// The request made no sense; the text says why.
     #[error("{why}")]
@@ -163,6 +195,12 @@ impl StoreError {
             ErrorCode::DiskFull => Self::Full { path },
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
             ErrorCode::NotADatabase => Self::NotADatabase { path },
+            // Its tables are folded from the log, so there is no reason to stop writing that.
+            ErrorCode::DatabaseCorrupt
+                if code.extended_code == rusqlite::ffi::SQLITE_CORRUPT_VTAB =>
+            {
+                Self::Index { path }
+            }
             ErrorCode::DatabaseCorrupt => Self::Damaged {
                 path,
                 detail: text.clone().unwrap_or_else(|| why.to_string()),

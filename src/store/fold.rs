@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ask::Logged;
 use super::failure::Outcome;
-use super::{project, record};
+use super::{age, project, record};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::merge::{Register, Slot, Written};
-use crate::domain::op::{Change, Hlc, Op, Stamp, Value};
+use crate::domain::op::{Change, EntityKind, Hlc, Op, Stamp, Value, is_blank};
 use crate::domain::time::Time;
 
 /// Folds a series of operations; [`Fold::finish`] must follow the last.
@@ -18,6 +18,8 @@ pub(super) struct Fold<'a> {
     pub(super) conn: &'a Connection,
     /// Tickets whose words changed: they are indexed once, at the end.
     reworded: BTreeSet<EntityId>,
+    /// Operations that this program passed over.
+    unread: u64,
 }
 
 impl<'a> Fold<'a> {
@@ -25,14 +27,19 @@ impl<'a> Fold<'a> {
         Self {
             conn,
             reworded: BTreeSet::new(),
+            unread: 0,
         }
     }
 
     /// Folds one operation. What this program does not understand stays in the log and changes nothing.
     pub(super) fn op(&mut self, logged: &Logged) -> Outcome<()> {
         let Ok(Some(op)) = Op::decode(&logged.body) else {
+            self.unread += u64::from(!is_blank(&logged.body));
             return Ok(());
         };
+        if EntityKind::parse(&op.entity).is_none() {
+            self.unread += 1;
+        }
         let at = logged.hlc.time();
         let stamp = Stamp {
             hlc: logged.hlc,
@@ -77,7 +84,8 @@ impl<'a> Fold<'a> {
                 }
             }
             Change::Record { name, fields } => {
-                record::fold(self.conn, &op, name, fields, logged)?;
+                let known = record::fold(self.conn, &op, name, fields, logged)?;
+                self.unread += u64::from(!known);
             }
         }
         Ok(())
@@ -88,7 +96,7 @@ impl<'a> Fold<'a> {
         for id in &self.reworded {
             project::index(self.conn, *id)?;
         }
-        Ok(())
+        age::passed_over(self.conn, self.unread)
     }
 
     /// What a register holds.

@@ -91,6 +91,13 @@ pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
         .map_err(|why| StoreError::io("making the folder", path, &why))
 }
 
+/// Flushes the names in a folder, so that a file that was put there is there after a power cut (fsync(2)).
+pub(super) fn flush_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(|why| StoreError::io("flushing the folder", folder, &why))
+}
+
 fn open(path: &Path) -> io::Result<File> {
     // The file stays when the lock is released: removing it would let two processes lock two files of one name.
     OpenOptions::new()

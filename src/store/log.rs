@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::ask::{Batch, Committed, Logged};
 use super::failure::{Failure, Outcome};
 use super::fold::Fold;
-use super::{early, local, purge, reference};
+use super::{age, early, local, purge, reference, tables};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::op::{Change, Clock, Draft, Entity, Hlc, Op, Stamp, digest};
 use crate::domain::time::Time;
@@ -333,14 +333,11 @@ pub(super) fn heads(conn: &Connection) -> rusqlite::Result<Vec<(DeviceId, u64)>>
 
 /// Drops everything that is folded from the log and folds it again. Answers how many operations there were.
 pub(super) fn rebuild(conn: &Connection) -> Outcome<u64> {
-    conn.execute_batch(
-        "DELETE FROM reg; DELETE FROM flag; DELETE FROM note; DELETE FROM conflict;
-         DELETE FROM ticket; DELETE FROM ticket_fts; DELETE FROM host;
-         DELETE FROM run; DELETE FROM run_step; DELETE FROM session;
-         DELETE FROM purged; DELETE FROM login;
-         DELETE FROM session_shared;
-         DELETE FROM case_event; DELETE FROM case_part;",
-    )?;
+    for table in tables::folded_names() {
+        conn.execute(&format!("DELETE FROM {table}"), [])?;
+    }
+    conn.execute_batch("DELETE FROM ticket_fts")?;
+    age::begin(conn)?;
     let mut fold = Fold::new(conn);
     let mut statement = conn.prepare("SELECT dev, seq, hlc, body FROM op ORDER BY n")?;
     let mut rows = statement.query([])?;

@@ -3,10 +3,12 @@
 //! Nobody but this room opens `store.db`, and nobody at all opens it with `std::fs`: closing any descriptor of the file
 //! drops the locks that SQLite holds in this process.
 
+mod age;
 mod aside;
 mod ask;
 mod carry;
 mod chain;
+mod copy;
 mod doctor;
 mod early;
 mod error;
@@ -15,6 +17,8 @@ mod fold;
 mod local;
 pub mod lock;
 mod log;
+mod mend;
+mod network;
 mod open;
 mod project;
 mod purge;
@@ -28,10 +32,12 @@ mod salvage;
 mod shared;
 mod size;
 mod sync;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 mod victims;
+mod watch;
 mod writer;
 
 #[cfg(test)]
@@ -57,8 +63,10 @@ pub use ask::{
     FileStamps, Local, Logged, Purge,
 };
 pub use carry::{Learned, Piece};
+pub use copy::backup;
 pub use early::{Ahead, CONTRADICTED, Excerpt, Untrusted};
 pub use error::StoreError;
+pub use mend::before_repair;
 pub use restore::{Restored, restore, verify};
 pub use salvage::{Salvaged, salvage};
 pub use shared::OwnRecording;
@@ -81,6 +89,8 @@ pub struct Store {
 pub struct Options {
     /// Write nothing, not even a migration.
     pub read_only: bool,
+    /// Read a file of an older schema as it was when it was opened; nothing is written then either.
+    pub older: bool,
     /// Called on a thread of the store after another process committed something. It must not block.
     pub changed: Option<Box<dyn Fn() + Send + 'static>>,
     /// How many days the outputs of this device's runs are kept while the store is open; 0 is for ever.
@@ -113,15 +123,23 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let Options {
             read_only,
+            older,
             changed,
             output_days,
         } = options;
+        let read_only = read_only || older;
         let copying = Copying::default();
         let Prepared {
             opener,
             device,
             conn,
-        } = Opener::prepare(folder, read_only, seed)?;
+            aside,
+        } = if older {
+            Opener::prepare_older(folder)?
+        } else {
+            Opener::prepare(folder, read_only, seed)?
+        };
+        let watch = opener.watch();
         let commits = Arc::new(AtomicU64::new(0));
         let device = Whose::new(device);
         let counter = Arc::clone(&commits);
@@ -150,16 +168,24 @@ impl Store {
             changed,
             writes: !read_only,
             upkeep: Upkeep::new(copying.clone(), output_days),
+            watch: watch.clone(),
         };
         inner.spawn("store-writer", move || writer.run(&job_queue))?;
         let question_queue = Arc::new(Mutex::new(question_queue));
-        for _ in 0..READERS {
+        let readers = match aside {
+            Some(aside) => vec![aside],
+            None => (0..READERS)
+                .map(|_| opener.read().map_err(|why| why.at(&opener.path)))
+                .collect::<Result<_, _>>()?,
+        };
+        for conn in readers {
             let reader = Reader {
-                conn: opener.read().map_err(|why| why.at(&opener.path))?,
+                conn,
                 opener: opener.clone(),
                 folder: folder.to_owned(),
                 now,
                 copying: copying.clone(),
+                watch: watch.clone(),
             };
             let queue = Arc::clone(&question_queue);
             inner.spawn("store-reader", move || reader.run(&queue))?;
@@ -241,12 +267,7 @@ impl Store {
     /// `to` exists already, or cannot be written.
     pub fn backup_wait(&self, to: &Path) -> Result<(), StoreError> {
         if to.symlink_metadata().is_ok() {
-            return Err(StoreError::Refused {
-                why: format!(
-                    "{} exists already and was left alone; name another file",
-                    to.display()
-                ),
-            });
+            return Err(copy::taken(to));
         }
         self.read_wait(|reply| Question::Backup(to.to_owned(), reply))
     }

@@ -8,13 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 
 use super::StoreError;
 use super::failure::{Failure, Outcome};
-use super::lock;
+use super::watch::Watch;
+use super::{age, aside, copy, lock, network};
 use crate::domain::ids::{DeviceId, EntityId, Mint};
 
 /// The name of the file in its folder.
@@ -45,6 +45,8 @@ pub(super) struct Opener {
     pub(super) path: PathBuf,
     /// The file cannot change and SQLite may make no files beside it: a folder that may not be written.
     frozen: bool,
+    /// The newest schema of this program.
+    known: i64,
 }
 
 /// A file that was examined, made or migrated.
@@ -55,6 +57,8 @@ pub(super) struct Prepared {
     pub(super) device: DeviceId,
     /// The connection for the writer thread; it cannot write when the store was opened for reading.
     pub(super) conn: Connection,
+    /// What a file of an older schema says, folded into a database of its own; readers read that.
+    pub(super) aside: Option<Connection>,
 }
 
 /// What is at the path before we touch it.
@@ -86,13 +90,13 @@ impl Opener {
             });
         }
         if read_only {
-            return Self::prepare_reading(folder, migrations);
+            return Self::prepare_reading(folder, migrations, Older::Refuse);
         }
         lock::make_folder(folder)?;
-        refuse_network(folder)?;
+        network::refuse(folder)?;
         let opener = Self {
-            path: folder.join(FILE),
-            frozen: false,
+            known: newest(migrations),
+            ..Self::at(&folder.join(FILE))
         };
         // Two processes that find no file, or an old one, must not both make the tables.
         let alone = lock::migration(folder)?;
@@ -103,20 +107,32 @@ impl Opener {
         let device = opener
             .migrate(&mut conn, &found, migrations)
             .and_then(|()| device(&conn, Some(seed)))
+            .and_then(|device| age::freshen(&mut conn).map(|_| device))
             .map_err(|why| opener.explain(why))?;
         drop(alone);
         Ok(Prepared {
             opener,
             device,
             conn,
+            aside: None,
         })
     }
 
-    fn prepare_reading(folder: &Path, migrations: &[M<'_>]) -> Result<Prepared, StoreError> {
-        refuse_network(folder)?;
+    /// Opens the file for reading, whether its schema is the newest or an older one.
+    pub(super) fn prepare_older(folder: &Path) -> Result<Prepared, StoreError> {
+        Self::prepare_reading(folder, MIGRATIONS, Older::Fold)
+    }
+
+    fn prepare_reading(
+        folder: &Path,
+        migrations: &[M<'_>],
+        older: Older,
+    ) -> Result<Prepared, StoreError> {
+        network::refuse(folder)?;
+        let newest = newest(migrations);
         let mut opener = Self {
-            path: folder.join(FILE),
-            frozen: false,
+            known: newest,
+            ..Self::at(&folder.join(FILE))
         };
         let found = match opener.examine(migrations) {
             Err(StoreError::ReadOnly { .. } | StoreError::Io { .. }) if opener.is_at_rest() => {
@@ -125,7 +141,6 @@ impl Opener {
             }
             other => other?,
         };
-        let newest = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
         match found {
             Found::Nothing => Err(StoreError::Refused {
                 why: format!(
@@ -133,19 +148,27 @@ impl Opener {
                     folder.display()
                 ),
             }),
-            Found::Ours { version } if version < newest => Err(StoreError::Refused {
-                why: format!(
-                    "{} must be brought up to date first; start once without --read-only",
-                    opener.path.display()
-                ),
-            }),
-            Found::Ours { .. } => {
-                let conn = opener.read().map_err(|why| why.at(&opener.path))?;
-                let device = device(&conn, None).map_err(|why| why.at(&opener.path))?;
+            Found::Ours { version } if version < newest && older == Older::Refuse => {
+                Err(StoreError::Refused {
+                    why: format!(
+                        "{} must be brought up to date first; start once without --read-only",
+                        opener.path.display()
+                    ),
+                })
+            }
+            Found::Ours { version } => {
+                let read = || -> Outcome<_> {
+                    let conn = opener.read()?;
+                    let device = device(&conn, None)?;
+                    let aside = (version < newest).then(|| aside::fold(&conn)).transpose()?;
+                    Ok((conn, device, aside))
+                };
+                let (conn, device, aside) = read().map_err(|why| why.at(&opener.path))?;
                 Ok(Prepared {
                     opener,
                     device,
                     conn,
+                    aside,
                 })
             }
         }
@@ -164,7 +187,13 @@ impl Opener {
         Self {
             path: path.to_owned(),
             frozen: false,
+            known: newest(MIGRATIONS),
         }
+    }
+
+    /// What is looked at before each piece of work on this file.
+    pub(super) fn watch(&self) -> Watch {
+        Watch::new(&self.path, self.known)
     }
 
     /// A connection to another store than the one of this home, such as a backup, for reading.
@@ -255,7 +284,7 @@ impl Opener {
             ))
         };
         let (application, version, tables) = read().map_err(|why| self.explain(why))?;
-        let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+        let known = newest(migrations);
         match (application, version, tables) {
             // A process died between making the file and filling it.
             (0, 0, 0) => Ok(Found::Nothing),
@@ -272,14 +301,13 @@ impl Opener {
     }
 
     fn migrate(&self, conn: &mut Connection, found: &Found, migrations: &[M<'_>]) -> Outcome<()> {
-        let newest = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+        let newest = newest(migrations);
         match found {
             Found::Ours { version } if *version == newest => return Ok(()),
             Found::Ours { version } => {
-                let copy = self
-                    .path
-                    .with_file_name(format!("store-schema-{version}.db"));
-                backup(conn, &copy)?;
+                // A copy of before is kept: it may be of another store that was restored here.
+                let to = copy::free(&self.path, &format!("store-schema-{version}"))?;
+                copy::copy(conn, &to)?;
             }
             Found::Nothing => {}
         }
@@ -316,6 +344,29 @@ impl Opener {
         fs::metadata(wal).map_or(true, |meta| meta.len() == 0) && self.path.is_file()
     }
 }
+
+/// What is done with a file of an older schema when it is only read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Older {
+    Refuse,
+    /// Its log is folded into a temporary database.
+    Fold,
+}
+
+fn newest(migrations: &[M<'_>]) -> i64 {
+    i64::try_from(migrations.len()).unwrap_or(i64::MAX)
+}
+
+/// A store in `folder` as a program wrote it that knew only the first `count` schemas.
+#[cfg(test)]
+pub(super) fn as_of(folder: &Path, count: usize) -> Result<Prepared, StoreError> {
+    let first = MIGRATIONS.get(..count).unwrap_or(MIGRATIONS);
+    Opener::prepare_with(folder, false, || [1; 32], first)
+}
+
+/// How many schemas there were.
+#[cfg(test)]
+pub(super) const SCHEMAS: usize = MIGRATIONS.len();
 
 /// Lets the exam of power cuts see what another setting would cost.
 #[cfg(test)]
@@ -356,36 +407,6 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Copies a live database into the new file `to`, which must not exist.
-pub(super) fn backup(from: &Connection, to: &Path) -> Outcome<()> {
-    let part = to.with_extension("part");
-    // What an interrupted copy left; a copy is complete only under its own name.
-    match fs::remove_file(&part) {
-        Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
-            return Err(StoreError::io("removing", &part, &why).into());
-        }
-        _ => {}
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let copy = || -> Outcome<()> {
-        let mut target = Connection::open_with_flags(&part, flags)?;
-        // All pages in one step, so that the copy is of one moment and no commit makes it begin again.
-        if Backup::new(from, &mut target)?.step(-1)? != StepResult::Done {
-            return Err(StoreError::Busy.into());
-        }
-        // A copy in one file, without a log beside it.
-        target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
-        Ok(())
-    };
-    copy().map_err(|why| why.at(&part))?;
-    fs::set_permissions(&part, fs::Permissions::from_mode(0o600))
-        .and_then(|()| fs::rename(&part, to))
-        .map_err(|why| StoreError::io("writing the copy", to, &why))?;
-    Ok(())
-}
-
 /// The id of this device, drawn on the file's first day.
 pub(super) fn device(conn: &Connection, seed: Option<fn() -> [u8; 32]>) -> Outcome<DeviceId> {
     let stored = |conn: &Connection| {
@@ -407,87 +428,6 @@ pub(super) fn device(conn: &Connection, seed: Option<fn() -> [u8; 32]>) -> Outco
         params![device.0.as_bytes()],
     )?;
     Ok(device)
-}
-
-/// WAL shares memory between processes, which file systems of several machines cannot do.
-fn refuse_network(folder: &Path) -> Result<(), StoreError> {
-    #[cfg(target_os = "linux")]
-    {
-        let stat = rustix::fs::statfs(folder)
-            .map_err(|why| StoreError::io("examining", folder, &std::io::Error::from(why)))?;
-        // The type is a 32 bit number that some platforms sign-extend.
-        let magic = stat.f_type as u32;
-        let kind = network_kind(magic).or_else(|| {
-            // A file system in user space may be anything: only its name tells.
-            let mounts = if magic == FUSE {
-                fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
-            } else {
-                String::new()
-            };
-            let place = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-            fuse_kind(&mounts, &place)
-        });
-        if let Some(kind) = kind {
-            return Err(StoreError::NetworkFs {
-                path: folder.to_owned(),
-                kind,
-            });
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    drop(folder);
-    Ok(())
-}
-
-/// The number of every file system in user space, in statfs(2).
-#[cfg(target_os = "linux")]
-const FUSE: u32 = 0x6573_5546;
-
-/// Which network file system in user space holds `place`, from the text of proc_pid_mountinfo(5): the fifth field of a line
-/// is where it is mounted, and the one after the dash is its type. The longest place that leads to ours counts, the last
-/// of several.
-#[cfg(target_os = "linux")]
-fn fuse_kind(mounts: &str, place: &Path) -> Option<&'static str> {
-    let mut best: Option<(usize, &str)> = None;
-    for line in mounts.lines() {
-        let (Some(at), Some((_, rest))) = (line.split(' ').nth(4), line.split_once(" - ")) else {
-            continue;
-        };
-        // Blanks in it are written as \\040.
-        let at = at.replace("\\040", " ");
-        let kind = rest.split(' ').next().unwrap_or_default();
-        if place.starts_with(&at) && best.is_none_or(|(length, _)| at.len() >= length) {
-            best = Some((at.len(), kind));
-        }
-    }
-    match best?.1 {
-        "fuse.sshfs" => Some("sshfs"),
-        "fuse.rclone" => Some("rclone"),
-        "fuse.s3fs" | "fuse.goofys" | "fuse.gcsfuse" => Some("a bucket"),
-        "fuse.glusterfs" => Some("GlusterFS"),
-        "fuse.ceph" | "fuse.ceph-fuse" => Some("Ceph"),
-        "fuse.davfs" | "fuse.davfs2" => Some("WebDAV"),
-        "fuse.smbnetfs" | "fuse.gvfsd-fuse" | "fuse.kio-fuse" => Some("a share of a desktop"),
-        _ => None,
-    }
-}
-
-/// The numbers in statfs(2).
-#[cfg(target_os = "linux")]
-fn network_kind(magic: u32) -> Option<&'static str> {
-    match magic {
-        0x6969 => Some("NFS"),
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("an SMB share"),
-        0x5346_414f | 0x6b41_4653 => Some("AFS"),
-        0x7375_7245 => Some("Coda"),
-        0x00c3_6400 => Some("Ceph"),
-        0x0bd0_0bd0 => Some("Lustre"),
-        0x0102_1997 => Some("9p, a folder of another machine,"),
-        0x4750_4653 => Some("GPFS"),
-        0x0116_1970 => Some("GFS2"),
-        0x7461_636f => Some("OCFS2"),
-        _ => None,
-    }
 }
 
 /// A path in a URI (<https://sqlite.org/uri.html>).
@@ -521,6 +461,7 @@ mod tests {
             opener,
             device: same,
             conn,
+            ..
         } = Opener::prepare_with(folder.path(), false, || [2; 32], &later)?;
         assert_eq!(same, device);
         let value: i64 = conn.query_row("SELECT x FROM shelf", [], |row| row.get(0))?;
@@ -565,11 +506,12 @@ mod tests {
             opener,
             device,
             conn,
+            ..
         } = Opener::prepare(&folder, false, || [1; 32])?;
         drop(conn);
         let frozen = Opener {
-            path: opener.path,
             frozen: true,
+            ..Opener::at(&opener.path)
         };
         let conn = frozen.read().map_err(|why| why.at(&frozen.path))?;
         let read = super::device(&conn, None).map_err(|why| why.at(&frozen.path))?;
@@ -577,38 +519,5 @@ mod tests {
         assert!(!folder.join("store.db-shm").exists());
         assert!(frozen.is_at_rest());
         Ok(())
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn network_file_systems_are_known_by_their_numbers() {
-        for (magic, kind) in [
-            (0x6969, Some("NFS")),
-            (0xfe53_4d42, Some("an SMB share")),
-            (0xff53_4d42, Some("an SMB share")),
-            (0x6b41_4653, Some("AFS")),
-            (0x0102_1997, Some("9p, a folder of another machine,")),
-            (0xef53, None),
-            (0x0102_1994, None),
-            (0x794c_7630, None),
-        ] {
-            assert_eq!(network_kind(magic), kind, "{magic:x}");
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_file_system_in_user_space_is_known_by_its_name() {
-        let mounts = "29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
-                      80 29 0:50 / /home/ann/far\\040away rw shared:9 - fuse.sshfs ann@db1:/ rw\n\
-                      81 29 0:51 / /home/ann/usb rw shared:9 - fuseblk /dev/sdb1 rw\n";
-        for (place, kind) in [
-            ("/home/ann/far away/qd", Some("sshfs")),
-            ("/home/ann/usb/qd", None),
-            ("/home/ann", None),
-            ("/home/ann/far", None),
-        ] {
-            assert_eq!(fuse_kind(mounts, Path::new(place)), kind, "{place}");
-        }
     }
 }

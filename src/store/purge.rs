@@ -12,7 +12,7 @@ use super::ask::{Logged, Purge};
 use super::failure::{Failure, Outcome};
 use super::fold::Fold;
 use super::{log, project, victims};
-use crate::domain::audit::Purged;
+use crate::domain::audit::{AUTHOR, Purged};
 use crate::domain::case::{CaseEvent, EntryKind};
 use crate::domain::ids::{DeviceId, EntityId, TicketId};
 use crate::domain::op::{
@@ -459,16 +459,19 @@ pub(super) fn login(
     Ok(())
 }
 
-/// What a record of the audit changes besides the log.
+/// What a record of the audit changes besides the log; whether this program knows it.
 pub(super) fn audited(
     conn: &Connection,
     name: &str,
     fields: &BTreeMap<String, Value>,
     logged: &Logged,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     match name {
-        NAME => fold(conn, fields),
-        "login" => login(conn, fields, logged),
-        _ => Ok(()),
+        NAME => fold(conn, fields)?,
+        "login" => login(conn, fields, logged)?,
+        // Only remembered.
+        AUTHOR | "command" | "copy" | "forward" => {}
+        _ => return Ok(false),
     }
+    Ok(true)
 }

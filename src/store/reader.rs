@@ -9,10 +9,12 @@ use rusqlite::Connection;
 use super::StoreError;
 use super::ask::{Answer, Ask};
 use super::carry::{self, Found, Look};
-use super::failure::Failure;
-use super::open::{self, Opener};
+use super::copy;
+use super::failure::{Failure, Outcome};
+use super::open::Opener;
 use super::read::{self, Scene};
 use super::upkeep::Copying;
+use super::watch::Watch;
 use super::writer::Reply;
 use crate::domain::time::Time;
 
@@ -47,6 +49,7 @@ pub(super) struct Reader {
     pub(super) folder: PathBuf,
     pub(super) now: fn() -> Time,
     pub(super) copying: Copying,
+    pub(super) watch: Watch,
 }
 
 impl Reader {
@@ -63,7 +66,7 @@ impl Reader {
                 Ok(Question::Carry(look, reply)) => reply(self.look(&look)),
                 Ok(Question::Backup(to, reply)) => {
                     self.copying.set(true);
-                    let done = open::backup(&self.conn, &to);
+                    let done = copy::copy(&self.conn, &to);
                     self.copying.set(false);
                     reply(done.map_err(|why| why.at(&self.opener.path)));
                 }
@@ -73,31 +76,32 @@ impl Reader {
     }
 
     fn look(&self, look: &Look) -> Result<Found, StoreError> {
+        self.snapshot(|conn| carry::look(conn, look))
+    }
+
+    fn answer(&self, ask: &Ask) -> Result<Answer, StoreError> {
+        self.snapshot(|conn| {
+            let scene = Scene {
+                conn,
+                folder: &self.folder,
+                now: (self.now)(),
+            };
+            read::answer(scene, ask)
+        })
+    }
+
+    /// Does `work` on what the file holds at one moment, if this program still knows what that is.
+    fn snapshot<T>(&self, work: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, StoreError> {
         self.conn
             .unchecked_transaction()
             .map_err(Failure::from)
             .and_then(|snapshot| {
-                let found = carry::look(&self.conn, look)?;
+                self.watch.check(&self.conn)?;
+                let found = work(&self.conn)?;
                 snapshot.finish()?;
                 Ok(found)
             })
             .map_err(|why| why.at(&self.opener.path))
-    }
-
-    fn answer(&self, ask: &Ask) -> Result<Answer, StoreError> {
-        let scene = Scene {
-            conn: &self.conn,
-            folder: &self.folder,
-            now: (self.now)(),
-        };
-        self.conn
-            .unchecked_transaction()
-            .map_err(Failure::from)
-            .and_then(|snapshot| {
-                let answer = read::answer(scene, ask)?;
-                snapshot.finish()?;
-                Ok(answer)
-            })
-            .map_err(|why| why.at(&self.opener.path))
+            .inspect_err(|why| self.watch.hear(why))
     }
 }

@@ -43,14 +43,14 @@ impl Fields<'_> {
     }
 }
 
-/// Folds one record. A name that this program does not know changes nothing.
+/// Folds one record. A name that this program does not know changes nothing; whether it was known.
 pub(super) fn fold(
     conn: &Connection,
     op: &Op,
     name: &str,
     fields: &BTreeMap<String, Value>,
     logged: &Logged,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     let by = stamp(logged);
     let id = op.id.as_bytes();
     let fields = Fields(fields);
@@ -77,9 +77,10 @@ pub(super) fn fold(
             session_shared(conn, id, &fields, &by)
         }
         ("case", "case") => case(conn, op.id, logged),
-        ("audit", _) => purge::audited(conn, name, fields.0, logged),
-        _ => Ok(()),
-    }
+        ("audit", _) => return purge::audited(conn, name, fields.0, logged),
+        _ => return Ok(false),
+    }?;
+    Ok(true)
 }
 
 /// A stamp whose bytes sort as stamps do: time, device, number.

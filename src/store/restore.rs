@@ -13,7 +13,7 @@ use super::ask::DoctorReport;
 use super::failure::{Failure, Outcome};
 use super::open::{self, Opener};
 use super::read::Scene;
-use super::{StoreError, doctor, lock};
+use super::{StoreError, copy, doctor, lock};
 use crate::domain::time::Time;
 
 /// What became of a restore.
@@ -66,48 +66,54 @@ pub fn restore(folder: &Path, file: &Path, now: Time) -> Result<Restored, StoreE
             why: format!("{} is the store itself; name a backup", file.display()),
         });
     }
-    let kept = keep(&live)?;
     let source = Opener::other(file)?;
-    over(&source, &live).map_err(|why| why.at(&live))?;
+    let kept = replace(&source, &live)?;
     drop(alone);
     Ok(Restored { kept, report })
 }
 
-/// Keeps what is there under another name: a copy where it can be read, else the very files.
-fn keep(live: &Path) -> Result<Option<PathBuf>, StoreError> {
+/// Keeps what is there under another name, a copy where it can be read, else the very files; then puts `source` there.
+fn replace(source: &Connection, live: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let at = |why: Failure| why.at(live);
     if !fs::metadata(live).is_ok_and(|meta| meta.len() > 0) {
+        over(source, live, || Ok(())).map_err(at)?;
         return Ok(None);
     }
-    let kept = free(live)?;
-    let copied =
-        Opener::other(live).and_then(|conn| open::backup(&conn, &kept).map_err(|why| why.at(live)));
-    if copied.is_err() {
-        // It cannot be read as a whole; then its files are the best there is, and a new one takes their place.
-        for end in ["-shm", "-wal", ""] {
-            let (from, to) = (with_end(live, end), with_end(&kept, end));
-            match fs::rename(&from, &to) {
-                Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::io("keeping", &from, &why));
-                }
-                _ => {}
-            }
+    // A newer program's store can be copied like any other; another program's database is put away as it is.
+    let readable = matches!(Opener::other(live), Ok(_) | Err(StoreError::Newer { .. }));
+    if readable {
+        let kept = copy::free(live, KEPT)?;
+        let keep = || copy::copy(&Opener::at(live).read()?, &kept);
+        match over(source, live, keep).map_err(at) {
+            Ok(()) => return Ok(Some(kept)),
+            // Some of it cannot be read after all.
+            Err(
+                StoreError::Damaged { .. }
+                | StoreError::NotADatabase { .. }
+                | StoreError::Io { .. },
+            ) => {}
+            Err(why) => return Err(why),
         }
     }
+    // It cannot be read as a whole; then its files are the best there is, and a new one takes their place. Who has them open
+    // sees that before the next write.
+    let kept = copy::free(live, KEPT)?;
+    for end in ["-shm", "-wal", ""] {
+        let (from, to) = (with_end(live, end), with_end(&kept, end));
+        match fs::rename(&from, &to) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::io("keeping", &from, &why));
+            }
+            _ => {}
+        }
+    }
+    over(source, live, || Ok(())).map_err(at)?;
+    lock::flush_folder(live.parent().unwrap_or(live))?;
     Ok(Some(kept))
 }
 
-/// The first name beside the store that nothing has.
-fn free(live: &Path) -> Result<PathBuf, StoreError> {
-    (1..10_000)
-        .map(|number| live.with_file_name(format!("store-before-restore-{number}.db")))
-        .find(|path| path.symlink_metadata().is_err())
-        .ok_or_else(|| StoreError::Refused {
-            why: format!(
-                "{} stores of before are kept already; remove those that nobody needs",
-                9_999
-            ),
-        })
-}
+/// How the names begin under which a store of before is kept.
+const KEPT: &str = "store-before-restore";
 
 fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -115,14 +121,23 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// Writes all of `source` over the live file, in one transaction.
-fn over(source: &Connection, live: &Path) -> Outcome<()> {
+/// Writes all of `source` over the live file, in one transaction. `keep` runs when nobody else can write any more: what was
+/// acknowledged until then is in what it keeps, and what comes afterwards is written onto the new content.
+fn over(source: &Connection, live: &Path, keep: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
     let fresh = live.symlink_metadata().is_err();
     let opener = Opener::at(live);
     let mut target = opener.write(fresh)?;
-    if Backup::new(source, &mut target)?.step(-1)? != StepResult::Done {
+    let backup = Backup::new(source, &mut target)?;
+    // No page is copied yet, but the first step takes the right to write and keeps it until the last
+    // (<https://sqlite.org/c3ref/backup_finish.html>). Others can still read, which is what `keep` does.
+    if backup.step(0)? != StepResult::More {
         return Err(Failure::Store(StoreError::Busy));
     }
+    keep()?;
+    if backup.step(-1)? != StepResult::Done {
+        return Err(Failure::Store(StoreError::Busy));
+    }
+    drop(backup);
     // The copy says that it keeps no log beside it; the live file does.
     drop(target);
     opener.write(false).map(drop)

@@ -19,6 +19,9 @@ use crate::domain::time::Time;
 /// How many row numbers are passed over at first when one cannot be read; it doubles until something can.
 const STEP: i64 = 1;
 
+/// How many rows after a fault are tried one by one at most: where the end of the table cannot be read, nobody knows it.
+const EACH_MAX: i64 = 10_000_000;
+
 /// What a salvage came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Salvaged {
@@ -95,23 +98,45 @@ fn read_all(conn: &Connection) -> Outcome<BTreeMap<(DeviceId, u64), Logged>> {
     let mut found = BTreeMap::new();
     let last = edge(conn, "ORDER BY n DESC").unwrap_or(i64::MAX);
     let (mut from, mut step) = (i64::MIN, STEP);
+    // The first row that could not be read since one could.
+    let mut bad = None;
     loop {
         let (read, reached) = forward(conn, from, &mut found);
-        match reached {
-            // The end, without a fault.
-            None => break,
-            Some(at) => {
-                step = if read { STEP } else { step.saturating_mul(2) };
-                from = at.max(0).saturating_add(step);
-                if from > last {
-                    break;
-                }
+        if read || reached.is_none() {
+            if let Some(first) = bad.take() {
+                each(conn, first, from, &mut found);
             }
+            step = STEP;
+        } else {
+            step = step.saturating_mul(2);
         }
+        // The end, without a fault.
+        let Some(at) = reached else { break };
+        bad.get_or_insert(at);
+        from = at.max(0).saturating_add(step);
+        if from > last {
+            break;
+        }
+    }
+    if let Some(first) = bad {
+        each(conn, first, last.saturating_add(1), &mut found);
     }
     // The other index of the table may lead where its own tree does not.
     by_number(conn, &mut found);
     Ok(found)
+}
+
+/// Reads the rows between two numbers one by one: the steps over a bad place grow, so they pass over good rows.
+fn each(conn: &Connection, first: i64, end: i64, found: &mut BTreeMap<(DeviceId, u64), Logged>) {
+    let Ok(mut statement) = conn.prepare("SELECT dev, seq, hlc, body FROM op WHERE n = ?1") else {
+        return;
+    };
+    let first = first.max(0);
+    for n in first..end.min(first.saturating_add(EACH_MAX)) {
+        if let Ok(op) = statement.query_row([n], purge::logged) {
+            found.entry((op.device, op.seq)).or_insert(op);
+        }
+    }
 }
 
 /// The number of the first row in this order, if it can be read.

@@ -8,64 +8,36 @@ use rusqlite::Connection;
 
 use super::failure::Outcome;
 use super::read::Scene;
+use super::tables::TABLES;
 use crate::domain::audit::SizeRow;
 
-/// What is reported together: a name, the tables, and the table whose rows count.
-const KINDS: &[(&str, &[&str], &str)] = &[
-    ("log", &["op", "vv", "purged"], "op"),
-    ("tickets", &["ticket", "conflict"], "ticket"),
-    ("comments", &["note"], "note"),
-    ("fields", &["reg", "flag"], "reg"),
-    (
-        "search index",
-        &[
-            "ticket_fts_data",
-            "ticket_fts_idx",
-            "ticket_fts_docsize",
-            "ticket_fts_config",
-        ],
-        "",
-    ),
-    ("entries", &["case_event", "case_part"], "case_event"),
-    ("runs", &["run"], "run"),
-    ("run outputs", &["run_step"], "run_step"),
-    ("sessions", &["session", "login"], "session"),
-    ("hosts", &["host", "host_state"], "host"),
-    ("samples", &["sample"], "sample"),
-    (
-        "caches",
-        &[
-            "effective_cache",
-            "effective_file",
-            "kept",
-            "cursor",
-            "meta",
-        ],
-        "",
-    ),
-];
-
-/// The report, in the order of the table above, then the free pages.
+/// The report, in the order of the list of tables, then the free pages.
 pub(super) fn report(scene: Scene<'_>) -> Outcome<Vec<SizeRow>> {
     let conn = scene.conn;
     let mut rows = Vec::new();
-    for (kind, tables, counted) in KINDS {
-        let mut bytes = 0;
-        for table in *tables {
-            bytes += table_bytes(conn, table)?;
-        }
-        let count = if counted.is_empty() {
-            None
-        } else {
-            let sql = format!("SELECT count(*) FROM {counted}");
+    for table in TABLES {
+        let bytes = table_bytes(conn, table.name)?;
+        let count = if table.counted {
+            let sql = format!("SELECT count(*) FROM {}", table.name);
             let count: i64 = conn.query_row(&sql, [], |row| row.get(0))?;
             Some(count.unsigned_abs())
+        } else {
+            None
         };
-        rows.push(SizeRow {
-            kind: (*kind).to_owned(),
-            rows: count,
-            bytes,
-        });
+        match rows
+            .iter_mut()
+            .find(|row: &&mut SizeRow| row.kind == table.kind)
+        {
+            Some(row) => {
+                row.bytes += bytes;
+                row.rows = row.rows.or(count);
+            }
+            None => rows.push(SizeRow {
+                kind: table.kind.to_owned(),
+                rows: count,
+                bytes,
+            }),
+        }
     }
     let (free, page) = (number(conn, "freelist_count")?, number(conn, "page_size")?);
     rows.push(SizeRow {

@@ -12,6 +12,7 @@ use super::carry::{self, Work};
 use super::failure::{Failure, Outcome};
 use super::open::{self, Opener};
 use super::upkeep::Upkeep;
+use super::watch::Watch;
 use super::{log, purge};
 use crate::domain::audit::Purged;
 use crate::domain::ids::DeviceId;
@@ -112,6 +113,7 @@ pub(super) struct Writer {
     pub(super) writes: bool,
     /// What is done in pauses.
     pub(super) upkeep: Upkeep,
+    pub(super) watch: Watch,
 }
 
 /// A number that moves when another connection commits, here or in another process, and never for the connection's own
@@ -132,7 +134,7 @@ impl Writer {
                     group.extend(jobs.try_iter().take(GROUP_MAX - 1));
                     self.group(group);
                 }
-                Err(RecvTimeoutError::Timeout) if self.writes => {
+                Err(RecvTimeoutError::Timeout) if self.writes && self.may_go_on() => {
                     self.upkeep
                         .slice(&self.conn, self.device.get(), (self.now)());
                 }
@@ -148,13 +150,26 @@ impl Writer {
             }
         }
         // Statistics for the query planner; they are worth a try, not an error.
-        drop(self.conn.execute_batch("PRAGMA optimize"));
+        if self.writes && self.may_go_on() {
+            drop(self.conn.execute_batch("PRAGMA optimize"));
+        }
     }
 
-    /// Does all `jobs` in one transaction. A job that fails takes only itself back.
+    fn may_go_on(&self) -> bool {
+        self.watch.halted().is_none() && self.watch.check(&self.conn).is_ok()
+    }
+
+    /// Does all `jobs` in one transaction. A job that fails takes only itself back; one that meets damage takes all back.
     pub(super) fn group(&self, jobs: Vec<Job>) {
         let mut done = Vec::with_capacity(jobs.len());
-        let mut broken = self.batch("BEGIN IMMEDIATE").err();
+        let mut broken = self.watch.halted();
+        if broken.is_none() {
+            // Nobody else can migrate or replace the file's content between the look and the commit.
+            broken = self
+                .batch("BEGIN IMMEDIATE")
+                .and_then(|()| self.watch.check(&self.conn))
+                .err();
+        }
         if broken.is_none() {
             self.look_up_device(&mut broken);
         }
@@ -225,6 +240,11 @@ impl Writer {
             .and_then(|()| work(&self.conn).map_err(|why| why.at(&self.opener.path)))
             .and_then(|value| self.batch("RELEASE job").map(|()| value));
         let Err(why) = result else { return result };
+        self.watch.hear(&why);
+        if let Some(halted) = self.watch.halted() {
+            *broken = Some(halted);
+            return Err(why);
+        }
         // A full disk ends the whole transaction inside SQLite, and with it the jobs before this one.
         let undone = if self.conn.is_autocommit() {
             Err(why.clone())
@@ -241,5 +261,6 @@ impl Writer {
         self.conn
             .execute_batch(sql)
             .map_err(|why| Failure::Sql(why).at(&self.opener.path))
+            .inspect_err(|why| self.watch.hear(why))
     }
 }

@@ -202,3 +202,27 @@ fn every_opener_flushes_before_it_acknowledges() {
         assert!(day.qd(&["server", "stop", "--yes"]).status.success());
     }
 }
+
+/// The name of a copy is in its folder, which is flushed as well.
+#[test]
+fn a_backup_is_there_after_a_power_cut() {
+    let day = Day::start(0);
+    day.json(&["ticket", "add", "one", "--json"]);
+    let folder = day.folder().join("copies");
+    std::fs::create_dir(&folder).expect("it can be made");
+    let file = folder.join("safe.db").display().to_string();
+    flushes(&day, &["backup", &file]);
+    let trace = std::fs::read_to_string(day.folder().join("trace")).expect("it was written");
+    // The last of each: the journal of the copy flushes the folder too, before the copy has its name.
+    let flushed = |end: &str| {
+        let wanted = |line: &str| line.contains("sync(") && line.contains(end);
+        let lines = trace.lines().enumerate();
+        lines
+            .filter(|(_, line)| wanted(line))
+            .last()
+            .map(|(at, _)| at)
+    };
+    let bytes = flushed(".part>").unwrap_or_else(|| unreachable!("its bytes: {trace}"));
+    let name = flushed("copies>").unwrap_or_else(|| unreachable!("its name: {trace}"));
+    assert!(bytes < name, "{trace}");
+}

@@ -1,5 +1,7 @@
 //! The store as a file that somebody looks after: backup, restore, repair, by the program itself.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::support::day::Day;
@@ -96,4 +98,65 @@ fn an_export_is_the_whole_store_and_comes_back_into_another() {
     std::fs::write(&log, format!("{cut}\n")).expect("it can be written");
     fails(&third, &["import", &folder], 1, "not what was exported");
     assert!(titles(&third).is_empty());
+}
+
+/// Makes of the store what a program of one schema before left.
+fn as_an_older_program(day: &Day) -> rusqlite::Connection {
+    let file = PathBuf::from(day.home_text()).join("data/store.db");
+    let conn = rusqlite::Connection::open(file).expect("it opens");
+    conn.execute_batch("DROP TABLE session_shared; PRAGMA user_version = 4")
+        .expect("it can be changed");
+    conn
+}
+
+#[test]
+fn a_store_of_an_older_program_is_copied_and_exported_before_it_is_brought_up_to_date() {
+    let day = Day::start(0);
+    day.json(&["ticket", "add", "first", "--json"]);
+    let conn = as_an_older_program(&day);
+    let at = |name: &str| day.folder().join(name).display().to_string();
+    for words in [["backup", &at("safe.db")], ["export", &at("out")]] {
+        let done = day.qd(&words);
+        assert!(done.status.success(), "{words:?}: {done:?}");
+    }
+    let schema: i64 = conn
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .expect("it answers");
+    assert_eq!(schema, 4, "nothing was migrated");
+    fails(
+        &day,
+        &["--read-only", "ticket", "ls"],
+        1,
+        "brought up to date",
+    );
+    drop(conn);
+    let other = Day::start(0);
+    assert!(
+        other
+            .qd(&["restore", &at("safe.db"), "--yes"])
+            .status
+            .success()
+    );
+    assert_eq!(titles(&other), ["first"]);
+    let third = Day::start(0);
+    assert!(third.qd(&["import", &at("out")]).status.success());
+    assert_eq!(titles(&third), ["first"]);
+}
+
+#[test]
+fn a_damaged_store_is_not_repaired() {
+    let day = Day::start(0);
+    day.json(&["ticket", "add", "first", "--json"]);
+    let file = PathBuf::from(day.home_text()).join("data/store.db");
+    let conn = rusqlite::Connection::open(&file).expect("it opens");
+    conn.execute_batch(
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'ticket_ref')
+         WHERE name = 'note'",
+    )
+    .expect("it can be changed");
+    drop(conn);
+    let before = std::fs::read(&file).expect("it is there");
+    fails(&day, &["doctor", "--repair"], 1, "qd doctor --salvage");
+    assert_eq!(std::fs::read(&file).expect("it is there"), before);
 }

@@ -251,9 +251,8 @@ fn only_commits_of_others_are_told() -> Tested {
     let folder = tempfile::tempdir()?;
     let (told, heard) = sync_channel(100);
     let options = Options {
-        output_days: 0,
-        read_only: false,
         changed: Some(Box::new(move || told.try_send(()).unwrap_or_default())),
+        ..Options::default()
     };
     let ours = Store::open(folder.path(), now, || [1; 32], options)?;
     let theirs = open(folder.path())?;
@@ -310,8 +309,10 @@ fn writer(folder: &Path) -> Result<Writer, Box<dyn Error>> {
         opener,
         device,
         conn,
+        ..
     } = Opener::prepare(folder, false, || [1; 32])?;
     Ok(Writer {
+        watch: opener.watch(),
         seen: data_version(&conn),
         conn,
         opener,

@@ -7,7 +7,9 @@ mod crash;
 mod early;
 mod exam;
 mod files;
+mod mending;
 mod merge;
+mod older;
 mod power;
 mod purge;
 mod purge_ahead;
@@ -140,22 +142,7 @@ fn show(store: &Store, reference: &str) -> Result<Ticket, StoreError> {
 pub(crate) fn dump(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
     let conn = raw(folder)?;
     let mut lines = Vec::new();
-    for table in [
-        "reg",
-        "flag",
-        "note",
-        "conflict",
-        "ticket",
-        "host",
-        "run",
-        "run_step",
-        "session",
-        "session_shared",
-        "case_event",
-        "case_part",
-        "login",
-        "purged",
-    ] {
+    for table in tables::folded_names() {
         let mut statement = conn.prepare(&format!("SELECT * FROM {table}"))?;
         let columns: Vec<String> = statement
             .column_names()
