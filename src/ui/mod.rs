@@ -27,6 +27,8 @@ mod stories;
 #[cfg(test)]
 mod stories_anew;
 #[cfg(test)]
+mod stories_frames;
+#[cfg(test)]
 mod stories_guard;
 #[cfg(test)]
 mod stories_links;
