@@ -17,6 +17,7 @@ pub mod keys;
 mod layers;
 mod list;
 mod looking;
+mod marks;
 mod paint;
 mod plain;
 mod reel;

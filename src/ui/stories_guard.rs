@@ -317,3 +317,31 @@ fn a_login_before_the_name_of_a_host_takes_no_guard_away() {
     assert_eq!(members.len(), 2);
     assert!(!members.contains(&session_id("live web1")));
 }
+
+#[test]
+fn a_shell_is_for_all_marked_hosts_if_there_are_any() {
+    use crate::command::{Command, LayoutCommand, SessionCommand};
+    let scene = Scene::new(80, 24).keys("2 j s");
+    assert!(matches!(
+        scene.intents.as_slice(),
+        [Intent::Command(Command::Session(
+            SessionCommand::Open { .. }
+        ))]
+    ));
+    let scene = Scene::new(80, 24).keys("2 Space Space s");
+    let [Intent::Command(Command::Layout(LayoutCommand::Hosts(pattern)))] =
+        scene.intents.as_slice()
+    else {
+        unreachable!("{:?}", scene.intents)
+    };
+    assert_eq!(pattern.split(',').count(), 2, "{pattern}");
+    // The command is there for hosts that nobody marked, too.
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("layout hosts web*")
+        .keys("Enter");
+    assert!(matches!(
+        scene.intents.as_slice(),
+        [Intent::Command(Command::Layout(LayoutCommand::Hosts(pattern)))] if pattern == "web*"
+    ));
+}
