@@ -67,10 +67,12 @@ impl Line {
     }
 
     /// The line around a pane that gets what is typed into others, or that is on a production host: other lines, not only
-    /// other colours. Where there are none it has the look of a `quiet` one, or the words beside it would not stand out.
-    pub(super) fn loud(cx: Cx<'_>, session: &SessionView, quiet: Role) -> Option<Self> {
-        let coloured = cx.look.caps.colors != Colors::None;
-        let role = |loud| if coloured { loud } else { quiet };
+    /// other colours. Where there are none it is bold, and not reversed, or the words beside it would not stand out.
+    pub(super) fn loud(cx: Cx<'_>, session: &SessionView) -> Option<Self> {
+        let role = |loud| match cx.look.caps.colors {
+            Colors::None => Role::BorderFocus,
+            Colors::Ansi16 | Colors::Ansi256 | Colors::TrueColor => loud,
+        };
         let live = session.state == SessionState::Live;
         let receives = live && cx.model.broadcast.is_member(session.id);
         if receives && !session.is_full_screen() {

@@ -116,8 +116,10 @@ impl Pane {
                 rows: 1,
                 ..self.room
             };
-            let words = quiet.across.repeat(usize::from(row.cols));
-            painter.put(at(row), 0, &words, Role::Border);
+            for x in 0..row.cols {
+                let line = line(row.x + x, row.y);
+                painter.put_at(at(row), x, 0, line.across, line.role);
+            }
         }
         for seam in &self.seams {
             for y in 0..seam.area.rows {
@@ -153,8 +155,7 @@ impl Pane {
             .panes
             .iter()
             .filter_map(|(pane, area)| {
-                let quiet = edge(area == own);
-                let line = Line::loud(cx, cx.model.session(*pane)?, quiet)?;
+                let line = Line::loud(cx, cx.model.session(*pane)?)?;
                 Some((around(area), line))
             })
             .collect();
@@ -204,11 +205,6 @@ impl Pane {
     }
 }
 
-/// The look of a line that warns of nothing.
-fn edge(own: bool) -> Role {
-    if own { Role::BorderFocus } else { Role::Border }
-}
-
 /// The head of a pane: its host, what must be known of it, its reference, how far it is. The one with the keys is told by
 /// a sign too, for terminals without colours.
 fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Painter<'_>) {
@@ -240,8 +236,11 @@ fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Pai
         width: area.width.saturating_sub(2 * u16::from(area.width > 8)),
         ..area
     };
-    let loud = Line::loud(cx, session, edge(own));
-    let line = loud.unwrap_or_else(|| Line::quiet(cx.look, edge(own)));
+    let loud = Line::loud(cx, session);
+    let line = loud.unwrap_or_else(|| {
+        let role = if own { Role::BorderFocus } else { Role::Border };
+        Line::quiet(cx.look, role)
+    });
     let words = line.across.repeat(usize::from(area.width));
     painter.put(area, 0, &words, line.role);
     // Without colours only what warns has the look that warns: where everything is reversed nothing stands out.
