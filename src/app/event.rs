@@ -103,6 +103,8 @@ pub enum WindowEvent {
         /// It wants words instead of cells.
         plain: bool,
     },
+    /// Its program is of this version, which is not ours.
+    Program(String),
     /// What it cost so far.
     Cost(WindowCost),
     /// A key, a paste, a new size.

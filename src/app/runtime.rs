@@ -136,6 +136,11 @@ impl Runtime {
         self.engine.send(SshAsk::Keep(keep));
     }
 
+    /// What programs of this machine in panes are told of the app.
+    pub(super) fn around(&self, around: crate::ssh::Surroundings) {
+        self.engine.send(SshAsk::Around(around));
+    }
+
     /// Runs until it is told to end, or until nobody is left and nothing is under way.
     pub async fn run(mut self) {
         let mut tick = interval(TICK);

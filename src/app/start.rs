@@ -43,6 +43,17 @@ pub struct Places {
     pub demo: bool,
     /// Whether the app is a process of its own.
     pub served: bool,
+    /// The path by which programs in panes are to find the agent; without one they get the variable of this process.
+    pub agent: Option<PathBuf>,
+}
+
+impl Places {
+    /// The session in whose pane of the app of these places this process runs, by its reference.
+    pub fn pane(&self) -> Option<&str> {
+        let app = self.environment.get(crate::ssh::APP)?;
+        let pane = self.environment.text(crate::ssh::PANE);
+        pane.filter(|_| app == self.paths.state.as_os_str())
+    }
 }
 
 /// Why the app could not be put together.
@@ -116,6 +127,7 @@ pub fn places(globals: &Globals) -> Result<Places, StartError> {
         environment,
         demo: false,
         served: false,
+        agent: None,
     })
 }
 
@@ -177,6 +189,10 @@ pub fn assemble(
     runtime.keep(crate::term::Keep {
         bytes: settings.session.scrollback_bytes,
         keys: copy_keys(places),
+    });
+    runtime.around(crate::ssh::Surroundings {
+        app: places.paths.state.clone(),
+        agent: places.agent.clone(),
     });
     Ok((runtime, client))
 }

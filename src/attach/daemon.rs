@@ -44,6 +44,7 @@ pub fn serve(globals: &Globals) -> Result<u8, Refused> {
         .build()?;
     let exit = runtime.block_on(async {
         let place = Place::find(&places.paths).map_err(|why| no_socket(&why))?;
+        places.agent = Some(place.agent.clone());
         let taken = place.serve().map_err(|why| no_socket(&why))?;
         let Some((serving, listener)) = taken else {
             return Err(Refused {
@@ -133,6 +134,9 @@ pub async fn ensure(places: &Places, globals: &Globals) -> Result<(), Refused> {
     command
         .args(["server", "start", "--foreground"])
         .env(DETACHED, "1")
+        // It may be started in a pane of another app.
+        .env_remove(crate::ssh::PANE)
+        .env_remove(crate::ssh::APP)
         .current_dir(std::env::var_os("HOME").map_or_else(|| "/".into(), std::path::PathBuf::from))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

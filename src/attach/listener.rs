@@ -9,8 +9,12 @@ use super::encoder::Encoder;
 use super::protocol::{AppLink, Hello, PROTOCOL, Size, ToApp, ToWindow};
 use crate::app::event::WindowEvent;
 use crate::app::runtime::{self, Gone, Window};
+use crate::domain::text;
 use crate::term;
 use crate::ui::{Caps, Frame, UiInput, keys};
+
+/// How many characters of a version are worth telling.
+const VERSION: usize = 40;
 
 /// The least size of the screen that a window of words imagines.
 const PLAIN: term::Size = term::Size::new(160, 40);
@@ -43,6 +47,9 @@ pub(super) async fn serve(mut window: Window, mut link: AppLink) {
         plain: hello.plain,
     };
     let mut here = window.event(event).await.is_ok();
+    if let Some(program) = other(&hello) {
+        here &= window.event(WindowEvent::Program(program)).await.is_ok();
+    }
     let mut ended = false;
     while here {
         tokio::select! {
@@ -129,6 +136,14 @@ fn opened(hello: &Hello) -> (Size, Caps) {
     (hello.size, caps)
 }
 
+/// The version of the window's program, where it is not that of the app. Both understand each other all the same.
+fn other(hello: &Hello) -> Option<String> {
+    let program = hello.program.as_deref();
+    let program = program.filter(|program| *program != env!("CARGO_PKG_VERSION"));
+    // It goes to the screen, whoever sent it.
+    program.map(|program| text::line(program).chars().take(VERSION).collect())
+}
+
 /// Takes what the window said; false when it has left.
 async fn heard(window: &Window, served: &mut Served, told: Option<ToApp>) -> Result<bool, Gone> {
     match told {
@@ -179,4 +194,32 @@ async fn pass_on(served: &mut Served, link: &AppLink, told: Option<runtime::ToWi
         Some(runtime::ToWindow::Close) | None => return false,
     };
     link.to_window.send(message).await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_program_is_told_of() {
+        let hello = |program: Option<&str>| Hello {
+            version: PROTOCOL,
+            size: Size { cols: 80, rows: 24 },
+            colours: crate::ui::Colors::None,
+            unicode: true,
+            features: super::super::Features::default(),
+            focus: None,
+            plain: false,
+            program: program.map(str::to_owned),
+        };
+        assert_eq!(other(&hello(None)), None, "an older window says nothing");
+        assert_eq!(other(&hello(Some(env!("CARGO_PKG_VERSION")))), None);
+        assert_eq!(other(&hello(Some("9.9.9"))).as_deref(), Some("9.9.9"));
+        let noise = "9\x1b[2J".repeat(1000);
+        let told = other(&hello(Some(&noise))).unwrap_or_default();
+        assert!(
+            told.len() <= 4 * VERSION && !told.contains('\x1b'),
+            "{told:?}"
+        );
+    }
 }

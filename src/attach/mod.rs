@@ -41,7 +41,7 @@ use remote::Found;
 use window::Manner;
 
 use crate::app::runtime::Client;
-use crate::app::start::{self, Interactive, Refused};
+use crate::app::start::{self, Interactive, Places, Refused};
 use crate::command::Globals;
 
 /// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs. With `focus` it
@@ -52,6 +52,9 @@ use crate::command::Globals;
 pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8, Refused> {
     terminal_here(globals.plain)?;
     let mut places = start::places(globals)?;
+    if !globals.read_only {
+        elsewhere(&places)?;
+    }
     let manner = Manner {
         plain: globals.plain,
         screen: places.settings.screen,
@@ -93,6 +96,20 @@ pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8,
     // A thread may still wait for the terminal's next key; nobody listens to it any more.
     runtime.shutdown_background();
     shown.map(|()| 0)
+}
+
+/// Whether this terminal is no pane of the app that a window would show: the window would show itself.
+fn elsewhere(places: &Places) -> Result<(), Refused> {
+    let Some(pane) = places.pane() else {
+        return Ok(());
+    };
+    Err(Refused {
+        text: format!(
+            "this is the pane of {pane}, and a window here would show itself; the commands of `qd --help` work here, and without \
+             QD_PANE in the environment (`env -u QD_PANE qd`) the window opens all the same"
+        ),
+        exit: 2,
+    })
 }
 
 /// Opens a window onto the app in this terminal, and returns when it is closed and the terminal is given back.

@@ -21,6 +21,8 @@ pub(super) struct Place {
     /// The socket.
     pub(super) socket: PathBuf,
     lock: PathBuf,
+    /// A link to the agent of whoever came in last, for programs in panes; beside the socket, because it is as short.
+    pub(super) agent: PathBuf,
     /// What the app says before it can be asked, and why it could not start.
     pub(super) said: PathBuf,
 }
@@ -57,6 +59,7 @@ impl Place {
             socket = short_folder(&paths.state)?.join("qd.sock");
         }
         Ok(Self {
+            agent: socket.with_extension("agent"),
             socket,
             lock: paths.state.join(format!("qd-{machine}.lock")),
             said: paths.state.join(format!("qd-{machine}.start")),
@@ -134,6 +137,7 @@ impl Place {
     pub(super) fn leave(&self) {
         // It may be gone already, and the next server clears it all the same.
         std::fs::remove_file(&self.socket).ok();
+        std::fs::remove_file(&self.agent).ok();
     }
 }
 

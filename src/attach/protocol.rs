@@ -43,6 +43,9 @@ pub struct Hello {
     /// The session to show first, by reference.
     #[serde(default)]
     pub focus: Option<String>,
+    /// The version of its program.
+    #[serde(default)]
+    pub program: Option<String>,
     /// It wants lines of text that are only ever added to, and no cells: for screen readers.
     pub plain: bool,
 }

@@ -150,6 +150,7 @@ impl Pump {
             features: Features::of(|name| std::env::var(name).ok()),
             focus: self.focus.clone(),
             plain: self.plain,
+            program: Some(env!("CARGO_PKG_VERSION").to_owned()),
         };
         self.say(ToApp::Hello(hello)).await
     }

@@ -30,7 +30,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use crate::app::runtime::Line;
-use crate::app::start::{Places, Refused};
+use crate::app::start::{self, Places, Refused};
 use crate::command::{
     self, Args, Command, Globals, HostCommand, ParseError, Parsed, Playing, ProgramCommand,
     RunCommand, SessionCommand, Surface, SyncCommand, TicketCommand,
@@ -211,7 +211,9 @@ fn session(
         command if id == "session.open" => {
             let (result, opened) = headless::open(&globals, Command::Session(command), rides);
             let quiet = globals.json || globals.jsonl || globals.plain;
-            let window = !(args.has("detach") || quiet)
+            // In a pane of the app the new session has a tab beside it already.
+            let inside = || start::places(&globals).is_ok_and(|places| places.pane().is_some());
+            let window = !(args.has("detach") || quiet || inside())
                 && std::io::stdin().is_terminal()
                 && output::is_seen();
             match (result, opened) {

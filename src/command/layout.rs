@@ -79,6 +79,8 @@ pub enum LayoutCommand {
     Remove(String),
     /// Opens a session on every host of a ticket.
     Ticket(String),
+    /// Opens a session on every host of a pattern.
+    Hosts(String),
 }
 
 /// Where a new session goes.
@@ -540,6 +542,23 @@ pub(super) const ROWS: &[Row] = &[
         ),
         NAME,
     ),
+    Row {
+        id: "layout.hosts",
+        title: "shell on each",
+        help: "Opens a session on every host of a pattern, or on the marked ones, tiled in one tab.",
+        args: &[Arg {
+            name: "hosts",
+            form: Positional,
+            required: true,
+            subject: Some(Subject::Hosts),
+            help: "Names and patterns with commas between, such as web*,db1",
+        }],
+        scopes: &[Scope::Hosts],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Screen,
+        build: |args| layout(L::Hosts(args.need("hosts")?)),
+    },
     Row {
         id: "layout.ticket",
         title: "all hosts",

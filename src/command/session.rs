@@ -204,7 +204,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "session.open",
         title: "shell",
-        help: "Opens a shell on a host in a pane; from a ticket it is recorded there.",
+        help: "Opens a shell on a host, or on each marked one; from a ticket it is recorded there.",
         args: &[HOST, TICKET, DETACH],
         scopes: &[
             Scope::Tickets,

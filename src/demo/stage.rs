@@ -104,6 +104,7 @@ impl Stage {
             environment,
             demo: true,
             served: false,
+            agent: None,
         };
         let globals = Globals {
             home: None,

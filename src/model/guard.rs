@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::environment::Environment;
+use crate::domain::host::{self, Host};
 use crate::domain::ids::{SessionId, WindowId};
 use crate::domain::time::Time;
 
@@ -120,12 +121,21 @@ impl Model {
         })
     }
 
-    /// The environment of the host called `name`.
+    /// The environment of the host called `name`, however it was typed: `user@name` and `ssh://user@name:port` lead to the host
+    /// that the inventory calls `name`. Of a host that it does not know, patterns of names tell.
     pub fn environment_of(&self, name: &str) -> Option<&Environment> {
-        self.environments.of(self.host_named(name)?)
+        let bare = host::bare(name);
+        let known = self.host_named(name).or_else(|| self.host_named(bare));
+        // A name is looked up in either case by whoever resolves it, so `DB1` is db1.
+        match known.or_else(|| self.host_named(&bare.to_lowercase())) {
+            Some(host) => self.environments.of(host),
+            // No host has a space in its name: this is a shell on this machine, which is no production host for `*`.
+            None if bare.contains(' ') => None,
+            None => self.environments.of(&Host::named(bare)),
+        }
     }
 
-    /// Whether the host called `name` is a production host.
+    /// Whether the host called `name` is a production host, by [`Model::environment_of`].
     pub fn is_production(&self, name: &str) -> bool {
         self.environment_of(name)
             .is_some_and(Environment::is_production)
@@ -198,5 +208,35 @@ impl SessionView {
     pub fn looked_at(&mut self) {
         (self.bell, self.activity, self.monitor.silent) = (false, false, false);
         self.monitor.matched = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::environment::{Environment, Tint};
+    use crate::model::sample::model;
+
+    #[test]
+    fn a_host_is_guarded_however_its_name_was_typed() {
+        let mut model = model();
+        let patterns = Environment::new("vault", Tint::Red, &["vault-*", "10.9.*", "*machine*"]);
+        model.environments.0.push(patterns);
+        for (name, production) in [
+            ("db1", true),
+            ("root@db1", true),
+            ("ssh://db1", true),
+            ("ssh://root@db1:2222/", true),
+            ("a@b@db1", true),
+            ("DB1", true),
+            ("root@mail2", false),
+            ("root@nobody", false),
+            // The inventory does not know these; the settings name them by patterns.
+            ("vault-7", true),
+            ("root@vault-7", true),
+            ("ssh://root@10.9.0.1:22", true),
+            ("this machine", false),
+        ] {
+            assert_eq!(model.is_production(name), production, "{name}");
+        }
     }
 }

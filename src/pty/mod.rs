@@ -4,6 +4,7 @@
 
 mod error;
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -31,7 +32,9 @@ pub struct Program {
     /// The program and its arguments; empty is the account's shell as a login shell.
     pub argv: Vec<String>,
     /// Variables to set besides our own.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, OsString)>,
+    /// Variables of our own that it does not get.
+    pub without: Vec<OsString>,
     /// The folder to start in; `None` is the home.
     pub folder: Option<PathBuf>,
     /// Columns.
@@ -71,6 +74,9 @@ pub fn spawn(program: &Program) -> Result<(Pty, Outlet), Error> {
     };
     if let Some(folder) = &program.folder {
         command.cwd(folder);
+    }
+    for name in &program.without {
+        command.env_remove(name);
     }
     for (name, value) in &program.env {
         command.env(name, value);

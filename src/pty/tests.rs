@@ -9,7 +9,8 @@ type Outcome = Result<(), Box<dyn StdError>>;
 fn sh(script: &str) -> Program {
     Program {
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
-        env: vec![("QD_SAID".to_owned(), "yes".to_owned())],
+        env: vec![("QD_SAID".to_owned(), "yes".into())],
+        without: vec!["CARGO_MANIFEST_DIR".into()],
         folder: Some("/".into()),
         cols: 81,
         rows: 25,
@@ -26,9 +27,9 @@ async fn rest(outlet: &mut Outlet) -> String {
 
 #[tokio::test]
 async fn a_program_has_a_terminal_of_its_own() -> Outcome {
-    let script = "test -t 0 && stty size && echo $QD_SAID $(pwd) && exit 7";
+    let script = "test -t 0 && stty size && echo $QD_SAID $(pwd) [$CARGO_MANIFEST_DIR] && exit 7";
     let (_pty, mut outlet) = spawn(&sh(script))?;
-    assert_eq!(rest(&mut outlet).await, "25 81\r\nyes /\r\n");
+    assert_eq!(rest(&mut outlet).await, "25 81\r\nyes / []\r\n");
     assert_eq!(outlet.exit.await?, Exit::Code(7));
     Ok(())
 }

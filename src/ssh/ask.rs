@@ -18,6 +18,7 @@ use crate::term::encode::MouseEvent;
 use crate::term::{Keep, Look, Size};
 
 use super::fact::QuestionId;
+use super::surroundings::Surroundings;
 
 /// One request to the engine. Its `Debug` names requests, hosts and sizes, never contents.
 pub enum SshAsk {
@@ -58,6 +59,8 @@ pub enum SshAsk {
         /// Its socket.
         socket: PathBuf,
     },
+    /// Tells what programs of this machine in panes are told of the app.
+    Around(Surroundings),
     /// Stops an exec: TERM, then the channel is closed.
     Cancel {
         /// The exec.
@@ -301,6 +304,8 @@ pub enum SshAsk {
         term: String,
         /// The file for an asciicast recording; `None` records nothing.
         recording: Option<PathBuf>,
+        /// The session's reference, which the program finds in its environment.
+        reference: String,
     },
     /// Asks the host of a running exec for fresh keys.
     Rekey {
@@ -357,6 +362,7 @@ impl fmt::Debug for SshAsk {
             Self::Window { req, cols, rows } => write!(f, "Window({req:?}, {cols}x{rows})"),
             Self::Pause { req, on } => write!(f, "Pause({req:?}, {on})"),
             Self::Agent { socket } => write!(f, "Agent({})", socket.display()),
+            Self::Around(around) => write!(f, "Around({})", around.app.display()),
             Self::Cancel { req } => write!(f, "Cancel({req:?})"),
             Self::Open {
                 session, target, ..

@@ -76,6 +76,8 @@ pub(crate) struct Manager {
     pub(super) all: Semaphore,
     /// Of those who came in, newest first.
     agents: Mutex<Vec<PathBuf>>,
+    /// Where programs in panes find the agent.
+    pub(super) signpost: agent::Signpost,
     /// The next connection's number.
     next: AtomicU64,
 }
@@ -100,6 +102,7 @@ impl Manager {
             gates: Gates::default(),
             all: Semaphore::new(IN_ALL),
             agents: Mutex::default(),
+            signpost: agent::Signpost::default(),
             next: AtomicU64::new(1),
         })
     }
@@ -130,6 +133,18 @@ impl Manager {
             (AgentChoice::FromEnv, Some(socket)) => AgentChoice::Path(socket.clone()),
             (choice, _) => choice.clone(),
         }
+    }
+
+    /// Leads programs in panes to the agent that is to be used now.
+    ///
+    /// # Errors
+    /// The path that leads there cannot be made.
+    pub(super) fn point(&self) -> std::io::Result<()> {
+        let socket = agent::usual(&self.agent());
+        // Nobody came in with one that answers, so it is the one of whoever started the app, which may have ended too.
+        let alive = |socket: &PathBuf| std::os::unix::net::UnixStream::connect(socket).is_ok();
+        let socket = socket.filter(|socket| !self.signpost.is(socket) && alive(socket));
+        self.signpost.lead(socket.as_deref())
     }
 
     /// Which keys `target` would be offered, or why nobody knows, in words.

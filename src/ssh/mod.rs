@@ -44,6 +44,7 @@ mod slots;
 mod spare;
 mod spool;
 mod stamps;
+mod surroundings;
 mod system;
 mod transport;
 mod usage;
@@ -62,3 +63,4 @@ pub use fact::{
 };
 pub use screens::Screens;
 pub use stamps::FileStamp;
+pub use surroundings::{APP, PANE, Surroundings};

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::forward::Forwarding;
 use super::resolve;
 use super::stamps::{account_home, account_name};
+use super::surroundings;
 
 /// How long a connection may take when the configuration names no time.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -421,7 +422,7 @@ fn environment(effective: &Effective) -> Vec<(String, String)> {
         .filter_map(|pattern| glob::Pattern::new(pattern).ok())
         .collect();
     for (name, value) in std::env::vars() {
-        let known = env.iter().any(|(set, _)| *set == name);
+        let known = env.iter().any(|(set, _)| *set == name) || surroundings::is_ours(&name);
         if !known && patterns.iter().any(|pattern| pattern.matches(&name)) {
             env.push((name, value));
         }

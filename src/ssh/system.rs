@@ -29,6 +29,7 @@ use super::remains::Remains;
 use super::screens::Screens;
 use super::shell::{self, Frame, Inlets, Pane, Reader, View};
 use super::spool::{PIECE, Spool};
+use super::surroundings::Surroundings;
 use super::writer::{Answers, PaneInput};
 
 /// How long a program may take to end after it was told to.
@@ -47,6 +48,8 @@ pub(crate) struct LocalPane {
     pub(crate) size: Size,
     pub(crate) term: String,
     pub(crate) recording: Option<std::path::PathBuf>,
+    /// The reference that the program is told; none for one that leads to a host.
+    pub(crate) inside: Option<String>,
 }
 
 /// The pane that reaches a host by the system's `ssh`.
@@ -66,6 +69,7 @@ pub(crate) fn pane_of(program: &Path, pane: Pane) -> Result<LocalPane, String> {
         size: pane.size,
         term: pane.term,
         recording: pane.recording,
+        inside: None,
     })
 }
 
@@ -93,11 +97,11 @@ fn unfit(target: &Target) -> Option<String> {
 pub(crate) async fn run(
     facts: &mpsc::Sender<SshFact>,
     screens: &Screens,
-    pane: LocalPane,
+    (pane, around): (LocalPane, &Surroundings),
     inlets: Inlets,
 ) -> (SshFact, Option<Remains>) {
     let session = pane.session;
-    let (exit, recorded, remains) = live(facts, screens, pane, inlets).await;
+    let (exit, recorded, remains) = live(facts, screens, (pane, around), inlets).await;
     let fact = SshFact::SessionClosed {
         session,
         exit,
@@ -110,12 +114,13 @@ pub(crate) async fn run(
 async fn live(
     facts: &mpsc::Sender<SshFact>,
     screens: &Screens,
-    pane: LocalPane,
+    (pane, around): (LocalPane, &Surroundings),
     mut inlets: Inlets,
 ) -> (Exit, Recorded, Option<Remains>) {
     let program = Program {
         argv: pane.argv.clone(),
-        env: vec![("TERM".to_owned(), pane.term.clone())],
+        env: around.set(&pane.term, pane.inside.as_deref()),
+        without: around.unset(std::env::vars_os().map(|(name, _)| name)),
         folder: None,
         cols: pane.size.cols,
         rows: pane.size.rows,

@@ -64,7 +64,7 @@ impl Ui {
 
     /// Starts a command as if its key had been pressed: what is missing is taken from the selection, then asked for.
     pub fn invoke(&mut self, model: &Model, row: &'static Row) -> Vec<Intent> {
-        let mut pending = Pending::new(row);
+        let mut pending = Pending::new(self.for_marks(row));
         pending.fill(|subject| self.views.subject(&self.view, subject, model));
         self.go_on(model, pending)
     }

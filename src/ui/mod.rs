@@ -17,6 +17,7 @@ pub mod keys;
 mod layers;
 mod list;
 mod looking;
+mod marks;
 mod paint;
 mod plain;
 mod reel;
@@ -26,6 +27,8 @@ mod scenes;
 mod stories;
 #[cfg(test)]
 mod stories_anew;
+#[cfg(test)]
+mod stories_frames;
 #[cfg(test)]
 mod stories_guard;
 #[cfg(test)]

@@ -302,3 +302,70 @@ fn views_with_a_digit_have_a_tab_where_there_is_room() {
     assert!(tabs(200).contains("[7 forwards]") && tabs(200).contains("8 alarms"));
     assert!(!tabs(80).contains("7 forwards"), "{}", tabs(80));
 }
+
+/// The marked sessions, the first one on this host.
+fn first_on(host: &str) -> Model {
+    let mut model = marked();
+    if let Some(view) = model.session_mut(session_id("live web1")) {
+        view.host = host.to_owned();
+    }
+    model
+}
+
+#[test]
+fn a_login_before_the_name_of_a_host_takes_no_guard_away() {
+    let scene = |host: &str| Scene::with(first_on(host), 80, 24, Caps::default()).keys("3 Enter");
+    // The tab is as red as that of a host that was typed without a login.
+    let tab = |host: &str| {
+        let buffer = scene(host).buffer();
+        buffer.cell((2, 0)).map(|cell| (cell.fg, cell.bg))
+    };
+    assert_eq!(tab("ssh://root@db1:22"), tab("db1"));
+    assert_ne!(tab("root@db1"), tab("root@mail2"));
+    let mut scene = scene("root@db1");
+    let text = scene.text();
+    let status = text.lines().nth(23).unwrap_or_default();
+    assert!(status.contains("root@db1  production"), "{status}");
+    // One line is shown before it is pasted.
+    paste(&mut scene, "uptime");
+    assert!(scene.intents.is_empty() && scene.text().contains("PRODUCTION"));
+    scene.press("Esc");
+    // A broadcast leaves it out until the word is typed.
+    scene.press("Ctrl-] B");
+    assert!(scene.text().contains("Add production (p)"));
+    scene.press("y");
+    let members = match scene.intents.as_slice() {
+        [Intent::Guard(GuardOrder::Begin { members, .. })] => members.clone(),
+        other => unreachable!("{other:?}"),
+    };
+    assert_eq!(members.len(), 2);
+    assert!(!members.contains(&session_id("live web1")));
+}
+
+#[test]
+fn a_shell_is_for_all_marked_hosts_if_there_are_any() {
+    use crate::command::{Command, LayoutCommand, SessionCommand};
+    let scene = Scene::new(80, 24).keys("2 j s");
+    assert!(matches!(
+        scene.intents.as_slice(),
+        [Intent::Command(Command::Session(
+            SessionCommand::Open { .. }
+        ))]
+    ));
+    let scene = Scene::new(80, 24).keys("2 Space Space s");
+    let [Intent::Command(Command::Layout(LayoutCommand::Hosts(pattern)))] =
+        scene.intents.as_slice()
+    else {
+        unreachable!("{:?}", scene.intents)
+    };
+    assert_eq!(pattern.split(',').count(), 2, "{pattern}");
+    // The command is there for hosts that nobody marked, too.
+    let scene = Scene::new(80, 24)
+        .keys(":")
+        .write("layout hosts web*")
+        .keys("Enter");
+    assert!(matches!(
+        scene.intents.as_slice(),
+        [Intent::Command(Command::Layout(LayoutCommand::Hosts(pattern)))] if pattern == "web*"
+    ));
+}

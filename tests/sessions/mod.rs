@@ -7,6 +7,7 @@ mod copy;
 mod fidelity;
 mod guard;
 mod hostile;
+mod inside;
 mod kills;
 mod layout;
 mod programs;

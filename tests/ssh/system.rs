@@ -202,6 +202,7 @@ async fn a_local_program_has_a_pane_too() -> Result<(), Failed> {
             size: Size::new(80, 24),
             term: "xterm-256color".to_owned(),
             recording: None,
+            reference: "S-0AAA".to_owned(),
         });
     };
     let mark = lab.at("pid");

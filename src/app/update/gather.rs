@@ -458,6 +458,7 @@ fn patterns_of(command: &Command) -> Vec<&str> {
         Command::Host(HostCommand::Tag { pattern, .. }) => vec![pattern],
         Command::Exec(exec) => vec![&exec.pattern],
         Command::Run(RunCommand::Start(start)) => vec![&start.pattern],
+        Command::Layout(LayoutCommand::Hosts(pattern)) => vec![pattern],
         _ => Vec::new(),
     }
 }

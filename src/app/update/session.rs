@@ -235,6 +235,7 @@ pub(super) fn launch(
     let Some(live) = state.sessions.get(&id) else {
         return;
     };
+    let told = reference.clone();
     if state.model.session(id).is_none() {
         // Its pane was dismissed before its record was written.
         return closed(state, id, &Exit::Cancelled, 0, None, fx);
@@ -262,6 +263,7 @@ pub(super) fn launch(
             size,
             term,
             recording,
+            reference: told,
         }
     } else {
         SshAsk::Open {

@@ -63,6 +63,13 @@ pub(super) fn happened(state: &mut State, id: WindowId, event: WindowEvent, fx: 
                 .for_each(|intent| wanted(state, id, intent, fx));
             layout::settle(state, fx);
         }
+        WindowEvent::Program(program) => {
+            let ours = &state.setup.info.version;
+            let text = format!(
+                "the app is qd {ours}, this window {program}; `qd server stop`, when it suits you, and then `qd` starts the other one"
+            );
+            say(state, Level::Warn, text);
+        }
         WindowEvent::Cost(cost) => {
             state.costs.insert(id, cost);
         }

@@ -157,4 +157,21 @@ mod tests {
         state.setup.served = true;
         assert_eq!(told(&mut state, Some(WindowEvent::Closed)), [false]);
     }
+
+    #[test]
+    fn a_window_of_another_version_is_told_once_and_served() {
+        use crate::app::event::{Event, WindowEvent};
+        use crate::app::update::{bench::WINDOW, update};
+        let mut state = bench::state();
+        let ours = state.setup.info.version.clone();
+        let before = state.model.notices.count();
+        let event = WindowEvent::Program("9.9.9".to_owned());
+        drop(update(&mut state, Event::Window(WINDOW, event)));
+        assert_eq!(state.model.notices.count(), before + 1);
+        let said = state.model.notices.last().expect("it is said");
+        for part in ["9.9.9", &ours, "qd server stop"] {
+            assert!(said.text.contains(part), "{said:?}");
+        }
+        assert!(state.windows.contains_key(&WINDOW), "it stays");
+    }
 }

@@ -3,6 +3,7 @@
 mod files;
 mod protocol;
 mod report;
+mod signpost;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use files::{Files, Half, KeyFile};
 pub(crate) use files::unlock;
 pub(crate) use protocol::Constraints;
 pub(crate) use report::report;
+pub(crate) use signpost::Signpost;
 
 /// How long the agent may take to list its keys. It signs under the patience of the login: a person may have to touch a token.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -105,13 +107,20 @@ pub(crate) struct Candidates {
 
 /// The socket of the agent for a host.
 pub(crate) fn socket(settings: &Settings, choice: &AgentChoice) -> Option<PathBuf> {
-    match (&settings.agent, choice) {
-        (AgentSocket::None, _) | (AgentSocket::Default, AgentChoice::None) => None,
-        (AgentSocket::Path(path), _) | (AgentSocket::Default, AgentChoice::Path(path)) => {
-            Some(path.clone())
-        }
+    match &settings.agent {
+        AgentSocket::None => None,
+        AgentSocket::Path(path) => Some(path.clone()),
+        AgentSocket::Default => usual(choice),
+    }
+}
+
+/// The socket of the agent where nothing is said of a host.
+pub(crate) fn usual(choice: &AgentChoice) -> Option<PathBuf> {
+    match choice {
+        AgentChoice::None => None,
+        AgentChoice::Path(path) => Some(path.clone()),
         // An empty variable is no agent.
-        (AgentSocket::Default, AgentChoice::FromEnv) => std::env::var_os("SSH_AUTH_SOCK")
+        AgentChoice::FromEnv => std::env::var_os("SSH_AUTH_SOCK")
             .filter(|path| !path.is_empty())
             .map(PathBuf::from),
     }

@@ -1,5 +1,6 @@
 //! The engine's handle: takes asks without ever blocking. What each ask does is in the files beside this one.
 
+mod around;
 mod execs;
 mod panes;
 mod probes;
@@ -34,6 +35,7 @@ use crate::ssh::manager::Manager;
 use crate::ssh::question::Questions;
 use crate::ssh::screens::Screens;
 use crate::ssh::shell::{Pane, View};
+use crate::ssh::surroundings::Surroundings;
 use crate::ssh::system::LocalPane;
 use crate::ssh::watching::Watching;
 use crate::ssh::writer::PaneInput;
@@ -135,6 +137,8 @@ struct Running {
     keep: crate::term::Keep,
     /// When typed characters are shown before a host has echoed them.
     predict: Predict,
+    /// What programs of this machine in panes are told.
+    around: Surroundings,
 }
 
 struct ExecDoor {
@@ -197,7 +201,8 @@ impl Engine {
             }
             SshAsk::Window { req, cols, rows } => inner.input(req, Input::Window(cols, rows)),
             SshAsk::Pause { req, on } => inner.pause(req, on),
-            SshAsk::Agent { socket } => inner.manager.use_agent(socket),
+            SshAsk::Agent { socket } => inner.came_in(socket),
+            SshAsk::Around(around) => inner.around(around),
             SshAsk::Cancel { req } => {
                 inner.stop(req, Stop::Cancelled);
                 inner.stop_copy(req);
@@ -279,9 +284,11 @@ impl Engine {
                 size,
                 term,
                 recording,
+                reference,
             } => inner.open_local(LocalPane {
                 session,
                 argv: program,
+                inside: Some(reference),
                 title: "local".to_owned(),
                 size,
                 term,

@@ -58,11 +58,15 @@ impl Inner {
             return;
         };
         let strict = self.must_record(pane.recording.as_ref());
+        let around = self.lock().around.clone();
+        // An agent that was killed leaves its socket behind; whoever opens a pane may soon need another.
+        self.manager.signpost.wanted.notify_one();
         let inner = Arc::clone(self);
         self.spawn(async move {
             if let Some(why) = refused(strict).await {
                 return inner.ended(session, unrecorded(session, why), None).await;
             }
+            let pane = (pane, &around);
             let (fact, remains) = system::run(&inner.facts, &inner.screens, pane, inlets).await;
             inner.ended(session, fact, remains).await;
         });

@@ -54,21 +54,14 @@ pub(super) fn reopen_all(state: &mut State, window: WindowId, fx: &mut Vec<Effec
         return say(state, Level::Info, "no session here has ended".to_owned());
     }
     let hosts = all.iter().filter_map(|id| state.model.session(*id));
-    let mut production: Vec<String> = hosts
-        .filter(|session| state.model.is_production(&session.host))
-        .map(|session| session.host.clone())
-        .collect();
-    production.sort();
-    production.dedup();
+    let hosts: Vec<&str> = hosts.map(|session| session.host.as_str()).collect();
+    let production = production(&state.model, &hosts);
     if all.len() <= UNASKED && production.is_empty() {
         return begin(state, window, all, fx);
     }
     let id = QuestionId(state.mint.request().0);
-    let count = all.len();
-    let sessions = if count == 1 { "session" } else { "sessions" };
-    let mut body = vec![format!(
-        "This opens {count} {sessions} again, {AT_ONCE} at a time."
-    )];
+    let sessions = sessions(all.len());
+    let mut body = vec![format!("This opens {sessions} again, {AT_ONCE} at a time.")];
     body.push(production_words(&production));
     let session = state.windows.get(&window).and_then(|ui| match ui.view() {
         View::Pane(id) => Some(*id),
@@ -77,7 +70,7 @@ pub(super) fn reopen_all(state: &mut State, window: WindowId, fx: &mut Vec<Effec
     state.tabs.everywhere.insert(id, window);
     state.model.questions.push_back(Question {
         id,
-        title: format!("open {count} {sessions} again"),
+        title: format!("open {sessions} again"),
         body,
         kind: QuestionKind::YesNo { default_no: true },
         session,
@@ -85,7 +78,25 @@ pub(super) fn reopen_all(state: &mut State, window: WindowId, fx: &mut Vec<Effec
     });
 }
 
-fn production_words(hosts: &[String]) -> String {
+/// So many sessions, in words.
+pub(super) fn sessions(count: usize) -> String {
+    match count {
+        1 => "1 session".to_owned(),
+        count => format!("{count} sessions"),
+    }
+}
+
+/// Those of these hosts that are production hosts, each once.
+pub(super) fn production(model: &Model, hosts: &[&str]) -> Vec<String> {
+    let risky = hosts.iter().filter(|host| model.is_production(host));
+    let mut risky: Vec<String> = risky.map(|host| (*host).to_owned()).collect();
+    risky.sort();
+    risky.dedup();
+    risky
+}
+
+/// Which hosts are production hosts, in words.
+pub(super) fn production_words(hosts: &[String]) -> String {
     match hosts {
         [] => "None of the hosts is a production host.".to_owned(),
         [one] => format!("{one} is a production host."),
@@ -116,7 +127,13 @@ pub(in crate::app::update) fn agreed(
     }
 }
 
-fn begin(state: &mut State, window: WindowId, all: Vec<SessionId>, fx: &mut Vec<Effect>) {
+/// Opens all of these anew, a few at a time.
+pub(super) fn begin(
+    state: &mut State,
+    window: WindowId,
+    all: Vec<SessionId>,
+    fx: &mut Vec<Effect>,
+) {
     let queue = &mut state.tabs.queue;
     queue.window = Some(window);
     for id in all {

@@ -5,6 +5,7 @@
 
 mod anew;
 mod everywhere;
+mod hosts;
 mod keep;
 mod named;
 mod rejoin;
@@ -287,7 +288,7 @@ pub(super) fn asked(
     use LayoutCommand as L;
     let caller = Caller::Window(window);
     match &command {
-        L::Put { .. } | L::Ticket(_) | L::List | L::Open(_) | L::Remove(_) => {
+        L::Put { .. } | L::Ticket(_) | L::Hosts(_) | L::List | L::Open(_) | L::Remove(_) => {
             let gather = Gather::new(caller, Command::Layout(command));
             return gather::begin(state, gather, fx);
         }
@@ -364,7 +365,8 @@ fn change(tab: &mut Tab, command: LayoutCommand) -> Result<(), &'static str> {
         | L::Open(_)
         | L::List
         | L::Remove(_)
-        | L::Ticket(_) => {}
+        | L::Ticket(_)
+        | L::Hosts(_) => {}
     }
     Ok(())
 }
@@ -489,6 +491,7 @@ pub(super) fn execute(
             session::open_at(state, &gather, host, local, spot, fx);
         }
         L::Ticket(_) => named::ticket(state, &gather, fx),
+        L::Hosts(pattern) => hosts::open(state, &gather, &pattern, fx),
         L::List => named::ask(state, Wanted::List(gather.caller), fx),
         L::Open(name) => named::ask(state, Wanted::Open(gather.caller, name), fx),
         L::Remove(name) => named::ask(state, Wanted::Remove(gather.caller, name), fx),

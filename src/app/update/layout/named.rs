@@ -16,12 +16,12 @@ use crate::store::{self, Ask, Batch, Local, StoreError};
 use crate::ui::View;
 
 use super::super::{append, failure, reply, warn, window};
-use super::{done, keep, made, reopen, settle};
+use super::{done, everywhere, keep, made, settle};
 
 /// The names of layouts begin so in the store.
 const LAYOUT: &str = "layout/";
 
-/// How many sessions are opened without asking.
+/// How many sessions of a layout are opened without asking, if none is on a production host.
 const UNASKED: usize = 4;
 
 /// The longest name of a layout, in characters.
@@ -106,7 +106,7 @@ pub(in crate::app::update) fn answered(
             reply(state, caller, Outcome::ok(answer), fx);
         }
         (Wanted::Open(caller, name), store::Answer::Kept(kept)) => match find(&kept, &name) {
-            Ok(tab) => open(state, caller, tab, fx),
+            Ok(tab) => open(state, caller, (tab, UNASKED), fx),
             Err(why) => reply(state, caller, Outcome::error(3, why), fx),
         },
         (Wanted::Remove(caller, name), store::Answer::Kept(kept)) => {
@@ -251,31 +251,31 @@ pub(super) fn ticket(state: &mut State, gather: &Gather, fx: &mut Vec<Effect>) {
         focus: 0,
         zoomed: false,
     };
-    open(state, gather.caller, tab, fx);
+    open(state, gather.caller, (tab, UNASKED), fx);
 }
 
-/// Opens a layout, after asking when it is large.
-fn open(state: &mut State, caller: Caller, tab: SavedTab, fx: &mut Vec<Effect>) {
+/// Opens a layout: at once up to so many sessions, else after a question; one with a production host always after one.
+pub(super) fn open(
+    state: &mut State,
+    caller: Caller,
+    (tab, unasked): (SavedTab, usize),
+    fx: &mut Vec<Effect>,
+) {
     let Caller::Window(window) = caller else {
         let text = "layouts open in a window; start one with `qd`".to_owned();
         return reply(state, caller, Outcome::error(2, text), fx);
     };
-    let places = tab.root.leaves();
-    if places.len() <= UNASKED {
+    let hosts = tab.root.leaves().into_iter();
+    let hosts: Vec<&str> = hosts.map(|place| place.host.as_str()).collect();
+    let (count, production) = (hosts.len(), everywhere::production(&state.model, &hosts));
+    if count <= unasked && production.is_empty() {
         return open_now(state, window, &tab, fx);
     }
-    let production = |place: &&&Place| {
-        let environment = state.model.environment_of(&place.host);
-        environment.is_some_and(|environment| environment.is_production())
-    };
-    let risky = places.iter().filter(production).count();
-    let count = places.len();
-    let mut body = vec![format!("This opens {count} sessions at once.")];
-    body.push(match risky {
-        0 => "None of the hosts is a production host.".to_owned(),
-        1 => "One of them is on a production host.".to_owned(),
-        risky => format!("{risky} of them are on production hosts."),
-    });
+    let sessions = everywhere::sessions(count);
+    let body = vec![
+        format!("This opens {sessions}."),
+        everywhere::production_words(&production),
+    ];
     let id = QuestionId(state.mint.request().0);
     let session = state.windows.get(&window).and_then(|ui| match ui.view() {
         View::Pane(id) => Some(*id),
@@ -284,7 +284,7 @@ fn open(state: &mut State, caller: Caller, tab: SavedTab, fx: &mut Vec<Effect>) 
     state.tabs.asked.insert(id, (caller, tab));
     state.model.questions.push_back(Question {
         id,
-        title: format!("open {count} sessions"),
+        title: format!("open {sessions}"),
         body,
         kind: QuestionKind::YesNo { default_no: true },
         session,
@@ -319,9 +319,7 @@ fn open_now(state: &mut State, window: WindowId, tab: &SavedTab, fx: &mut Vec<Ef
     }
     // The sizes are known before any of them opens.
     settle(state, fx);
-    for pane in panes {
-        reopen(state, Caller::Window(window), pane, fx);
-    }
+    everywhere::begin(state, window, panes, fx);
 }
 
 /// A session that is not there, to be reopened.

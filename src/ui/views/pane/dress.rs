@@ -1,6 +1,7 @@
 //! How much a session's frame must warn: which role its lines are drawn in, and what they say of it.
 
-use crate::model::SessionView;
+use crate::model::{SessionState, SessionView};
+use crate::ui::paint::Look;
 use crate::ui::theme::{Colors, Role};
 use crate::ui::views::Cx;
 
@@ -40,6 +41,54 @@ fn broadcast(cx: Cx<'_>, session: &SessionView) -> Option<String> {
         return Some("BROADCAST, not from this full-screen program".to_owned());
     }
     cx.model.broadcast_words()
+}
+
+/// How a line around a pane is drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Line {
+    pub(super) role: Role,
+    pub(super) across: &'static str,
+    pub(super) down: &'static str,
+}
+
+impl Line {
+    /// A line that warns of nothing.
+    pub(super) fn quiet(look: &Look, role: Role) -> Self {
+        Self {
+            role,
+            across: look.glyph("─", "-"),
+            down: look.glyph("│", "|"),
+        }
+    }
+
+    /// The character across of a pane that gets what is typed into others.
+    pub(super) fn receiving(look: &Look) -> &'static str {
+        look.glyph("═", "#")
+    }
+
+    /// The line around a pane that gets what is typed into others, or that is on a production host: other lines, not only
+    /// other colours. Where there are none it is bold, and not reversed, or the words beside it would not stand out.
+    pub(super) fn loud(cx: Cx<'_>, session: &SessionView) -> Option<Self> {
+        let role = |loud| match cx.look.caps.colors {
+            Colors::None => Role::BorderFocus,
+            Colors::Ansi16 | Colors::Ansi256 | Colors::TrueColor => loud,
+        };
+        let live = session.state == SessionState::Live;
+        let receives = live && cx.model.broadcast.is_member(session.id);
+        if receives && !session.is_full_screen() {
+            return Some(Self {
+                role: role(Role::Broadcast),
+                across: Self::receiving(cx.look),
+                down: cx.look.glyph("║", "#"),
+            });
+        }
+        let production = cx.model.is_production(&session.host);
+        production.then(|| Self {
+            role: role(Role::Prod),
+            across: cx.look.glyph("━", "="),
+            down: cx.look.glyph("┃", "!"),
+        })
+    }
 }
 
 /// What a session's tab must say in capitals, where no colour says it: that its host is a production host.

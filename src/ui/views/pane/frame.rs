@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::Pane;
-use super::dress;
+use super::dress::{self, Line};
 use crate::domain::ids::SessionId;
 use crate::domain::layout::{Area, Axis, Tab};
 use crate::model::{Model, SessionState, SessionView};
@@ -104,20 +104,11 @@ impl Pane {
             return;
         };
         let at = |area: Area| Rect::new(origin.x + area.x, origin.y + area.y, area.cols, area.rows);
-        let across = painter.look().glyph("─", "-");
-        let down = painter.look().glyph("│", "|");
-        let role = |x: u16, y: u16| {
-            let near = Area {
-                x: own.x.saturating_sub(1),
-                y: own.y.saturating_sub(1),
-                cols: own.cols + u16::from(own.x > 0) + 1,
-                rows: own.rows + 1,
-            };
-            if near.contains(x, y) {
-                Role::BorderFocus
-            } else {
-                Role::Border
-            }
+        let lines = self.lines(cx, own);
+        let quiet = Line::quiet(painter.look(), Role::Border);
+        let line = |x: u16, y: u16| {
+            let near = lines.iter().find(|(near, _)| near.contains(x, y));
+            near.map_or(quiet, |(_, line)| *line)
         };
         if let Some((_, first)) = self.panes.first().filter(|(_, area)| area.y > self.room.y) {
             let row = Area {
@@ -125,18 +116,20 @@ impl Pane {
                 rows: 1,
                 ..self.room
             };
-            let words = across.repeat(usize::from(row.cols));
-            painter.put(at(row), 0, &words, Role::Border);
+            for x in 0..row.cols {
+                let line = line(row.x + x, row.y);
+                painter.put_at(at(row), x, 0, line.across, line.role);
+            }
         }
         for seam in &self.seams {
             for y in 0..seam.area.rows {
                 for x in 0..seam.area.cols {
+                    let line = line(seam.area.x + x, seam.area.y + y);
                     let sign = match seam.axis {
-                        Axis::Beside => down,
-                        Axis::Below => across,
+                        Axis::Beside => line.down,
+                        Axis::Below => line.across,
                     };
-                    let role = role(seam.area.x + x, seam.area.y + y);
-                    painter.put_at(at(seam.area), x, y, sign, role);
+                    painter.put_at(at(seam.area), x, y, sign, line.role);
                 }
             }
         }
@@ -148,6 +141,28 @@ impl Pane {
             };
             draw_head(cx, *pane, *pane == id, at(head), painter);
         }
+    }
+
+    /// The panes whose lines say something, with the cells around them: those that warn before the one with the keys.
+    fn lines(&self, cx: Cx<'_>, own: &Area) -> Vec<(Area, Line)> {
+        let around = |area: &Area| Area {
+            x: area.x.saturating_sub(1),
+            y: area.y.saturating_sub(1),
+            cols: area.cols + u16::from(area.x > 0) + 1,
+            rows: area.rows + 1,
+        };
+        let mut lines: Vec<(Area, Line)> = self
+            .panes
+            .iter()
+            .filter_map(|(pane, area)| {
+                let line = Line::loud(cx, cx.model.session(*pane)?)?;
+                Some((around(area), line))
+            })
+            .collect();
+        let receives = Line::receiving(cx.look);
+        lines.sort_by_key(|(_, line)| line.across != receives);
+        lines.push((around(own), Line::quiet(cx.look, Role::BorderFocus)));
+        lines
     }
 
     /// Draws the tab on a sheet of its own and lays the part of it that fits on the window. Gives the cursor's place there.
@@ -221,11 +236,19 @@ fn draw_head(cx: Cx<'_>, id: SessionId, own: bool, area: Rect, painter: &mut Pai
         width: area.width.saturating_sub(2 * u16::from(area.width > 8)),
         ..area
     };
-    let line = if own { Role::BorderFocus } else { Role::Border };
-    let across = painter.look().glyph("─", "-");
-    painter.put(area, 0, &across.repeat(usize::from(area.width)), line);
-    // Only what warns has the colour that warns: where everything is reversed nothing stands out.
-    let role = if own { Role::Selected } else { Role::Hint };
+    let loud = Line::loud(cx, session);
+    let line = loud.unwrap_or_else(|| {
+        let role = if own { Role::BorderFocus } else { Role::Border };
+        Line::quiet(cx.look, role)
+    });
+    let words = line.across.repeat(usize::from(area.width));
+    painter.put(area, 0, &words, line.role);
+    // Without colours only what warns has the look that warns: where everything is reversed nothing stands out.
+    let role = match loud.map(|loud| loud.role) {
+        _ if own => Role::Selected,
+        Some(role @ (Role::Broadcast | Role::Prod)) => role,
+        Some(_) | None => Role::Hint,
+    };
     painter.spans(
         inner,
         0,
