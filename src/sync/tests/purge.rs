@@ -112,7 +112,7 @@ impl Member {
                 let sealed = bag.get(name).await?;
                 let header = Header::read(&sealed)?;
                 let key = self.engine.ring().key(header.epoch).ok_or("a key")?;
-                let segment = header.open(key, &sealed)?;
+                let segment = header.open(key)?;
                 if segment.ops.iter().any(|op| holds(&op.body)) {
                     found.push(name.to_string());
                 }
