@@ -149,6 +149,7 @@ pub(crate) fn dump(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
         "run",
         "run_step",
         "session",
+        "session_shared",
         "case_event",
         "case_part",
         "login",
@@ -224,6 +225,7 @@ pub(crate) fn merged(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
             "conflict",
             "SELECT hex(ent), kind, field, hex(dev), seq FROM conflict",
         ),
+        ("shown", "SELECT hex(id), title, body FROM ticket"),
     ] {
         let mut statement = conn.prepare(sql)?;
         let columns = statement.column_count();
