@@ -23,7 +23,7 @@ use crate::domain::ticket::Ticket;
 use crate::store::{self, Ask, Logged, Store, StoreError};
 
 use super::care::{refused, usage};
-use super::render;
+use super::{decoded, folder, render};
 
 /// What we write and read.
 const FORMAT: u32 = 1;
@@ -51,6 +51,9 @@ struct Line {
     seq: u64,
     hlc: u64,
     body: String,
+    /// The same for programs that do not read CBOR; nobody reads it back.
+    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    op: Option<serde_json::Value>,
 }
 
 /// Writes everything into the new folder `to`.
@@ -135,10 +138,14 @@ fn private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn put(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn put(path: &Path, text: &str) -> io::Result<()> {
+    put_bytes(path, format!("{text}\n").as_bytes())
+}
+
+/// Writes a new file for its owner alone.
+pub(super) fn put_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
@@ -175,6 +182,7 @@ fn write_log(
                     seq: op.seq,
                     hlc: op.hlc.0,
                     body: BASE64_STANDARD.encode(&op.body),
+                    op: decoded::op(&op.body),
                 };
                 let mut text = serde_json::to_string(&line).map_err(io::Error::from)?;
                 text.push('\n');
@@ -206,8 +214,8 @@ fn write_tickets(store: &Store, to: &Path) -> Result<usize, Broken> {
             reference: row.reference.clone(),
         }) {
             Ok(store::Answer::Ticket(ticket)) => *ticket,
-            // Two tickets with one reference: the page has what it has.
-            Err(StoreError::Ambiguous { .. }) => row,
+            // Two tickets with one reference, or one that is no reference: the page has what it has.
+            Err(StoreError::Ambiguous { .. } | StoreError::NotFound { .. }) => row,
             Err(why) => return Err(why.into()),
             Ok(_) => continue,
         };
@@ -217,11 +225,13 @@ fn write_tickets(store: &Store, to: &Path) -> Result<usize, Broken> {
 }
 
 fn write_ticket(folder: &Path, ticket: &Ticket) -> io::Result<()> {
-    let mut place = folder.join(&ticket.reference);
+    // Another member may have written any reference.
+    let name = folder::safe(&ticket.reference);
+    let mut place = folder.join(&name);
     let made = DirBuilder::new().mode(0o700).create(&place);
     match made {
         Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
-            place = folder.join(format!("{}-{}", ticket.reference, ticket.id));
+            place = folder.join(format!("{name}-{}", ticket.id));
             DirBuilder::new().mode(0o700).create(&place)?;
         }
         other => other?,
