@@ -12,7 +12,7 @@ use crate::ssh::Reply;
 use crate::store::{self, DoctorReport, StoreError};
 
 use super::output::Output;
-use super::{Rides, exchange, terminal};
+use super::{Rides, exchange, folder, terminal};
 
 /// Carries `command` out, if it is one of these.
 pub(super) fn run(
@@ -26,6 +26,9 @@ pub(super) fn run(
         ProgramCommand::Doctor { repair: true } => repair(globals),
         ProgramCommand::Export { folder } => exchange::export(globals, folder),
         ProgramCommand::Import { folder } => exchange::import(globals, folder),
+        ProgramCommand::ExportTicket { reference, folder } => {
+            folder::export(globals, reference, folder)
+        }
         _ => return None,
     };
     Some(done.map(|outcome| Output::new(globals, false).finish(&outcome, clock::now())))

@@ -24,7 +24,7 @@ use crate::domain::ticket::Ticket;
 use crate::store::{self, Ask, Logged, Store, StoreError};
 
 use super::care::{refused, usage};
-use super::render;
+use super::{decoded, render};
 
 /// What we write and read.
 const FORMAT: u32 = 1;
@@ -55,6 +55,9 @@ struct Line {
     seq: u64,
     hlc: u64,
     body: String,
+    /// The same for programs that do not read CBOR; nobody reads it back.
+    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    op: Option<serde_json::Value>,
 }
 
 /// Writes everything into the new folder `to`.
@@ -139,10 +142,14 @@ fn private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn put(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn put(path: &Path, text: &str) -> io::Result<()> {
+    put_bytes(path, format!("{text}\n").as_bytes())
+}
+
+/// Writes a new file for its owner alone.
+pub(super) fn put_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
@@ -179,6 +186,7 @@ fn write_log(
                     seq: op.seq,
                     hlc: op.hlc.0,
                     body: BASE64_STANDARD.encode(&op.body),
+                    op: decoded::op(&op.body),
                 };
                 let mut text = serde_json::to_string(&line).map_err(io::Error::from)?;
                 text.push('\n');

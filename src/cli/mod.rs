@@ -5,8 +5,10 @@
 mod asker;
 mod care;
 mod copy;
+mod decoded;
 mod escape;
 mod exchange;
+mod folder;
 mod forget;
 mod headless;
 mod here;

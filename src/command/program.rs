@@ -33,6 +33,13 @@ pub enum ProgramCommand {
         /// The folder.
         folder: PathBuf,
     },
+    /// Writes one ticket, its recordings and the outputs of its runs into a new folder.
+    ExportTicket {
+        /// Which ticket.
+        reference: String,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Takes in what was exported.
     Import {
         /// The folder.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Form::{Flag, Positional, Repeated, Rest};
 use super::row::{Arg, ArgError, Args, Danger, Row, Scope, Subject, Surface};
-use super::{Command, TicketCommand as T};
+use super::{Command, ProgramCommand, TicketCommand as T};
 use crate::domain::ticket::{Priority, TicketKind, TicketState};
 
 /// A verb about tickets.
@@ -281,6 +281,31 @@ pub(super) const ROWS: &[Row] = &[
             Ok(Command::Ticket(T::Comment {
                 reference: args.need("ref")?,
                 text: args.all("text").join(" "),
+            }))
+        },
+    },
+    Row {
+        id: "ticket.export",
+        title: "export a ticket",
+        help: "Writes a ticket into a new folder: as Markdown and as JSON, with its recordings and the outputs of its runs.",
+        args: &[
+            REF,
+            Arg {
+                name: "dir",
+                form: Positional,
+                required: true,
+                subject: None,
+                help: "The new folder; one that exists is left alone",
+            },
+        ],
+        scopes: &[],
+        keys: &[],
+        danger: Danger::None,
+        surface: Surface::Line,
+        build: |args| {
+            Ok(Command::Program(ProgramCommand::ExportTicket {
+                reference: args.need("ref")?,
+                folder: args.need("dir")?.into(),
             }))
         },
     },

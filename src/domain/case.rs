@@ -55,10 +55,10 @@ pub struct Entry {
     /// The reference of the run, `R-9QXA`.
     pub run: Option<String>,
     /// The reference of the ticket, for timelines of hosts.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
     /// Particulars: `exit`, `took_ms`, `bytes`, `command`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, serde_json::Value>,
 }
 

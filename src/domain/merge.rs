@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ids::DeviceId;
 use super::op::{Hlc, Stamp};
+use super::planted::planted;
 
 /// A register: the last writer wins, and writes that did not know of each other are all kept until somebody settles them.
 ///
@@ -70,6 +71,11 @@ impl<T> Register<T> {
                 slot.write = None;
             }
         }
+        if planted!(PruneUnseen) {
+            for slot in self.slots.values_mut() {
+                slot.write.take_if(|write| write.hlc < stamp.hlc);
+            }
+        }
         let slot = self.slot(stamp.device);
         let newer = slot
             .write
@@ -98,7 +104,11 @@ impl<T> Register<T> {
                 Some((stamp, write))
             })
             .collect();
-        heads.sort_unstable_by_key(|(stamp, _)| std::cmp::Reverse(*stamp));
+        if planted!(NoTieBreak) {
+            heads.sort_by_key(|(stamp, _)| std::cmp::Reverse(stamp.hlc));
+        } else {
+            heads.sort_unstable_by_key(|(stamp, _)| std::cmp::Reverse(*stamp));
+        }
         heads
     }
 

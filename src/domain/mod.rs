@@ -17,6 +17,7 @@ pub mod op;
 pub mod pane;
 pub mod paste;
 pub mod pattern;
+pub(crate) mod planted;
 pub mod query;
 pub mod recording;
 pub mod run;

@@ -166,7 +166,7 @@ pub struct Ticket {
     /// Related tickets by reference, sorted.
     pub links: Vec<String>,
     /// Fields that two devices changed at once and nobody has settled.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,
     /// Every value of those fields; empty in lists, whole in `show`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -62,7 +62,9 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
+        // Beyond the years that the calendar knows, a time is written as its number.
         Self::parse(&text)
+            .or_else(|| text.parse().ok().map(Self))
             .ok_or_else(|| serde::de::Error::custom("a time is written as in RFC 3339"))
     }
 }

@@ -11,6 +11,7 @@ use super::{age, project, record};
 use crate::domain::ids::{DeviceId, EntityId};
 use crate::domain::merge::{Register, Slot, Written};
 use crate::domain::op::{Change, EntityKind, Hlc, Op, Stamp, Value, is_blank};
+use crate::domain::planted::planted;
 use crate::domain::time::Time;
 
 /// Folds a series of operations; [`Fold::finish`] must follow the last.
@@ -134,6 +135,12 @@ impl<'a> Fold<'a> {
         stamp: Stamp,
         seq: u64,
     ) -> Outcome<()> {
+        if planted!(NoTieBreakOfSets) {
+            self.conn.execute(
+                "DELETE FROM flag WHERE ent = ?1 AND set_name = ?2 AND member = ?3 AND hlc = ?4",
+                params![op.id.as_bytes(), set, member, stamp.hlc.0.cast_signed()],
+            )?;
+        }
         self.conn
             .prepare_cached(
                 "INSERT INTO flag (ent, kind, set_name, member, hlc, dev, seq, present)

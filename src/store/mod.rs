@@ -349,6 +349,15 @@ impl Inner {
         name: &str,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), StoreError> {
+        // A fault that a test planted holds in the threads of its stores.
+        #[cfg(test)]
+        let work = {
+            let fault = crate::domain::planted::now();
+            move || {
+                crate::domain::planted::plant(fault);
+                work();
+            }
+        };
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(work)

@@ -246,8 +246,7 @@ pub(super) fn emptied(
     hlc: Hlc,
     body: &[u8],
 ) -> Outcome<Option<Thing>> {
-    conn.prepare_cached("DELETE FROM login WHERE dev = ?1 AND hlc = ?2")?
-        .execute(params![device.0.as_bytes(), hlc.0.cast_signed()])?;
+    refold_logins(conn, device, hlc)?;
     let op = Op::decode(body).ok().flatten();
     Ok(op.map(|op| (op.entity, op.id)))
 }
@@ -276,6 +275,36 @@ fn blank_in(conn: &Connection, table: &str, target: &Target) -> Outcome<Option<O
         blank(&body)
     ])?;
     emptied(conn, target.device, hlc, &body).map(Some)
+}
+
+/// Folds the logins of a device at one moment anew. There is one of them at most, unless somebody meant to confuse.
+fn refold_logins(conn: &Connection, device: DeviceId, hlc: Hlc) -> Outcome<()> {
+    let key = params![device.0.as_bytes(), hlc.0.cast_signed()];
+    let gone = conn
+        .prepare_cached("DELETE FROM login WHERE dev = ?1 AND hlc = ?2")?
+        .execute(key)?;
+    if gone == 0 {
+        return Ok(());
+    }
+    let mut statement = conn.prepare_cached(
+        "SELECT dev, seq, hlc, body FROM op WHERE dev = ?1 AND hlc = ?2
+         UNION ALL SELECT dev, seq, hlc, body FROM early WHERE dev = ?1 AND hlc = ?2",
+    )?;
+    let left: Vec<Logged> = statement
+        .query_map(key, logged)?
+        .collect::<Result<_, _>>()?;
+    for logged in left {
+        if let Ok(Some(Op {
+            entity,
+            change: Change::Record { name, fields },
+            ..
+        })) = Op::decode(&logged.body)
+            && (entity.as_str(), name.as_str()) == (EntityKind::Audit.name(), "login")
+        {
+            login(conn, &fields, &logged)?;
+        }
+    }
+    Ok(())
 }
 
 /// Folds an event anew from those of its records that are left.
@@ -329,7 +358,10 @@ fn refold(conn: &Connection, kind: &str, id: EntityId) -> Outcome<()> {
             conn.execute("DELETE FROM run_step WHERE run = ?1", key)?;
             conn.execute("DELETE FROM run WHERE id = ?1", key)?
         }
-        "session" => conn.execute("DELETE FROM session WHERE id = ?1", key)?,
+        "session" => {
+            conn.execute("DELETE FROM session_shared WHERE id = ?1", key)?;
+            conn.execute("DELETE FROM session WHERE id = ?1", key)?
+        }
         _ => 0,
     };
     let mut fold = Fold::new(conn);
@@ -448,7 +480,9 @@ pub(super) fn login(
         ..Default::default()
     };
     conn.prepare_cached(
-        "INSERT OR IGNORE INTO login (host, dev, hlc, credential) VALUES (?1, ?2, ?3, ?4)",
+        // Two under one stamp are nothing that a device of ours writes; whichever comes first, the same one stays.
+        "INSERT INTO login (host, dev, hlc, credential) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (host, dev, hlc) DO UPDATE SET credential = min(credential, excluded.credential)",
     )?
     .execute(params![
         text("host"),

@@ -9,6 +9,8 @@ use curve25519_dalek::MontgomeryPoint;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
+use crate::domain::planted::planted;
+
 /// A key of 32 bytes that is wiped when it goes.
 pub(crate) type Secret = Zeroizing<[u8; 32]>;
 
@@ -23,7 +25,7 @@ pub(crate) const SIGNATURE: usize = 64;
 pub(crate) fn seal(key: &[u8; 32], nonce: &[u8; NONCE], about: &[u8], plain: &[u8]) -> Vec<u8> {
     let payload = Payload {
         msg: plain,
-        aad: about,
+        aad: bound(about),
     };
     XChaCha20Poly1305::new(&Key::from(*key))
         .encrypt(&XNonce::from(*nonce), payload)
@@ -39,11 +41,20 @@ pub(crate) fn open(
 ) -> Option<Vec<u8>> {
     let payload = Payload {
         msg: sealed,
-        aad: about,
+        aad: bound(about),
     };
     XChaCha20Poly1305::new(&Key::from(*key))
         .decrypt(&XNonce::from(*nonce), payload)
         .ok()
+}
+
+/// What is bound to a sealed text: all that stands before it.
+fn bound(about: &[u8]) -> &[u8] {
+    if planted!(NoAssociatedData) {
+        &[]
+    } else {
+        about
+    }
 }
 
 /// Signs `parts` for the purpose `label`.

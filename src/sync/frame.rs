@@ -11,6 +11,7 @@ use super::cipher::{self, NONCE, SIGNATURE, TAG};
 use super::identity::Identity;
 use super::random::{Random, draw};
 use crate::domain::ids::{DeviceId, EntityId};
+use crate::domain::planted::planted;
 
 /// All forms are in their first version; one that changes gets a number and a label of its own.
 const VERSION: u8 = 1;
@@ -122,7 +123,10 @@ impl Form {
         identity: &Identity,
         random: &mut dyn Random,
     ) -> Result<Vec<u8>, SyncError> {
-        let nonce = draw(random)?;
+        let mut nonce: [u8; NONCE] = draw(random)?;
+        if planted!(NonceReused) {
+            nonce = [7; NONCE];
+        }
         let mut out = self.begin();
         out.extend_from_slice(origin.space.as_bytes());
         out.extend_from_slice(&origin.epoch.to_bytes());

@@ -321,3 +321,41 @@ pub(crate) fn welcome(
 ) -> Result<Vec<u8>, SyncError> {
     keyring::wrap(space, ring.keys(), &[joiner], identity, random)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::DeviceId;
+    use crate::sync::SystemRandom;
+
+    /// Whoever was told the code can seal anything in the answer: it is read within bounds, or refused, and says nothing but
+    /// where to look for this device in the roster.
+    #[test]
+    fn an_answer_of_any_text_is_read_within_bounds() {
+        let device = |name| DeviceId(EntityId::derived("device", name));
+        let mut random = SystemRandom;
+        let me = Identity::generate(device("new"), &mut random).expect("there is randomness");
+        let now = Time(1_795_428_000_000);
+        let mut read = 0;
+        for turn in 0..300 {
+            let joiner = Joiner::start(&me, now, &mut random).expect("there is randomness");
+            let (secret, own) = half(joiner.code(), &mut random).expect("there is randomness");
+            let (_, _, point) = read_request(joiner.request()).expect("our own request");
+            let key = whole(&secret, &point, joiner.request(), &own).expect("an honest point");
+            let mut plain: [u8; 96] = draw(&mut random).expect("there is randomness");
+            if turn % 3 == 0 {
+                plain[16..].copy_from_slice(&me.public().to_bytes());
+            }
+            let long = if turn % 2 == 0 { 96 } else { turn % 97 };
+            let mut answer = ANSWER.to_vec();
+            answer.push(VERSION);
+            answer.extend(own);
+            answer.extend(cipher::seal(&key, &[0; NONCE], ANSWER, &plain[..long]));
+            let heard = joiner.hear(&answer, now.plus(1));
+            let fits = long == 96 && turn % 3 != 0;
+            assert_eq!(heard.is_ok(), fits, "turn {turn}: {heard:?}");
+            read += usize::from(fits);
+        }
+        assert!(read > 50, "both ways are met");
+    }
+}

@@ -23,6 +23,7 @@ pub(super) fn execute(
         | ProgramCommand::Backup { .. }
         | ProgramCommand::Restore { .. }
         | ProgramCommand::Export { .. }
+        | ProgramCommand::ExportTicket { .. }
         | ProgramCommand::Import { .. } => {
             let text = "this works on the store's file; say it in a shell".to_owned();
             reply(state, caller, Outcome::error(2, text), fx);

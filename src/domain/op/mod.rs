@@ -9,6 +9,7 @@ mod body;
 use std::collections::BTreeMap;
 
 use super::ids::{DeviceId, EntityId};
+use super::planted::planted;
 use super::time::Time;
 
 pub use blank::{blank, digest, is_blank};
@@ -52,10 +53,16 @@ pub struct Clock {
 
 impl Clock {
     /// The stamp of a write made `now` over writes up to `replaced`. It passes all of them, however wrong the clocks of
-    /// their authors were: an edit always beats what its author saw.
+    /// their authors were: an edit always beats what its author saw. Only the last stamp of all cannot be passed, which nobody
+    /// honest writes: the edit then stands beside it, and is not one that everybody refuses.
     pub fn tick(&mut self, now: Time, replaced: Option<Hlc>) -> Hlc {
+        let replaced = replaced.filter(|_| !planted!(NoTickPastReplaced));
+        if planted!(WallClockOnly) {
+            return Hlc::at(now);
+        }
         let own = Hlc::at(now).max(self.last.next());
         let stamp = replaced.map_or(own, |replaced| own.max(replaced.next()));
+        let stamp = stamp.min(Hlc(Hlc::LIMIT.0 - 1));
         self.last = if Self::is_far(now, stamp) { own } else { stamp };
         stamp
     }
@@ -301,6 +308,11 @@ mod tests {
         assert!(!clock.hear(now, year));
         let edit = clock.tick(now, Some(year));
         assert!(edit > year);
+        assert!(clock.tick(now, None) < year);
+        // What stands at the end of time must not drag an honest edit over it, where all others would refuse it.
+        let end = Hlc(Hlc::LIMIT.0 - 1);
+        assert!(!clock.hear(now, end));
+        assert_eq!(clock.tick(now, Some(end)), end);
         assert!(clock.tick(now, None) < year);
         assert_eq!(
             Hlc::at(Time(1_795_428_000_123)).time(),

@@ -213,6 +213,7 @@ pub(crate) fn merged(folder: &Path) -> Result<Vec<String>, rusqlite::Error> {
             "conflict",
             "SELECT hex(ent), kind, field, hex(dev), seq FROM conflict",
         ),
+        ("shown", "SELECT hex(id), title, body FROM ticket"),
     ] {
         let mut statement = conn.prepare(sql)?;
         let columns = statement.column_count();

@@ -52,6 +52,10 @@ impl SyncEngine {
         if usize::try_from(self.small).unwrap_or(usize::MAX) <= self.limits.small {
             return Ok(());
         }
+        if planted!(self, PruneBeforeApply) {
+            self.remove_covered(cx, 1, self.published).await?;
+            return Ok(());
+        }
         if let Some((first, last)) = self.worth_packing(cx).await? {
             if planted!(self, PackNotDurable) {
                 self.remove_covered(cx, first, self.published).await?;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::wait::{heard, within};
 use super::{FRESH_MAX, Round, SyncEngine, planted};
 use crate::domain::ids::DeviceId;
-use crate::store::{Learned, Piece};
+use crate::domain::op::Hlc;
+use crate::store::{Learned, Logged, Piece};
 use crate::sync::names::SegmentName;
 use crate::sync::remote::{Listing, RemoteError};
 use crate::sync::segment::Header;
@@ -27,6 +28,15 @@ const SLICE: usize = 1000;
 
 /// How long a log stays parked when nothing happens.
 const PARKED_MS: i64 = 3_600_000;
+
+/// What is said of operations that the store would refuse. They are found before it sees them, so that one log waits and the
+/// round goes on.
+pub(super) const OUT_OF_TIME: &str = "an operation in it has a stamp that no clock can show";
+
+/// Whether all stamps can be passed by a later write.
+pub(super) fn is_in_time(ops: &[Logged]) -> bool {
+    ops.iter().all(|op| op.hlc < Hlc::LIMIT)
+}
 
 /// Why a segment was not taken in.
 pub(super) enum Refusal {
@@ -342,6 +352,9 @@ impl SyncEngine {
                 epoch: header.epoch.to_string(),
             })?;
         let segment = header.open(key).map_err(bad)?;
+        if !is_in_time(&segment.ops) {
+            return Err(bad(OUT_OF_TIME));
+        }
         Ok(Piece {
             before: segment.before,
             ops: segment.ops,

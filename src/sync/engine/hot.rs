@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wait::{heard, within};
-use super::{Refusal, Round, SyncEngine, planted};
+use super::{Refusal, Round, SyncEngine, fetch, planted};
 use crate::domain::ids::DeviceId;
 use crate::store::{Ahead, CONTRADICTED, Untrusted};
 use crate::sync::excerpt::{self, Part, PartName};
@@ -224,7 +224,12 @@ impl SyncEngine {
             .ring
             .key(epoch)
             .ok_or("this device has not been given its key")?;
-        excerpt::open_part(sealed, name, self.space, key, &maker.public.signing)
+        let part = excerpt::open_part(sealed, name, self.space, key, &maker.public.signing)?;
+        if fetch::is_in_time(&part.ops) {
+            Ok(part)
+        } else {
+            Err(fetch::OUT_OF_TIME)
+        }
     }
 
     /// Up to where operations of `device` count: what its head says, and its retirement.

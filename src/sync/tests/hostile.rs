@@ -15,14 +15,14 @@ use crate::store::Logged;
 
 type Tested = Result<(), Box<dyn Error>>;
 
-const NOW: Time = Time(1_795_428_000_000);
+pub(super) const NOW: Time = Time(1_795_428_000_000);
 
-fn identity(number: u64) -> Result<Identity, SyncError> {
+pub(super) fn identity(number: u64) -> Result<Identity, SyncError> {
     let device = DeviceId(EntityId::derived("device", &number.to_string()));
     Identity::generate(device, &mut Dice(number))
 }
 
-fn ops(device: DeviceId, bodies: &[&[u8]]) -> Vec<Logged> {
+pub(super) fn ops(device: DeviceId, bodies: &[&[u8]]) -> Vec<Logged> {
     bodies
         .iter()
         .zip(1..)
@@ -35,14 +35,14 @@ fn ops(device: DeviceId, bodies: &[&[u8]]) -> Vec<Logged> {
         .collect()
 }
 
-const SPACE: EntityId = EntityId::from_bytes([7; 16]);
-const KEY: [u8; 32] = [5; 32];
-const EPOCH: Epoch = Epoch {
+pub(super) const SPACE: EntityId = EntityId::from_bytes([7; 16]);
+pub(super) const KEY: [u8; 32] = [5; 32];
+pub(super) const EPOCH: Epoch = Epoch {
     number: 1,
     key: [3; 8],
 };
 
-fn sealed(
+pub(super) fn sealed(
     identity: &Identity,
     bodies: &[&[u8]],
     dice: &mut Dice,
@@ -442,6 +442,10 @@ impl Trio {
             machines,
             dice,
         })
+    }
+
+    pub(super) const fn bag(&self) -> &DirectoryRemote {
+        &self.bag
     }
 
     pub(super) fn at(&mut self, at: usize) -> Found<&mut Machine> {

@@ -2,8 +2,11 @@
 
 mod ages;
 mod early;
+mod folding;
+mod forge;
 mod golden;
 mod hostile;
+mod member;
 mod model;
 mod purge;
 mod simulation;
@@ -41,4 +44,8 @@ pub(crate) enum Fault {
     EarlyReplacesLog,
     /// What was written after the excerpt is not looked at.
     TailSkipped,
+    /// Segments go once they are published, before anybody else took them in, and without a pack.
+    PruneBeforeApply,
+    /// A fault in rules that the engine does not reach.
+    Below(crate::domain::planted::Fault),
 }

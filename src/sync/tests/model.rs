@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::ids::DeviceId;
-use crate::domain::op::{Change, Hlc, Op};
+use crate::domain::op::{Change, Hlc, Op, Value};
 use crate::store::Logged;
 
 type Stamp = (Hlc, DeviceId);
@@ -25,12 +25,17 @@ pub(super) fn merged(logs: &[Logged]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut registers: BTreeMap<(String, String, String), Vec<Write>> = BTreeMap::new();
     let mut flags: BTreeMap<[String; 4], (Stamp, u64, bool)> = BTreeMap::new();
+    // Title and body in force of each ticket: of the highest stamp.
+    let mut shown: BTreeMap<String, [String; 2]> = BTreeMap::new();
     for logged in logs {
         let Ok(Some(op)) = Op::decode(&logged.body) else {
             continue;
         };
         let stamp = (logged.hlc, logged.device);
         let entity = hex(op.id.as_bytes());
+        if op.entity == "ticket" && !matches!(op.change, Change::Record { .. }) {
+            shown.entry(entity.clone()).or_default();
+        }
         match op.change {
             Change::Set { field, value, prev } => {
                 let prev = prev
@@ -88,6 +93,15 @@ pub(super) fn merged(logs: &[Logged]) -> Vec<String> {
         let differ = heads
             .iter()
             .any(|head| heads.first().is_some_and(|first| first.value != head.value));
+        let winner = heads.iter().max_by_key(|head| (head.stamp, head.seq));
+        let text = winner.map(|head| Value::from_cbor(&head.value));
+        let text = text.as_ref().and_then(Value::as_text).unwrap_or_default();
+        let columns = shown.get_mut(&entity).filter(|_| kind == "ticket");
+        match (field.as_str(), columns) {
+            ("title", Some([title, _])) => text.clone_into(title),
+            ("body", Some([_, body])) => text.clone_into(body),
+            _ => {}
+        }
         for head in &heads {
             let (hlc, device) = head.stamp;
             lines.push(format!(
@@ -104,6 +118,8 @@ pub(super) fn merged(logs: &[Logged]) -> Vec<String> {
             }
         }
     }
+    let shown = shown.into_iter();
+    lines.extend(shown.map(|(entity, [title, body])| format!("shown {entity} {title} {body}")));
     lines.sort();
     lines
 }
