@@ -13,3 +13,4 @@ mod record;
 mod script;
 mod slow;
 mod streams;
+mod windows;
