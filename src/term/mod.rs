@@ -34,7 +34,8 @@ pub use links::Links;
 pub use look::{Copied, CopyView, Keep, Look, SearchView, ShellState, Span};
 pub use outbox::{Mark, Notice};
 pub use screen::{
-    Cell, Color, CursorShape, Glyph, Keyboard, Modes, Mouse, Row, Screen, Size, Style, Underline,
+    Cell, Color, CursorShape, Glyph, Keyboard, Modes, Mouse, Passed, Row, Screen, Size, Style,
+    Underline,
 };
 
 #[cfg(test)]
