@@ -27,6 +27,7 @@ mod outbox;
 mod past;
 pub mod predict;
 mod screen;
+pub mod timed;
 pub mod watch;
 
 pub use emulator::Emulator;
