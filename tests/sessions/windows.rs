@@ -19,6 +19,9 @@ const SIZE: Size = Size::new(80, 24);
 /// Longer than anybody waits for a window to go away, and than it takes on a machine that is busy with other tests.
 const SOON: Duration = Duration::from_secs(10);
 
+/// A terminal that has taken nothing for so long takes nothing.
+const STILL: Duration = Duration::from_millis(100);
+
 const STOP: i32 = rustix::process::Signal::STOP.as_raw();
 const CONT: i32 = rustix::process::Signal::CONT.as_raw();
 
@@ -127,13 +130,13 @@ fn fill(terminal: &Path) -> Result<(), Failed> {
         .write(true)
         .custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits() as i32)
         .open(terminal)?;
-    let (begun, mut full) = (Instant::now(), 0);
     // What the kernel moves on meanwhile makes room again.
-    while full < 1000 {
-        full = match tty.write(&[b'.'; 512]) {
-            Ok(1..) => 0,
-            _ => full + 1,
-        };
+    let begun = Instant::now();
+    let mut last = begun;
+    while last.elapsed() < STILL {
+        if matches!(tty.write(&[b'.'; 512]), Ok(1..)) {
+            last = Instant::now();
+        }
         if begun.elapsed() > SOON {
             return Err("the terminal never fills".into());
         }
