@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use quarterdeck::app::start::Refused;
+use quarterdeck::attach::Kept;
 use quarterdeck::cli::{self, Next, Rides};
+use quarterdeck::command::Globals;
 use quarterdeck::{attach, demo};
 
 /// How commands find the app that runs.
@@ -14,22 +17,32 @@ const RIDES: Rides = Rides {
 };
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args_os()
+    let mut words: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
+    let mut kept = Kept::take(&mut words);
     match cli::main(&words, &RIDES) {
         Next::Done(exit) => exit,
         Next::Window {
             start,
             focus,
             globals,
-        } => cli::told(attach::open(&globals, start, focus)),
+        } => {
+            // What opened the session must not be done again.
+            let again = focus.as_ref().map(|at| attach::window_words(&globals, at));
+            kept.focus = focus.or(kept.focus);
+            in_terminal(kept, &again.unwrap_or(words), &globals, |kept| {
+                attach::open(&globals, start, kept)
+            })
+        }
         Next::Replay {
             reference,
             file,
             how,
-        } => cli::told(attach::replay(&reference, &file, how)),
+        } => in_terminal(kept, &words, &Globals::default(), |kept| {
+            attach::replay(&reference, &file, how, kept)
+        }),
         Next::Serve {
             foreground: true,
             globals,
@@ -45,11 +58,24 @@ fn main() -> ExitCode {
         Next::Demo {
             check: false,
             globals,
-        } => {
+        } => in_terminal(kept, &words, &globals, |kept| {
             let plain = globals.plain;
-            cli::told(demo::open(&globals, move |client| {
-                attach::run(client, plain)
-            }))
-        }
+            demo::open(&globals, move |client| attach::run(client, plain, kept))
+        }),
     }
+}
+
+/// Does what takes the terminal in a process that may be killed: this one waits for it and gives the terminal back.
+fn in_terminal(
+    kept: Kept,
+    words: &[String],
+    globals: &Globals,
+    open: impl FnOnce(Kept) -> Result<u8, Refused>,
+) -> ExitCode {
+    let elsewhere = if kept.is_kept() {
+        None
+    } else {
+        attach::keep(words, globals)
+    };
+    elsewhere.map_or_else(|| cli::told(open(kept)), ExitCode::from)
 }

@@ -13,6 +13,7 @@ use crate::domain::session::SessionRow;
 use crate::domain::time::Time;
 use crate::store::lock::is_held;
 use crate::term::cast;
+use crate::term::timed::timed_text;
 
 /// What is said of a recording that is not there any more.
 pub const GONE: &str = "the recording is gone: it was removed to keep within [recording] quota and keep_days, or by hand";
@@ -230,6 +231,7 @@ pub fn exported(recording: &[u8], format: ExportFormat) -> Result<String, String
             }
             text
         }
+        ExportFormat::Timed => timed_text(&cast),
         ExportFormat::Cast => cast::write(&cast),
     })
 }
@@ -345,6 +347,8 @@ mod tests {
                     [1.0, \"o\", \"hello\\r\\n\"]\n[2.0, \"i\", \"typed\"]\n[3.0, \"m\", \"here\"]\n[4.0, \"o\", \"unfin";
         let text = exported(file.as_bytes(), ExportFormat::Text)?;
         assert_eq!(text, "hello\n");
+        let timed = exported(file.as_bytes(), ExportFormat::Timed)?;
+        assert_eq!(timed, "1970-01-01T00:00:02.000Z  hello\n");
         let cast = exported(file.as_bytes(), ExportFormat::Cast)?;
         assert_eq!(
             cast,

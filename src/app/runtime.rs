@@ -269,6 +269,8 @@ impl Runtime {
 
     /// Draws every window; whether one of them looks other than before.
     fn draw(&mut self) -> bool {
+        let heard = self.state.windows.values().any(|ui| ui.is_plain());
+        self.screens.set_heard(heard);
         let effects = update::lay_out(&mut self.state);
         self.carry_out(effects);
         let mut changed = false;

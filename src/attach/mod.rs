@@ -10,8 +10,11 @@ mod daemon;
 mod encoder;
 mod extras;
 mod features;
+mod guest;
 mod input;
+mod keeper;
 mod listener;
+mod out;
 mod pace;
 mod place;
 mod protocol;
@@ -20,6 +23,7 @@ mod replay;
 mod sane;
 mod saving;
 mod server;
+mod silence;
 mod terminal;
 mod tty;
 mod window;
@@ -30,6 +34,7 @@ use std::io::{self, IsTerminal};
 pub use daemon::{end_other, ensure, gone, line, serve, start};
 pub use encoder::Encoder;
 pub use features::Features;
+pub use keeper::{Kept, keep, window_words};
 pub use protocol::{
     AppLink, Colours, FRAMES, Hello, INPUTS, Input, PROTOCOL, Size, ToApp, ToWindow, Way,
     WindowLink, pair,
@@ -44,12 +49,12 @@ use crate::app::runtime::Client;
 use crate::app::start::{self, Interactive, Places, Refused};
 use crate::command::Globals;
 
-/// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs. With `focus` it
-/// shows the session of that reference.
+/// Opens a window onto the app of this home in this terminal; with `start` the app is started when none runs. `kept` says who
+/// gives the terminal back if this process cannot, and which session is shown first.
 ///
 /// # Errors
 /// There is no terminal, no app runs and none is to be started, or it cannot start.
-pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8, Refused> {
+pub fn open(globals: &Globals, start: bool, kept: Kept) -> Result<u8, Refused> {
     terminal_here(globals.plain)?;
     let mut places = start::places(globals)?;
     if !globals.read_only {
@@ -58,7 +63,9 @@ pub fn open(globals: &Globals, start: bool, focus: Option<String>) -> Result<u8,
     let manner = Manner {
         plain: globals.plain,
         screen: places.settings.screen,
-        focus,
+        prefix: places.settings.session.prefix,
+        focus: kept.focus.clone(),
+        kept,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -116,9 +123,10 @@ fn elsewhere(places: &Places) -> Result<(), Refused> {
 ///
 /// # Errors
 /// There is no terminal, or it cannot be made ready.
-pub async fn run(client: Client, plain: bool) -> Result<(), Refused> {
+pub async fn run(client: Client, plain: bool, kept: Kept) -> Result<(), Refused> {
     let manner = Manner {
         plain,
+        kept,
         ..Manner::default()
     };
     inside(client, manner).await

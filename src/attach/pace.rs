@@ -196,6 +196,11 @@ impl Pace {
         }
     }
 
+    /// Whether answers are on their way from a terminal that gives them.
+    pub(super) fn awaits(&self) -> bool {
+        self.heard.is_some() && !self.asked.is_empty()
+    }
+
     /// Forgets what is on its way: somebody else had the terminal.
     pub(super) fn forget(&mut self) {
         self.asked.clear();

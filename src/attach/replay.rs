@@ -1,7 +1,7 @@
 //! Plays a recording in this terminal. What a host wrote never reaches it as it came: it goes through our emulator, and
 //! cells come out again.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use rustix::pipe::PipeFlags;
 use super::encoder::Encoder;
 use super::features::Features;
 use super::input::{Came, Parser};
+use super::keeper::Kept;
 use super::terminal::{Terminal, caps, size};
 use crate::app::reel;
 use crate::app::start::Refused;
@@ -39,7 +40,7 @@ const SPARE: usize = 256 * 1024;
 ///
 /// # Errors
 /// It cannot be read, or there is no terminal.
-pub fn replay(reference: &str, file: &Path, how: Playing) -> Result<u8, Refused> {
+pub fn replay(reference: &str, file: &Path, how: Playing, kept: Kept) -> Result<u8, Refused> {
     super::terminal_here(false)?;
     let failed = |why: String| Refused {
         text: format!("the recording of {reference} cannot be played: {why}"),
@@ -63,7 +64,7 @@ pub fn replay(reference: &str, file: &Path, how: Playing) -> Result<u8, Refused>
         wanted: None,
         parser: Parser::new(ESCAPE, Instant::now()),
     };
-    let terminal = Terminal::take(false).map_err(|why| failed(why.to_string()))?;
+    let terminal = Terminal::take(false, kept).map_err(|why| failed(why.to_string()))?;
     let played = player.play(&terminal, &stop);
     // Given back before anything is said.
     drop(terminal);
@@ -165,7 +166,7 @@ impl Screen {
         let mut spare = true;
         let mut shown = size();
         while !stop.is_set() {
-            (&*out).write_all(&self.frame())?;
+            out.write(&self.frame())?;
             let bytes = stop.wait(self.patience(spare))?;
             self.deck.turn(turned.elapsed());
             turned = Instant::now();

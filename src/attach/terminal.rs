@@ -1,13 +1,15 @@
 //! The terminal of a window: made ready, and given back as it was, whatever happens.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::panic;
 use std::sync::Arc;
 
-use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::enable_raw_mode;
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::features::Features;
+use super::keeper::Kept;
+use super::out::Out;
 use super::sane;
 use crate::ui::{Caps, Colors};
 
@@ -25,7 +27,7 @@ fn enter(features: Features) -> &'static [u8] {
 /// Ends a synchronized update and a link that were cut off, pops our keyboard modes on the screen they were pushed on, leaves
 /// the alternate screen, and only then resets the other modes: what is reset before would be undone by the return to the
 /// main screen.
-fn leave(features: Features) -> &'static [u8] {
+pub(super) fn leave(features: Features) -> &'static [u8] {
     if features.modern {
         b"\x1b[?2026l\x1b]8;;\x1b\\\x1b[<1u\x1b[?1049l\x1b[?2004l\x1b[?1004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\
           \x1b[?1006l\x1b[0m\x1b[0 q\x1b[?25h\x1b[23;2t"
@@ -38,38 +40,45 @@ type Hook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync + 'static>;
 
 /// A terminal that is ours. Dropping it gives it back.
 pub(super) struct Terminal {
-    /// Our own descriptor of standard output, without the buffer of the standard library.
-    out: Arc<File>,
+    out: Arc<Out>,
     /// The panic hook of before; ours calls it once the terminal is given back.
     hook: Arc<Hook>,
-    features: Features,
+    /// What makes it ours: nothing in a terminal that only gets words, whose line discipline alone is changed.
+    enter: &'static [u8],
     held: bool,
-    /// Only its line discipline is changed: nothing that steers a screen is ever sent.
-    plain: bool,
 }
 
 impl Terminal {
-    /// Takes the terminal.
+    /// Takes the terminal. When whoever keeps it for us dies, it is given back at once, and this process is told to end.
     ///
     /// # Errors
     /// Standard output is no terminal, or refuses raw mode.
-    pub(super) fn take(plain: bool) -> io::Result<Self> {
-        let out = Arc::new(File::from(rustix::io::dup(io::stdout())?));
-        let hook: Arc<Hook> = Arc::new(panic::take_hook());
+    pub(super) fn take(plain: bool, kept: Kept) -> io::Result<Self> {
         let features = Features::of(|name| std::env::var(name).ok());
+        let (enter, leave): (&[u8], &[u8]) = if plain {
+            (b"", b"")
+        } else {
+            (enter(features), leave(features))
+        };
+        let out = Out::new(leave)?;
+        let hook: Arc<Hook> = Arc::new(panic::take_hook());
         let (tty, before) = (Arc::clone(&out), Arc::clone(&hook));
         panic::set_hook(Box::new(move |info| {
-            give_back(&tty, features, plain);
+            tty.give_back();
             before(info);
         }));
         let mut terminal = Self {
             out,
             hook,
-            features,
+            enter,
             held: false,
-            plain,
         };
         terminal.hold()?;
+        let tty = Arc::clone(&terminal.out);
+        kept.watch(move || {
+            tty.give_back_at_once();
+            kill_process(getpid(), Signal::TERM).ok();
+        });
         Ok(terminal)
     }
 
@@ -77,24 +86,19 @@ impl Terminal {
     pub(super) fn hold(&mut self) -> io::Result<()> {
         self.held = true;
         // Whatever stands in the way here also stands in the way of raw mode, which says so.
-        sane::mend(&self.out).ok();
+        sane::mend(self.out.file()).ok();
         enable_raw_mode()?;
-        if self.plain {
-            return Ok(());
-        }
-        (&*self.out).write_all(enter(self.features))
+        self.out.take(self.enter);
+        Ok(())
     }
 
-    /// Gives the terminal back for a while.
-    pub(super) fn release(&mut self) {
-        if self.held {
-            self.held = false;
-            give_back(&self.out, self.features, self.plain);
-        }
+    /// Gives the terminal back for a while; false when it took nothing of what was written to it for that.
+    pub(super) fn release(&mut self) -> bool {
+        !std::mem::take(&mut self.held) || self.out.give_back()
     }
 
     /// Where bytes are written; writing may block as long as the terminal does.
-    pub(super) fn out(&self) -> Arc<File> {
+    pub(super) fn out(&self) -> Arc<Out> {
         Arc::clone(&self.out)
     }
 }
@@ -109,14 +113,6 @@ impl Drop for Terminal {
             panic::set_hook(Box::new(move |info| before(info)));
         }
     }
-}
-
-/// Errors are of no use here: when the terminal is gone there is nothing to give back.
-fn give_back(mut out: &File, features: Features, plain: bool) {
-    if !plain {
-        out.write_all(leave(features)).ok();
-    }
-    disable_raw_mode().ok();
 }
 
 /// The size of the terminal in columns and rows; 80 by 24 when it does not know, as serial lines do not.

@@ -162,7 +162,7 @@ fn export(
         }
         output::write(&format!("{value}\n"));
     } else if !file {
-        let shown = if output::is_seen() && format == ExportFormat::Text {
+        let shown = if output::is_seen() && format != ExportFormat::Cast {
             text::block(&written)
         } else {
             written

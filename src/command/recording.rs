@@ -135,6 +135,10 @@ pub(super) const ROWS: &[Row] = &[
             REF,
             flag("format", "text or cast; text without"),
             Arg {
+                form: Switch(None),
+                ..flag("times", "Begin each line of the text with its time")
+            },
+            Arg {
                 form: Flag(Some('o')),
                 ..flag("output", "The file; - or nothing is standard output")
             },
@@ -145,7 +149,14 @@ pub(super) const ROWS: &[Row] = &[
         surface: Surface::Everywhere,
         build: |args| {
             let format = match args.get("format") {
+                None | Some("text") if args.has("times") => ExportFormat::Timed,
                 None | Some("text") => ExportFormat::Text,
+                Some("cast") if args.has("times") => {
+                    return Err(ArgError::Bad {
+                        name: "times",
+                        why: "a cast has its times already; leave one of the two out".to_owned(),
+                    });
+                }
                 Some("cast") => ExportFormat::Cast,
                 Some(other) => {
                     return Err(ArgError::Bad {

@@ -47,6 +47,8 @@ pub enum ExportFormat {
     Text,
     /// An asciicast v2 for other players.
     Cast,
+    /// The same text, each line with its time.
+    Timed,
 }
 
 /// What is looked for in recordings.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -9,12 +10,17 @@ use tokio::sync::Notify;
 use crate::domain::ids::SessionId;
 use crate::term::{Emulator, Screen, Size};
 
+/// How many lines that have left a screen are told to who hears it. A flood is faster than any voice; the rest is counted.
+const PASSED: u64 = 500;
+
 /// Where shells publish screens and the loop takes them.
 #[derive(Default)]
 pub struct Screens {
     // A std mutex: it is held only to swap a pointer, never across an await.
     dirty: Mutex<HashMap<SessionId, Arc<Screen>>>,
     wake: Notify,
+    /// Somebody hears the panes instead of seeing them.
+    heard: AtomicBool,
     /// The colours of text and ground that programs are told, if the theme names them.
     ground: Option<(Rgb, Rgb)>,
 }
@@ -49,6 +55,21 @@ impl Screens {
         if let Some((text, ground)) = self.ground {
             emulator.set_ground(text, ground);
         }
+    }
+
+    /// Says whether somebody hears the panes instead of seeing them: then screens come with what has just left them.
+    pub fn set_heard(&self, heard: bool) {
+        self.heard.store(heard, Ordering::Relaxed);
+    }
+
+    /// The screen with what has just left it, if somebody hears it.
+    pub(crate) fn with_passed(&self, screen: Arc<Screen>, emulator: &Emulator) -> Arc<Screen> {
+        if !self.heard.load(Ordering::Relaxed) {
+            return screen;
+        }
+        let mut screen = Arc::unwrap_or_clone(screen);
+        screen.passed = emulator.passed(PASSED).map(Arc::new);
+        Arc::new(screen)
     }
 
     /// Puts `screen` in the session's slot, over one that nobody took yet.

@@ -533,6 +533,7 @@ impl<'a> Reader<'a> {
             let same = |last: &Arc<_>| Arc::ptr_eq(last, &screen);
             if !self.last.as_ref().is_some_and(same) {
                 self.last = Some(Arc::clone(&screen));
+                let screen = self.screens.with_passed(screen, &self.emulator);
                 self.screens.publish(self.session, screen);
                 self.shown = Some(Instant::now());
             }

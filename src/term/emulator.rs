@@ -404,6 +404,7 @@ impl Emulator {
             links: self.kept.links.shown(),
             copy: None,
             shell: self.past.marks.state,
+            passed: None,
         };
         match &self.shown {
             Some(before) if **before == screen => before.clone(),

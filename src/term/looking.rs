@@ -8,7 +8,7 @@ use super::grid::Grid;
 use super::look::{Copied, Keep, Look};
 use super::marks::At;
 use super::past::{Past, Reading, Rows};
-use super::screen::Screen;
+use super::screen::{Passed, Screen};
 use crate::domain::look::{Deed, Motion};
 
 impl Emulator {
@@ -63,6 +63,29 @@ impl Emulator {
             text.push_str(&lines.line(line).upto(cells));
         }
         text
+    }
+
+    /// The last lines that left the screen, `most` of them if there are so many; none of a full-screen program.
+    pub fn passed(&self, most: u64) -> Option<Passed> {
+        let grid = self.grid();
+        if grid.alternate() {
+            return None;
+        }
+        let lines = self.past.reading(&grid);
+        let (top, cells) = lines.live();
+        let first = lines.first().max(top.saturating_sub(most));
+        let mut room = String::new();
+        let passed = (first..top).map(|number| lines.text(number, &mut room).trim_end().to_owned());
+        let passed = passed.collect();
+        let begun = match cells {
+            0 => String::new(),
+            cells => lines.line(top).upto(cells),
+        };
+        Some(Passed {
+            first,
+            lines: passed,
+            begun,
+        })
     }
 
     /// Moves the history out as text, for those who keep more of it. A line that goes on at the top of the screen ends without

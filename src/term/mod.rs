@@ -27,6 +27,7 @@ mod outbox;
 mod past;
 pub mod predict;
 mod screen;
+pub mod timed;
 mod typed;
 pub mod watch;
 
@@ -35,7 +36,8 @@ pub use links::Links;
 pub use look::{Copied, CopyView, Keep, Look, SearchView, ShellState, Span};
 pub use outbox::{Mark, Notice};
 pub use screen::{
-    Cell, Color, CursorShape, Glyph, Keyboard, Modes, Mouse, Row, Screen, Size, Style, Underline,
+    Cell, Color, CursorShape, Glyph, Keyboard, Modes, Mouse, Passed, Row, Screen, Size, Style,
+    Underline,
 };
 
 pub use typed::Stroke;

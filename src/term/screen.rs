@@ -328,6 +328,26 @@ pub struct Screen {
     pub copy: Option<CopyView>,
     /// Where the shell is, if it tells.
     pub shell: ShellState,
+    /// What has just left the screen, for those who hear it and do not see it; none as long as nobody asked for it.
+    pub passed: Option<Arc<Passed>>,
+}
+
+/// The last lines that left the screen at its top. What was only wrapped for width is one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// The number of the first of them, counted from the first line that was ever written.
+    pub first: u64,
+    /// The lines, without blanks at their ends.
+    pub lines: Vec<String>,
+    /// What has left the screen of the line that goes on in its first row; empty when that row begins a line.
+    pub begun: String,
+}
+
+impl Passed {
+    /// The number of the line in the first row of the screen.
+    pub fn top(&self) -> u64 {
+        self.first + self.lines.len() as u64
+    }
 }
 
 impl Screen {

@@ -9,7 +9,7 @@ use quarterdeck::term::Size;
 
 use crate::support::day::Day;
 use crate::support::lab::Failed;
-use crate::support::process::until;
+use crate::support::process::{children, until};
 use crate::support::proxy::{Line, Proxy};
 use crate::support::pty::Terminal;
 use crate::support::tmux::Tmux;
@@ -91,14 +91,6 @@ fn spent(pids: &[u32]) -> Result<u64, Failed> {
 }
 
 /// Those whose parent this is.
-fn children(parent: u32) -> Result<Vec<u32>, Failed> {
-    let text = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?;
-    Ok(text
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect())
-}
-
 /// Our window, and the app behind it.
 struct Ours<'a> {
     day: &'a Day,
@@ -141,8 +133,12 @@ impl<'a> Ours<'a> {
         Ok(())
     }
 
-    fn processes(&self) -> [u32; 2] {
-        [self.app, self.terminal.pid()]
+    /// The app, the window, and the process that keeps the window's terminal.
+    fn processes(&self) -> Result<Vec<u32>, Failed> {
+        let keeper = self.terminal.pid();
+        let mut all = vec![self.app, keeper];
+        all.extend(children(keeper)?);
+        Ok(all)
     }
 }
 
@@ -249,13 +245,13 @@ fn crowd() -> Result<(), Failed> {
     let day = Day::start_with(0, "MaxSessions 400\nMaxStartups 400");
     day.import();
     let mut ours = Ours::open(&day)?;
-    let empty = memory(&ours.processes())?;
+    let empty = memory(&ours.processes()?)?;
     let begun = Instant::now();
     for _ in 0..count {
         ours.pane("session open bastion")?;
     }
     let opened = millis(begun.elapsed());
-    let mine = (memory(&ours.processes())? - empty) as f64;
+    let mine = (memory(&ours.processes()?)? - empty) as f64;
     let command = ssh(&day, "bastion");
     let mut theirs = Theirs::open("sh")?;
     let empty = memory(&theirs.processes()?)?;
@@ -334,9 +330,9 @@ fn flood() -> Result<(), Failed> {
     let keys = format!("cat {big}; echo o\"\"ver-$((40+2))\r");
     let mut ours = Ours::open(&day)?;
     ours.pane("session open bastion")?;
-    let before = spent(&ours.processes())?;
+    let before = spent(&ours.processes()?)?;
     let mine = ours.terminal.typed_until(&keys, "over-42");
-    let mine_spent = (spent(&ours.processes())? - before) as f64 * 10.0;
+    let mine_spent = (spent(&ours.processes()?)? - before) as f64 * 10.0;
     let mut theirs = Theirs::open(&ssh(&day, "bastion"))?;
     let before = spent(&theirs.processes()?)?;
     let other = theirs.terminal.typed_until(&keys, "over-42");

@@ -14,12 +14,12 @@ use quarterdeck::term::Size;
 use crate::support::day::Day;
 use crate::support::hostile_bytes::Dice;
 use crate::support::lab::Failed;
-use crate::support::process::{gone, signal, until};
+use crate::support::process::{children, gone, signal, until};
 use crate::support::pty::Terminal;
 
 const SIZE: Size = Size::new(80, 24);
 
-/// A program in a pane that counts into a file, with its process id.
+/// A program in a pane, on this machine or on a host, that counts into a file, with its process id.
 struct Counter {
     file: PathBuf,
     pid: String,
@@ -28,16 +28,18 @@ struct Counter {
 
 impl Counter {
     /// Starts it in a session of the app, through a window that is left again.
-    fn start(day: &Day) -> Result<Self, Failed> {
+    fn start(day: &Day, open: &str) -> Result<Self, Failed> {
         let variables = [("SHELL", "/bin/sh"), ("PS1", "pane% ")];
         let args = ["--home", day.home_text()];
         let mut terminal = Terminal::start(day.program(), &args, &variables, SIZE);
         terminal.until_shows("hosts");
-        terminal.keys(":session local\r");
-        terminal.until_shows("recording");
-        let file = day.folder().join("count");
+        terminal.keys(&format!(":{open}\r"));
+        terminal.until("a shell waits", |screen| {
+            screen.contains("recording") && screen.contains(['#', '$', '%'])
+        });
+        let file = day.folder().join(format!("count {open}"));
         terminal.keys(&format!(
-            "i=0; while sleep 0.02; do i=$((i+1)); echo $$ $i > {0}.new; mv {0}.new {0}; echo count-$i; done\r",
+            "clear; i=0; while sleep 0.02; do i=$((i+1)); echo $$ $i > '{0}.new'; mv '{0}.new' '{0}'; echo count-$i; done\r",
             file.display()
         ));
         terminal.until_shows("count-3");
@@ -71,17 +73,22 @@ impl Counter {
     }
 }
 
-/// A shell's loop in one terminal: a window as often as it is told to, and the terminal's settings compared after each.
-/// A window that was killed leaves them as they were in it, so only one that was left in order is asked about; and its cursor
-/// wherever it was, so what is said begins a line.
+/// A shell's loop in one terminal: a window as often as it is told to, and the terminal's settings compared straight after
+/// each, however it ended. When the process is killed that the shell waits for, the window itself gives the terminal back, and
+/// the loop gives it the time to be gone; how often that was needed is counted. The cursor may be anywhere after a kill, so what
+/// is said begins a line.
 fn loop_of_windows(day: &Day) -> Terminal {
     let script = format!(
         "say() {{ printf '\\r\\n%s\\r\\n' \"$1\"; }}; stty -g > {0}/before; echo the-loop-begins; while read word; do \
            (echo \"$(exec sh -c 'echo $PPID')\" > {0}/window; exec {1} --home {2} attach); left=$?; \
            stty -g > {0}/after; \
-           if [ $left -gt 128 ]; then say \"$word is killed\"; \
-           elif cmp -s {0}/before {0}/after; then say \"$word is well\"; \
-           else say \"$word has other settings\"; fi; \
+           if [ -f {0}/orphan ]; then \
+             cmp -s {0}/before {0}/after || echo late >> {0}/late; \
+             while [ -d /proc/$(cat {0}/orphan) ]; do :; done; rm {0}/orphan; stty -g > {0}/after; \
+           fi; \
+           if ! cmp -s {0}/before {0}/after; then say \"$word has other settings\"; \
+           elif [ $left -gt 128 ]; then say \"$word is killed\"; \
+           else say \"$word is well\"; fi; \
          done",
         day.folder().display(),
         day.program().display(),
@@ -101,11 +108,11 @@ fn come(terminal: &mut Terminal, word: &str) {
 /// Leads a window that has just come to the first screen, wherever the last one was left.
 fn home(terminal: &mut Terminal) {
     terminal.until("a window is there", |screen| {
-        let signs = ["1 live session", "? help", "Ctrl-]", "COPY", "SELECT"];
+        let signs = ["2 live sessions", "? help", "Ctrl-]", "COPY", "SELECT"];
         signs.iter().any(|sign| screen.contains(sign))
     });
     terminal.keys("\x1d:home\r");
-    terminal.until_shows("1 live session");
+    terminal.until_shows("2 live sessions");
 }
 
 /// Leaves it in order; the settings are as before the first.
@@ -117,52 +124,79 @@ fn go(terminal: &mut Terminal, word: &str) {
     assert!(screen.contains(&format!("{word} is well")), "{screen}");
 }
 
-fn started() -> Result<(Day, Counter), Failed> {
-    let day = Day::start(0);
+/// An app with a session on this machine and one on a host behind a bastion, in both of which somebody counts.
+fn started() -> Result<(Day, [Counter; 2]), Failed> {
+    let day = Day::start(1);
+    day.import();
     assert!(day.qd(&["server", "start"]).status.success());
-    let counter = Counter::start(&day)?;
-    Ok((day, counter))
+    let counters = [
+        Counter::start(&day, "session local")?,
+        Counter::start(&day, "session open web1")?,
+    ];
+    Ok((day, counters))
+}
+
+fn both_go_on(counters: &mut [Counter; 2]) -> Result<(), Failed> {
+    counters.iter_mut().try_for_each(Counter::goes_on)
 }
 
 fn windows_come_and_go(times: u32) -> Result<Duration, Failed> {
-    let (day, mut counter) = started()?;
+    let (day, mut counters) = started()?;
     let mut terminal = loop_of_windows(&day);
     let begun = Instant::now();
     for time in 0..times {
         let word = format!("visit-{time}");
         come(&mut terminal, &word);
-        if time % 2 == 0 {
-            // Half of them look into the pane, where the counting is seen.
-            terminal.keys("3\r");
+        // Most of them look into a pane, where the counting is seen: that of this machine, or that of the host.
+        if let Some(keys) = ["3g\r", "3G\r"].get(time as usize % 3) {
+            terminal.keys(keys);
             terminal.until_shows("count-");
             terminal.keys("\x1dd");
         }
         go(&mut terminal, &word);
-        counter.goes_on()?;
+        both_go_on(&mut counters)?;
     }
     let took = begun.elapsed();
     let status = day.json(&["server", "status", "--json"]);
     assert_eq!(
         (&status["sessions"], &status["windows"]),
-        (&1.into(), &0.into())
+        (&2.into(), &0.into())
     );
     Ok(took)
 }
 
-fn windows_are_killed(times: u32, seed: u64) -> Result<Duration, Failed> {
-    let (day, mut counter) = started()?;
+/// What the kills of windows showed.
+struct Kills {
+    took: Duration,
+    /// How many of them met the process that the shell waits for, and after how many of those the settings were not the old
+    /// ones yet at the shell's first look.
+    keepers: u32,
+    late: usize,
+}
+
+fn windows_are_killed(times: u32, seed: u64) -> Result<Kills, Failed> {
+    let (day, mut counters) = started()?;
     let mut terminal = loop_of_windows(&day);
+    let untouched = terminal.modes();
     let mut dice = Dice::new(seed);
     let number = day.folder().join("window");
+    let mut keepers = 0;
     let begun = Instant::now();
     for time in 0..times {
         // That of the window before means nobody any more.
         std::fs::remove_file(&number).ok();
         let word = format!("victim-{time}");
-        // A terminal that a killed window left raw makes no line feed of a return.
-        terminal.keys(&format!("{word}\n"));
-        // Before it drew anything, in the list, in the pane while it draws, or in the midst of a command.
-        let keys = ["", "3\r", "3\r\x1d[", ":session lo", "3\r\x1dd2"];
+        terminal.keys(&format!("{word}\r"));
+        // Before it drew anything, in the list, in a pane of this machine or of the host, or in the midst of a command.
+        let keys = [
+            "",
+            "3g\r",
+            "3G\r",
+            "3g\r\x1d[",
+            "3G\r\x1d[",
+            ":session lo",
+            "3G\r\x1dd2",
+        ];
         let late = dice.below(keys.len() + 1);
         if let Some(keys) = keys.get(late) {
             home(&mut terminal);
@@ -175,31 +209,48 @@ fn windows_are_killed(times: u32, seed: u64) -> Result<Duration, Failed> {
             text.ok().and_then(|text| text.trim().parse::<u32>().ok())
         };
         until("the window has a number", || pid().is_some())?;
-        let pid = pid().ok_or("a number")?;
-        signal(pid, 9)?;
-        gone(i32::try_from(pid)?)?;
-        terminal.until("the loop knows", |screen| {
-            screen.contains(&format!("{word} is killed"))
+        let keeper = pid().ok_or("a number")?;
+        let window = children(keeper).unwrap_or_default().first().copied();
+        let victim = match window {
+            Some(window) if dice.below(4) > 0 => window,
+            window => {
+                if let Some(window) = window {
+                    std::fs::write(day.folder().join("orphan"), window.to_string())?;
+                    keepers += 1;
+                }
+                keeper
+            }
+        };
+        signal(victim, 9)?;
+        gone(i32::try_from(keeper)?)?;
+        let screen = terminal.until("the loop knows", |screen| {
+            screen.contains(&format!("{word} is")) || screen.contains(&format!("{word} has"))
         });
-        counter.goes_on()?;
-        // Whoever comes next in this terminal gives it back as it was before all of them.
-        let word = format!("mender-{time}");
-        terminal.keys(&format!("{word}\n"));
-        home(&mut terminal);
-        go(&mut terminal, &word);
+        assert!(screen.contains(&format!("{word} is killed")), "{screen}");
+        assert_eq!(terminal.modes(), untouched, "the screen and its modes");
+        both_go_on(&mut counters)?;
     }
     let took = begun.elapsed();
+    // And the next window is none the worse for it.
+    come(&mut terminal, "after-them");
+    go(&mut terminal, "after-them");
     until("the app has noticed", || {
         day.json(&["server", "status", "--json"])["windows"] == 0
     })?;
-    assert_eq!(day.json(&["server", "status", "--json"])["sessions"], 1);
-    Ok(took)
+    assert_eq!(day.json(&["server", "status", "--json"])["sessions"], 2);
+    let late = std::fs::read_to_string(day.folder().join("late")).unwrap_or_default();
+    Ok(Kills {
+        took,
+        keepers,
+        late: late.lines().count(),
+    })
 }
 
 /// Kills the app while tickets are written by several hands and a session is open. Gives the number of tickets that were
 /// acknowledged.
 fn the_app_is_killed(times: u32, seed: u64) -> Result<usize, Failed> {
-    let day = Day::start(0);
+    let day = Day::start(1);
+    day.import();
     let mut dice = Dice::new(seed);
     let mut acknowledged: Vec<String> = Vec::new();
     for time in 0..times {
@@ -210,7 +261,10 @@ fn the_app_is_killed(times: u32, seed: u64) -> Result<usize, Failed> {
         let args = ["--home", day.home_text(), "attach"];
         let mut terminal = Terminal::start(day.program(), &args, &[("SHELL", "/bin/sh")], SIZE);
         terminal.until_shows("hosts");
-        terminal.keys(":session local\r");
+        // On this machine and on a host by turns.
+        let open = ["session local", "session open web1"];
+        let open = open.get(time as usize % 2).ok_or("one of two")?;
+        terminal.keys(&format!(":{open}\r"));
         terminal.until_shows("recording");
         let (ended, done) = (AtomicBool::new(false), AtomicUsize::new(0));
         let wanted = 1 + dice.below(8);
@@ -310,7 +364,7 @@ fn long_windows() -> Result<(), Failed> {
     let took = windows_come_and_go(500)?;
     writeln!(
         out,
-        "500 windows came and went in {took:?}; the session lives"
+        "500 windows came and went in {took:?}; both sessions live"
     )?;
     Ok(())
 }
@@ -319,10 +373,12 @@ fn long_windows() -> Result<(), Failed> {
 #[ignore = "takes minutes"]
 fn long_kills() -> Result<(), Failed> {
     let mut out = std::io::stdout();
-    let took = windows_are_killed(200, 2)?;
+    let kills = windows_are_killed(200, 2)?;
     writeln!(
         out,
-        "200 windows were killed in {took:?}; the session lives, the terminal is sane"
+        "200 windows were killed in {:?}; both sessions live, the terminal is sane. {} times it was the process that the shell \
+         waits for; {} times of those the shell looked before the terminal was given back",
+        kills.took, kills.keepers, kills.late
     )?;
     Ok(())
 }

@@ -16,3 +16,4 @@ mod script;
 mod slow;
 mod streams;
 mod typed;
+mod windows;

@@ -56,6 +56,41 @@ fn words_are_only_ever_added() {
 }
 
 #[test]
+fn what_scrolls_by_faster_than_a_screen_is_read() {
+    let day = Day::start(0);
+    let args = ["--home", day.home_text(), "--plain"];
+    let mut terminal = Terminal::start(day.program(), &args, &[("SHELL", "/bin/sh")], SIZE);
+    terminal.until_shows("Home");
+    terminal.keys(":session local\r");
+    terminal.until_shows("Session on");
+    terminal.until("a prompt is said", |screen| {
+        screen.trim_end().ends_with(['$', '#'])
+    });
+    let said = |terminal: &mut Terminal, words: &str| {
+        terminal.until_written(words, |written| {
+            String::from_utf8_lossy(written)
+                .contains(words)
+                .then_some(())
+        });
+    };
+    terminal.keys("seq -f 'item %g.' 1001 1400\r");
+    said(&mut terminal, "item 1400.\r\n");
+    let written = String::from_utf8_lossy(&terminal.written).into_owned();
+    for number in 1001..=1400 {
+        let line = format!("\nitem {number}.\r");
+        assert_eq!(written.matches(&line).count(), 1, "{line:?}");
+    }
+    assert!(!written.contains("not read"), "{written}");
+    terminal.keys("seq -f 'more %g.' 400000; echo the-\"end\"\r");
+    said(&mut terminal, "the-end\r\n");
+    let written = String::from_utf8_lossy(&terminal.written).into_owned();
+    assert!(written.contains(" lines passed, not read.\r\n"));
+    terminal.keys("\x1dd:q\r");
+    terminal.end();
+    day.qd(&["--yes", "server", "stop"]);
+}
+
+#[test]
 fn a_terminal_without_a_cursor_gets_words() {
     let day = Day::start(0);
     let args = ["--home", day.home_text()];

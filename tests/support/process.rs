@@ -57,6 +57,13 @@ pub(crate) fn parent(pid: u32) -> Result<u32, Failed> {
     Ok(parent.parse()?)
 }
 
+/// The children of a process of one thread.
+pub(crate) fn children(parent: u32) -> Result<Vec<u32>, Failed> {
+    let text = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?;
+    let pids = text.split_whitespace();
+    Ok(pids.filter_map(|pid| pid.parse().ok()).collect())
+}
+
 fn state(pid: i32) -> Option<char> {
     let text = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
     text.rsplit_once(')')?.1.trim_start().chars().next()

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -25,6 +26,8 @@ pub(crate) struct Terminal {
     writer: Box<dyn Write + Send>,
     bytes: Receiver<Vec<u8>>,
     emulator: Emulator,
+    /// Held by whoever wants nothing to be read.
+    gate: Arc<Mutex<()>>,
     /// Everything that the program wrote, for tests about bytes.
     pub(crate) written: Vec<u8>,
 }
@@ -71,9 +74,12 @@ impl Terminal {
             .expect("the terminal can be written");
         // Bounded; a reader that is ahead waits for the test.
         let (tx, bytes) = sync_channel(1024);
+        let gate = Arc::new(Mutex::new(()));
+        let opened = Arc::clone(&gate);
         std::thread::spawn(move || {
             let mut buffer = vec![0; 16 * 1024];
             while let Ok(got @ 1..) = reader.read(&mut buffer) {
+                drop(opened.lock().unwrap_or_else(PoisonError::into_inner));
                 if tx.send(buffer[..got].to_vec()).is_err() {
                     return;
                 }
@@ -85,6 +91,7 @@ impl Terminal {
             writer,
             bytes,
             emulator: Emulator::new(size),
+            gate,
             written: Vec::new(),
         }
     }
@@ -226,6 +233,12 @@ impl Terminal {
             }
         }
         self.child.wait().expect("the program can be waited for")
+    }
+
+    /// From now on nothing is read of what the program writes, as of a terminal that was stopped, while whoever calls holds
+    /// this lock.
+    pub(crate) fn hold_back(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.gate)
     }
 
     /// The program's process id.

@@ -8,7 +8,7 @@ use super::lost::Losses;
 use crate::domain::ids::SessionId;
 use crate::domain::time::Time;
 use crate::model::{Model, SessionState};
-use crate::term::{Screen, Size};
+use crate::term::{Passed, Screen, Size};
 
 /// How long a line must be the same to have come to rest, in milliseconds.
 const REST: u64 = 250;
@@ -20,8 +20,9 @@ pub(super) struct Heard {
     /// What was said of copy mode, while somebody looks around.
     looking: Option<Looking>,
     size: Option<Size>,
-    /// The complete lines that were on the screen.
+    /// The complete lines that were on the screen, and the number of the first, counted from the first ever written.
     lines: Vec<String>,
+    top: Option<u64>,
     /// The line with the cursor, since when it is so, and how much of it was said.
     line: String,
     since: Option<Time>,
@@ -80,6 +81,7 @@ impl Heard {
         let full = screen.modes.alt_screen;
         if full != std::mem::replace(&mut self.full, full) {
             self.lines.clear();
+            self.top = None;
             self.said = None;
             said.line(if full {
                 "A program uses the whole screen; the line with the cursor is read."
@@ -87,9 +89,15 @@ impl Heard {
                 "The program has left the whole screen."
             });
         }
-        let (lines, line) = logical(screen);
+        let (mut lines, line) = logical(screen);
         if !full {
             let resized = self.size.replace(screen.size) != Some(screen.size);
+            let on_screen = lines.len();
+            let missed = self.add_passed(screen.passed.as_deref(), &mut lines);
+            if missed > 0 {
+                said.line(&format!("{missed} lines passed, not read."));
+                self.said = None;
+            }
             let known = overlap(&self.lines, &lines, resized);
             if lines.len() > known {
                 // The line with the cursor is another one, even if it says the same, as prompts do.
@@ -105,7 +113,8 @@ impl Heard {
                     _ => said.line(new),
                 }
             }
-            self.lines = lines;
+            let above = lines.len().saturating_sub(on_screen);
+            self.lines = lines.split_off(above);
         }
         if line != self.line {
             let begun = !self.line.is_empty();
@@ -122,6 +131,28 @@ impl Heard {
                 }
             }
         }
+    }
+
+    /// Puts what has left the screen since the last look before its lines; how many lines have left it that nobody has.
+    fn add_passed(&mut self, passed: Option<&Passed>, lines: &mut Vec<String>) -> u64 {
+        let before = std::mem::replace(&mut self.top, passed.map(Passed::top));
+        let Some(passed) = passed else { return 0 };
+        // The line that goes on at the top of the screen is said whole.
+        if let Some(first) = lines.first_mut() {
+            first.insert_str(0, &passed.begun);
+        }
+        // A program may have wiped away what is above the screen; what is on it is news then as ever.
+        let Some(before) = before.filter(|before| *before <= passed.top()) else {
+            return 0;
+        };
+        let from = before.max(passed.first);
+        let skipped = usize::try_from(from - passed.first).unwrap_or(usize::MAX);
+        lines.splice(0..0, passed.lines.iter().skip(skipped).cloned());
+        let lost = from - before;
+        let heard = self.lines.len() as u64;
+        self.lines
+            .drain(..usize::try_from(lost.min(heard)).unwrap_or_default());
+        lost.saturating_sub(heard)
     }
 
     /// The line with the cursor is said when it has not changed for a while: a prompt, a question.

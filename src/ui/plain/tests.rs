@@ -274,3 +274,44 @@ fn what_is_asked_is_read_to_its_end() {
         "long lines are not cut"
     );
 }
+
+#[test]
+fn what_passed_between_two_looks_is_read_up_to_a_bound() {
+    let mut scene = plain().keys("3 Enter");
+    heard(&mut scene);
+    let Some(id) = scene.model.sessions.first().map(|session| session.id) else {
+        unreachable!("the sample has sessions")
+    };
+    scene.ui.open(&scene.model, crate::ui::View::Pane(id));
+    let mut emulator = Emulator::new(Size::new(12, 5));
+    let mut show = |scene: &mut Scene, bytes: &str| {
+        emulator.feed(bytes.as_bytes());
+        let mut screen = (*emulator.screen()).clone();
+        screen.passed = emulator.passed(500).map(std::sync::Arc::new);
+        if let Some(session) = scene.model.session_mut(id) {
+            session.screen = Some(std::sync::Arc::new(screen));
+        }
+        let first = heard(scene);
+        scene.model.now = scene.model.now.plus(500);
+        first + &heard(scene)
+    };
+    let rows = |from: usize, to: usize| -> String {
+        (from..to)
+            .map(|row| format!("row {row} of so many\r\n"))
+            .collect()
+    };
+    let out = show(&mut scene, "old\r\n$ ");
+    assert!(out.ends_with("old\r\n$"), "{out:?}");
+    // Each of them takes two rows.
+    let out = show(&mut scene, &format!("ls\r\n{}$ ", rows(0, 100)));
+    assert_eq!(out, format!(" ls\r\n{}$", rows(0, 100)));
+    let out = show(&mut scene, &format!("ls\r\n{}$ ", rows(100, 103)));
+    assert_eq!(out, format!(" ls\r\n{}$", rows(100, 103)), "nothing twice");
+    let out = show(&mut scene, &format!("\r\n{}$ ", rows(0, 2_000)));
+    let mut lines = out.lines().skip_while(|line| line.is_empty());
+    // The prompt is one of them, and two whole lines are on the screen below the last five hundred.
+    assert_eq!(lines.next(), Some("1499 lines passed, not read."), "{out}");
+    assert_eq!(lines.next(), Some("row 1498 of so many"));
+    assert_eq!(lines.last(), Some("$"));
+    assert_eq!(out.matches("row ").count(), 502);
+}
