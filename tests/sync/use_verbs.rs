@@ -55,6 +55,7 @@ impl Pair {
             .arg(self.home(name))
             .args(words)
             .env_remove("QD_HOME")
+            .env("HOME", crate::support::home())
             .env("SSH_AUTH_SOCK", "")
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null());
