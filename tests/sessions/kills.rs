@@ -128,7 +128,9 @@ fn go(terminal: &mut Terminal, word: &str) {
 fn started() -> Result<(Day, [Counter; 2]), Failed> {
     let day = Day::start(1);
     day.import();
-    assert!(day.qd(&["server", "start"]).status.success());
+    // A plain shell has nothing to read before it is ready.
+    let mut start = day.command(&["server", "start"]);
+    assert!(start.env("SHELL", "/bin/sh").status()?.success());
     let counters = [
         Counter::start(&day, "session local")?,
         Counter::start(&day, "session open web1")?,
@@ -254,7 +256,8 @@ fn the_app_is_killed(times: u32, seed: u64) -> Result<usize, Failed> {
     let mut dice = Dice::new(seed);
     let mut acknowledged: Vec<String> = Vec::new();
     for time in 0..times {
-        assert!(day.qd(&["server", "start"]).status.success());
+        let mut start = day.command(&["server", "start"]);
+        assert!(start.env("SHELL", "/bin/sh").status()?.success());
         let pid = day.json(&["server", "status", "--json"])["pid"]
             .as_u64()
             .ok_or("a number")?;
