@@ -77,7 +77,7 @@ async fn open(manager: &Manager, target: &Target, command: &str) -> Result<Probe
     let asking = tokio::time::timeout(PATIENCE, write.exec(true, command)).await;
     asking
         .map_err(|_| format!("the host took nothing for {} s", PATIENCE.as_secs()))?
-        .map_err(|why| why.to_string())?;
+        .map_err(|_| lost(&slot))?;
     Ok(Probe {
         read,
         write,
@@ -86,6 +86,14 @@ async fn open(manager: &Manager, target: &Target, command: &str) -> Result<Probe
         complaints: Vec::new(),
         exit: None,
     })
+}
+
+fn lost(slot: &Slot) -> String {
+    let why = slot.link().why_gone();
+    format!(
+        "the connection was lost: {}",
+        why.as_deref().unwrap_or("it ended")
+    )
 }
 
 struct Probe {
@@ -142,10 +150,9 @@ impl Probe {
         // What came unasked belongs to no sample: a greeting of the login shell.
         self.pending.clear();
         let asked = Instant::now();
-        self.write
-            .data_bytes(QUESTION)
-            .await
-            .map_err(|why| why.to_string())?;
+        // The library's own words would only tell that its queue has ended.
+        let sent = self.write.data_bytes(QUESTION).await;
+        sent.map_err(|_| lost(&self.slot))?;
         loop {
             if let Some(end) = end_of(&self.pending) {
                 let text = self.pending.get(..end).unwrap_or_default();
@@ -184,13 +191,7 @@ impl Probe {
                 Err("the host refuses to run commands for this account".to_owned())
             }
             Some(ChannelMsg::Close) => Err(self.ended()),
-            None => Err(format!(
-                "the connection was lost: {}",
-                self.slot
-                    .link()
-                    .why_gone()
-                    .unwrap_or_else(|| "it ended".to_owned())
-            )),
+            None => Err(lost(&self.slot)),
             Some(_) => Ok(()),
         }
     }

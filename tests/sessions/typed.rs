@@ -50,7 +50,10 @@ fn story(shell: &str) -> Result<(), Failed> {
     terminal.until_shows("first-42");
     // What is not echoed, as at any question for a password.
     terminal.keys("stty -echo; printf 'Say: '; read word; stty echo; echo; echo got-${#word}\r");
-    terminal.until_shows("Say: ");
+    // The line that was typed holds the words too; what comes before `read` is there may get lost.
+    terminal.until("it is asked", |screen| {
+        screen.lines().any(|line| line.trim_end() == "Say:")
+    });
     terminal.keys(&format!("{SECRET}\r"));
     terminal.until_shows("got-9");
     terminal.keys("seq -f 'row-%g' 3\r");
