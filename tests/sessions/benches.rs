@@ -492,6 +492,9 @@ async fn typing() -> Result<(), Failed> {
             ours.pane("session open far")?;
             let mut mine = typing_at(&mut ours.terminal, keys);
             drop(ours);
+            // The next window would begin in this session, which keeps to what it began with.
+            let stopped = day.qd(&["--yes", "server", "stop"]);
+            assert!(stopped.status.success(), "{stopped:?}");
             day.qd(&["server", "stop", "--yes"]);
             for percent in [50, 99] {
                 let what = format!(
