@@ -109,13 +109,15 @@ fn a_pane_knows_nothing_of_the_terminal_that_started_the_app() {
     // A window of the same app is refused here, and opens when somebody insists.
     let home = day.home_text();
     let qd = format!("{} --home {home}", day.program().display());
-    for line in [
+    let lines = [
         qd.clone(),
         format!("{qd} attach"),
         format!("{qd} session attach {pane}"),
-    ] {
-        terminal.keys(&format!("clear; {line}; echo status=$?\r"));
-        let screen = terminal.until_shows("status=2");
+    ];
+    for (number, line) in lines.iter().enumerate() {
+        // Each answer is another one: the screen of the one before stands until it is cleared.
+        terminal.keys(&format!("clear; {line}; echo status-{number}=$?\r"));
+        let screen = terminal.until_shows(&format!("status-{number}=2"));
         assert!(screen.contains("would show itself"), "{screen}");
     }
     // Commands and other apps work.
